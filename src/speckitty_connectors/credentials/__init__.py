@@ -1,0 +1,1 @@
+"""Secrets at rest and in use: sealing, apps, OAuth and app tokens."""

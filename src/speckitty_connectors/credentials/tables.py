@@ -1,0 +1,105 @@
+"""Apps, sealed credentials, webhook end points, and the conversations that are under way."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Column, Index, Integer, LargeBinary, String, Table, UniqueConstraint
+
+from ..store.metadata import UtcDateTime, belongs_to, identifier, metadata, workspace_column
+
+credentials = Table(
+    "credentials",
+    metadata,
+    workspace_column(),
+    identifier("id", primary_key=True),
+    Column("provider", String, nullable=False),
+    Column("host", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("key_id", String, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index(None, "key_id"),
+)
+"""Everything secret, one sealed row each; no other column of any table holds a secret."""
+
+key_checks = Table(
+    "key_checks",
+    metadata,
+    Column("key_id", String, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+"""A known text sealed with each key, so that a wrong key is noticed at the start."""
+
+apps = Table(
+    "apps",
+    metadata,
+    workspace_column(),
+    identifier("id", primary_key=True),
+    Column("provider", String, nullable=False),
+    Column("host", String, nullable=False),
+    Column("base_url", String, nullable=False),
+    Column("client_id", String, nullable=False),
+    Column("settings", JSON, nullable=False),
+    identifier("client_secret_id"),
+    identifier("private_key_id"),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("workspace_id", "provider", "host", "client_id"),
+)
+"""The developer credentials registered with one provider host; the secrets are rows of `credentials`."""
+
+endpoints = Table(
+    "endpoints",
+    metadata,
+    workspace_column(),
+    identifier("id", primary_key=True),
+    Column("provider", String, nullable=False),
+    Column("host", String, nullable=False),
+    identifier("app_id"),
+    identifier("installation_id"),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("disabled_at", UtcDateTime),
+    UniqueConstraint("id"),
+)
+"""Where a provider posts to: the last part of the URL, and the principal of what arrives there.
+
+`installation_id` is empty for an app's end point, which serves every customer of the app.
+"""
+
+endpoint_secrets = Table(
+    "endpoint_secrets",
+    metadata,
+    workspace_column(),
+    identifier("endpoint_id", primary_key=True),
+    identifier("credential_id", primary_key=True),
+    Column("scheme", String, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("retires_at", UtcDateTime),
+    belongs_to("endpoints", "endpoint_id"),
+    belongs_to("credentials", "credential_id"),
+)
+"""The webhook secrets of an end point; several at once while one replaces the other."""
+
+conversations = Table(
+    "conversations",
+    metadata,
+    workspace_column(),
+    identifier("state_digest", primary_key=True),
+    Column("purpose", String, nullable=False),
+    identifier("member_id"),
+    identifier("session_digest"),
+    Column("provider", String, nullable=False),
+    Column("host", String, nullable=False),
+    identifier("app_id"),
+    identifier("installation_id"),
+    Column("redirect_uri", String, nullable=False),
+    identifier("credential_id"),
+    Column("step", String, nullable=False),
+    Column("remembered", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    UniqueConstraint("state_digest"),
+)
+"""Connections and links under way. The state is stored hashed; the PKCE verifier, and a grant that waits for
+a choice, are sealed in `credential_id` (empty for none)."""

@@ -1,0 +1,1 @@
+"""Hand decisions to the host: claim, run, retry, park."""

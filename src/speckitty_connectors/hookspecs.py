@@ -1,0 +1,129 @@
+"""The five hooks of a provider plugin.
+
+Hooks are addressed to one provider: core binds them once when the plugin is loaded, it never broadcasts. A
+plugin is an object with a `manifest` attribute and one method per capability, each marked `@hookimpl`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pluggy
+
+from .providers.api import Listing
+from .providers.conversations import Conversation, InstallAnswer, LinkAnswer
+from .providers.deliveries import Delivery, Outcome
+from .providers.resources import ResourcePage
+from .providers.suggestions import Suggestion, SuggestionRequest
+
+PROJECT_NAME = "speckitty_connectors"
+"""The pluggy project that both markers belong to."""
+
+hookspec = pluggy.HookspecMarker(PROJECT_NAME)
+hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
+"""Marks a method of a plugin as the implementation of the hook of the same name."""
+
+
+@hookspec(firstresult=True)
+def install(conversation: Conversation) -> InstallAnswer:  # type: ignore[empty-body]  # a spec
+    """Answer one step of connecting an account; no project is part of it.
+
+    The first step has neither `parameters` nor `grant`. Answer `Redirect` to send the person to the provider,
+    `Authorize` to have core run the manifest's OAuth flow and ask again with a grant, `ChooseAccount` where
+    the grant reaches several, `AwaitApproval` where an owner must agree first, `Connected` once control of
+    the account is **proven** by the grant, never by an id in the URL alone, or `Refused`.
+
+    >>> from speckitty_connectors import Account, Authorize, Connected, hookimpl
+    >>> class Acme:
+    ...     @hookimpl
+    ...     def install(self, conversation):
+    ...         if conversation.grant is None:
+    ...             return Authorize()
+    ...         site = conversation.grant.details["site"]
+    ...         return Connected(accounts=(Account(id=site, name="Acme site"),))
+
+    Raises:
+        ApiError: the provider did not answer; core tells the person to try again.
+    """
+
+
+@hookspec(firstresult=True)
+def link_user(conversation: Conversation) -> LinkAnswer:  # type: ignore[empty-body]  # a spec
+    """Answer one step of linking a member's own identity under an installation.
+
+    Identify people by the provider's immutable id, never by name or e-mail.
+
+    >>> from speckitty_connectors import Authorize, ExternalIdentity, Linked, hookimpl
+    >>> class Acme:
+    ...     @hookimpl
+    ...     def link_user(self, conversation):
+    ...         if conversation.grant is None:
+    ...             return Authorize()
+    ...         user = conversation.grant.session.get("/user").json()
+    ...         return Linked(identity=ExternalIdentity(id=str(user["id"]), name=user["login"]))
+
+    Raises:
+        ApiError: the provider did not answer; core tells the person to try again.
+    """
+
+
+@hookspec(firstresult=True)
+def list_resources(listing: Listing) -> Iterator[ResourcePage]:  # type: ignore[empty-body]  # a spec
+    """Yield the resources that an installation (or a member) can see, page by page.
+
+    Each page carries the cursor to resume after it; start from `listing.cursor` where that isn't empty. Send
+    every request through `listing.session`, which waits out rate limits and refuses foreign hosts.
+
+    >>> from speckitty_connectors import Resource, ResourcePage, hookimpl
+    >>> class Acme:
+    ...     @hookimpl
+    ...     def list_resources(self, listing):
+    ...         cursor = listing.cursor or "/boards"
+    ...         while cursor:
+    ...             answer = listing.session.get(cursor)
+    ...             cursor = answer.next_link
+    ...             boards = tuple(Resource(kind="board", id=str(b["id"]), key=b["name"]) for b in answer.json())
+    ...             yield ResourcePage(resources=boards, cursor=cursor)
+
+    Raises:
+        ApiError: a page could not be had; what was yielded before stays good.
+    """
+
+
+@hookspec(firstresult=True)
+def suggest_mappings(request: SuggestionRequest) -> Sequence[Suggestion]:  # type: ignore[empty-body]  # a spec
+    """Say which resources probably belong to which projects; pure, the same answer for the same request.
+
+    Leave a resource out where two projects fit equally well: a person decides then.
+
+    >>> from speckitty_connectors import Confidence, Suggestion, Target, hookimpl
+    >>> class Acme:
+    ...     @hookimpl
+    ...     def suggest_mappings(self, request):
+    ...         return [
+    ...             Suggestion(resource_kind=resource.kind, resource_id=resource.id, confidence=Confidence.LOW,
+    ...                        target=Target(kind="project", id=signal.project_id))
+    ...             for resource in request.resources for signal in request.signals
+    ...             if signal.repo_slug == resource.key
+    ...         ]
+    """
+
+
+@hookspec(firstresult=True)
+def route_event(delivery: Delivery) -> Outcome:  # type: ignore[empty-body]  # a spec
+    """Say what a verified delivery means: exactly one of `Event`, `Lifecycle`, `Handshake`, `Ignored`.
+
+    Pure, total and fast: no network, no state, and no exception for any content. A kind the plugin doesn't
+    know is still an `Event` where a resource can be read from it, else `Ignored`.
+
+    >>> import json
+    >>> from speckitty_connectors import Event, Ignored, ResourceReference, hookimpl
+    >>> class Acme:
+    ...     @hookimpl
+    ...     def route_event(self, delivery):
+    ...         try:
+    ...             board = json.loads(delivery.content)["board"]["id"]
+    ...         except (ValueError, KeyError, TypeError):
+    ...             return Ignored(reason="no board in it")
+    ...         return Event(kind=delivery.kind, resources=(ResourceReference(kind="board", id=str(board)),))
+    """

@@ -1,0 +1,1 @@
+"""One guarded session for every outbound call."""

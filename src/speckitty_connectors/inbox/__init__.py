@@ -1,0 +1,1 @@
+"""Accept a delivery: limit, verify, de-duplicate, store, acknowledge."""

@@ -1,0 +1,83 @@
+"""Layer 1's tables: installations, and the resources seen through them with the history of their keys."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Boolean, Column, Index, String, Table, UniqueConstraint, text
+
+from ..store.metadata import UtcDateTime, belongs_to, identifier, metadata, workspace_column
+
+installations = Table(
+    "installations",
+    metadata,
+    workspace_column(),
+    identifier("id", primary_key=True),
+    Column("provider", String, nullable=False),
+    Column("host", String, nullable=False),
+    identifier("app_id"),
+    identifier("account_id"),
+    Column("account_name", String, nullable=False),
+    Column("account_kind", String, nullable=False),
+    identifier("provider_installation_id"),
+    Column("status", String(32), nullable=False),
+    Column("status_reason", String, nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("defaults", JSON, nullable=False),
+    identifier("credential_id"),
+    identifier("connected_by"),
+    identifier("requester_id"),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index(
+        "uq_installations_live_account",
+        "workspace_id",
+        "provider",
+        "host",
+        "account_id",
+        unique=True,
+        sqlite_where=text("account_id <> ''"),
+        postgresql_where=text("account_id <> ''"),
+    ),
+    Index("ix_installations_account", "provider", "host", "account_id"),
+    Index("ix_installations_provider_installation", "provider", "host", "provider_installation_id"),
+)
+"""A workspace connected to an account. One row per (workspace, account): a re-install revives it.
+
+`provider_installation_id` and `credential_id` are empty where there is none; `account_id` is empty only
+while an approval is pending and the account isn't known.
+"""
+
+resources = Table(
+    "resources",
+    metadata,
+    workspace_column(),
+    identifier("id", primary_key=True),
+    identifier("installation_id"),
+    Column("kind", String, nullable=False),
+    identifier("external_id"),
+    Column("key", String, nullable=False),
+    Column("url", String, nullable=False),
+    identifier("parent_id"),
+    Column("status", String(16), nullable=False),
+    Column("archived", Boolean, nullable=False),
+    Column("private", Boolean, nullable=False),
+    Column("attributes", JSON, nullable=False),
+    Column("first_seen", UtcDateTime, nullable=False),
+    Column("last_seen", UtcDateTime, nullable=False),
+    UniqueConstraint("workspace_id", "installation_id", "kind", "external_id"),
+    UniqueConstraint("workspace_id", "installation_id", "id"),
+    belongs_to("installations", "installation_id"),
+)
+"""A resource under an installation, found by its immutable id."""
+
+resource_keys = Table(
+    "resource_keys",
+    metadata,
+    workspace_column(),
+    identifier("resource_id", primary_key=True),
+    identifier("key", primary_key=True),
+    Column("first_seen", UtcDateTime, nullable=False),
+    Column("last_seen", UtcDateTime, nullable=False),
+    belongs_to("resources", "resource_id"),
+    Index(None, "workspace_id", "key"),
+)
+"""Every key a resource has had; a label for people and imports, never an identity."""

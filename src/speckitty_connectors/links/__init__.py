@@ -1,0 +1,1 @@
+"""Layer 2: a member's own identity under an installation."""

@@ -1,0 +1,235 @@
+"""What a plugin declares about itself; the host, the docs and the contract suite read the same object."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from attrs import field, frozen
+from attrs.validators import ge, matches_re, min_len
+
+from .accounts import BaseUrls
+from .oauth import AppTokenRules, OAuthRules
+from .signatures import SignatureScheme
+
+CONTRACT_MAJOR = 1
+"""The major version of the plugin contract; it is part of the entry-point group's name."""
+
+CONTRACT_MINOR = 0
+"""The newest minor version of the contract that this core knows."""
+
+KEY = re.compile(r"[a-z][a-z0-9_]{1,39}")
+"""What a provider key looks like."""
+
+
+class Capability(StrEnum):
+    """What a plugin may be able to do: one per hook."""
+
+    INSTALL = "install"
+    LINK_USER = "link_user"
+    LIST_RESOURCES = "list_resources"
+    SUGGEST_MAPPINGS = "suggest_mappings"
+    ROUTE_EVENT = "route_event"
+
+
+@frozen(kw_only=True)
+class Support:
+    """How far a capability goes: full, partial with a reason, or not at all.
+
+    >>> Support.partial("renames are found by listing only").reason
+    'renames are found by listing only'
+    """
+
+    level: str = field(validator=matches_re("full|partial|unsupported"))
+    reason: str = ""
+
+    @classmethod
+    def full(cls) -> Support:
+        """Return full support."""
+        return cls(level="full")
+
+    @classmethod
+    def partial(cls, reason: str) -> Support:
+        """Return support with a gap that `reason` names."""
+        return cls(level="partial", reason=reason)
+
+    @classmethod
+    def unsupported(cls, reason: str) -> Support:
+        """Return no support, and why."""
+        return cls(level="unsupported", reason=reason)
+
+
+@frozen(kw_only=True)
+class ResourceKind:
+    """A kind of resource that the provider lets one map.
+
+    Attributes:
+        name: the provider's word, for example ``repository``.
+        title: for people, for example ``Repository``.
+        git: whether it is a git repository, so that git signals say something about it.
+
+    >>> ResourceKind(name="repository", title="Repository", git=True).git
+    True
+    """
+
+    name: str = field(validator=min_len(1))
+    title: str = ""
+    git: bool = False
+
+
+@frozen(kw_only=True)
+class Hosts:
+    """Where the provider lives, and where its self-managed editions live.
+
+    Attributes:
+        default: the provider's own host, for example ``github.com``.
+        urls: base URLs of the default host.
+        self_managed: templates over ``{base}`` (an operator's base URL), or None where there is no such edition.
+
+    >>> Hosts(default="github.com", urls=BaseUrls(web="https://github.com", api="https://api.github.com"),
+    ...       self_managed=BaseUrls(web="{base}", api="{base}/api/v3")).default
+    'github.com'
+    """
+
+    default: str
+    urls: BaseUrls
+    self_managed: BaseUrls | None = None
+
+
+@frozen(kw_only=True)
+class BodyHandshake:
+    """A signed request that must be answered at once by echoing one of its fields (Slack).
+
+    >>> BodyHandshake(field="type", value="url_verification", answer_field="challenge").answer_field
+    'challenge'
+    """
+
+    field: str
+    value: str
+    answer_field: str
+
+
+@frozen(kw_only=True)
+class WebhookRules:
+    """How deliveries arrive, and what core checks before any plugin code runs.
+
+    Attributes:
+        schemes: name → scheme, strongest first. Each stored secret names its scheme, and the strongest scheme
+            that an end point has a secret for is the only one it accepts.
+        kind_header: header that names the event kind, or empty.
+        delivery_id_header: header with the id that stays the same on re-delivery, or empty.
+        delivery_id_field: top-level field of the document with that id, where no header has it; or empty.
+            Where a delivery has neither, core uses the digest of its body.
+        kept_headers: further headers that `route_event` needs; signatures and cookies can't be kept.
+        form_field: field of a form that holds the JSON document, or empty where forms have only fields.
+        content_types: media types that are accepted.
+        body_limit: largest body in bytes.
+        unrouted_kinds: values of the kind header that never concern a resource; they are recorded without
+            their body and never reach `route_event`.
+        handshake: how a signed challenge is answered, or None.
+
+    >>> from speckitty_connectors.providers.signatures import HexHmac
+    >>> WebhookRules(schemes={"secret": HexHmac(header="X-Hub-Signature-256", prefix="sha256=")}).body_limit
+    26214400
+    """
+
+    schemes: Mapping[str, SignatureScheme] = field(validator=min_len(1), converter=MappingProxyType)
+    kind_header: str = ""
+    delivery_id_header: str = ""
+    delivery_id_field: str = ""
+    kept_headers: tuple[str, ...] = ()
+    form_field: str = ""
+    content_types: tuple[str, ...] = ("application/json",)
+    body_limit: int = field(default=25 * 1024 * 1024, validator=ge(1))
+    unrouted_kinds: frozenset[str] = frozenset()
+    handshake: BodyHandshake | None = None
+
+
+class ResetUnit(StrEnum):
+    """How a provider writes the moment at which a rate limit ends."""
+
+    EPOCH_SECONDS = "epoch_seconds"
+    EPOCH_MILLISECONDS = "epoch_milliseconds"
+    ISO_8601 = "iso_8601"
+
+
+@frozen(kw_only=True)
+class RateLimitDialect:
+    """How a provider says "too fast": read in this order, first match decides how long to wait.
+
+    Attributes:
+        statuses: HTTP statuses that always mean throttling.
+        conditional_statuses: statuses that mean it only when `retry_after` is there or nothing remains.
+        retry_after: header with seconds to wait.
+        remaining: header with what is left.
+        reset: header with the end of the window.
+        reset_unit: how `reset` is written.
+        error_code: where throttling hides in another status, the JSON error code that tells it; or empty.
+        fallback_seconds: wait where nothing is said; doubled at each further try.
+
+    >>> RateLimitDialect(remaining="x-ratelimit-remaining", reset="x-ratelimit-reset").fallback_seconds
+    60
+    """
+
+    statuses: frozenset[int] = frozenset({429})
+    conditional_statuses: frozenset[int] = frozenset()
+    retry_after: str = "retry-after"
+    remaining: str = ""
+    reset: str = ""
+    reset_unit: ResetUnit = ResetUnit.EPOCH_SECONDS
+    error_code: str = ""
+    fallback_seconds: int = field(default=60, validator=ge(1))
+
+
+@frozen(kw_only=True)
+class Manifest:
+    """Everything that core needs to know of a provider without knowing the provider.
+
+    Attributes:
+        provider: provider key, equal to the entry point's name.
+        title: the provider's name for people.
+        contract_minor: minor version of the contract the plugin was written for; the major is in the group.
+        summary: one sentence for people who choose what to connect.
+        documentation: URL of the plugin's page.
+        hosts: where the provider lives.
+        capabilities: support per hook, each of the five named.
+        resource_kinds: what can be mapped, most specific first; an event's resource of an earlier kind wins.
+        webhooks: how deliveries arrive.
+        install_oauth: the flow that `Authorize` runs in `install`, or None.
+        link_oauth: the flow that `Authorize` runs in `link_user`, or None.
+        app_tokens: how the app mints installation tokens, or None where the installation keeps its grant.
+        rate_limits: how throttling is told.
+        app_settings: public settings that an app registration needs, name → what it is.
+        api_headers: headers of every API request, for example the accepted media type and version.
+        api_page_size: how many entries a listing asks for.
+    """
+
+    provider: str = field(validator=matches_re(KEY))
+    title: str = field(validator=min_len(1))
+    summary: str
+    documentation: str
+    hosts: Hosts
+    capabilities: Mapping[Capability, Support] = field(converter=MappingProxyType)
+    resource_kinds: tuple[ResourceKind, ...]
+    webhooks: WebhookRules
+    contract_minor: int = CONTRACT_MINOR
+    install_oauth: OAuthRules | None = None
+    link_oauth: OAuthRules | None = None
+    app_tokens: AppTokenRules | None = None
+    rate_limits: RateLimitDialect = field(factory=RateLimitDialect)
+    app_settings: Mapping[str, str] = field(factory=dict)
+    api_headers: Mapping[str, str] = field(factory=dict)
+    api_page_size: int = 100
+
+    @capabilities.validator
+    def _names_every_hook(self, _: object, value: Mapping[Capability, Support]) -> None:
+        missing = [capability.value for capability in Capability if capability not in value]
+        if missing:
+            raise ValueError(f"the manifest's capabilities must name every hook; missing: {', '.join(missing)}")
+
+    def rank(self, kind: str) -> int:
+        """Return how specific a resource kind is: 0 for the most specific, unknown kinds last."""
+        names = [resource_kind.name for resource_kind in self.resource_kinds]
+        return names.index(kind) if kind in names else len(names)

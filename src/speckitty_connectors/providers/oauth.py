@@ -1,0 +1,108 @@
+"""How a provider's OAuth and app tokens work, as data: core speaks the protocol, plugins only fill this in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from attrs import field, frozen
+from attrs.validators import ge
+
+
+class ClientAuthentication(StrEnum):
+    """Where the client secret goes in a token request."""
+
+    BODY = "body"
+    BASIC = "basic"
+
+
+class TokenEncoding(StrEnum):
+    """How a token request's body is written."""
+
+    FORM = "form"
+    JSON = "json"
+
+
+@frozen(kw_only=True)
+class RefreshRules:
+    """How an access token is renewed.
+
+    Attributes:
+        rotates: whether each refresh returns a new refresh token and kills the one used.
+        grace_seconds: how long the used one may be presented again; 0 for none.
+        sends_redirect_uri: whether the refresh must repeat the redirect URI of the authorisation.
+
+    >>> RefreshRules(grace_seconds=600).rotates
+    True
+    """
+
+    rotates: bool = True
+    grace_seconds: int = field(default=0, validator=ge(0))
+    sends_redirect_uri: bool = False
+
+
+@frozen(kw_only=True)
+class OAuthRules:
+    """One authorisation-code flow of a provider.
+
+    URLs are templates over the app's base URLs: ``{web}`` and ``{api}``.
+
+    Attributes:
+        authorize_url: where the person is sent.
+        token_url: where the code is exchanged.
+        scopes: what to ask for.
+        required_scopes: those without which the connection doesn't work.
+        scope_separator: between scopes in the request.
+        pkce: whether S256 code challenges are sent.
+        issuer: the ``iss`` that a callback must carry (RFC 9207), or empty.
+        authorize_parameters: fixed further parameters of the first request.
+        token_encoding: encoding of the token request.
+        client_authentication: where the client secret goes.
+        kept_fields: fields of the token response that `Grant.details` shows the plugin.
+        refresh: how the token is renewed, or None where it isn't.
+        revoke_url: where a token is revoked, or empty.
+
+    >>> rules = OAuthRules(authorize_url="{web}/login/oauth/authorize", token_url="{web}/login/oauth/access_token")
+    >>> rules.pkce
+    True
+    """
+
+    authorize_url: str
+    token_url: str
+    scopes: tuple[str, ...] = ()
+    required_scopes: tuple[str, ...] = ()
+    scope_separator: str = " "
+    pkce: bool = True
+    issuer: str = ""
+    authorize_parameters: Mapping[str, str] = field(factory=dict)
+    token_encoding: TokenEncoding = TokenEncoding.FORM
+    client_authentication: ClientAuthentication = ClientAuthentication.BODY
+    kept_fields: tuple[str, ...] = ()
+    refresh: RefreshRules | None = None
+    revoke_url: str = ""
+
+
+@frozen(kw_only=True)
+class AppTokenRules:
+    """Installation tokens that the app mints for itself with a signed JWT; nothing of a person in them.
+
+    Attributes:
+        mint_url: where to POST; a template over ``{api}`` and ``{installation}``.
+        algorithm: the JWT's algorithm.
+        lifetime_seconds: how far ahead the JWT's ``exp`` is.
+        backdate_seconds: how far back its ``iat`` is, against clock drift.
+        margin_seconds: a token is replaced when it has less left than this.
+        token_field: field of the answer with the token.
+        expires_field: field of the answer with its end, ISO 8601.
+
+    >>> AppTokenRules(mint_url="{api}/app/installations/{installation}/access_tokens").algorithm
+    'RS256'
+    """
+
+    mint_url: str
+    algorithm: str = "RS256"
+    lifetime_seconds: int = field(default=540, validator=ge(60))
+    backdate_seconds: int = field(default=60, validator=ge(0))
+    margin_seconds: int = field(default=300, validator=ge(0))
+    token_field: str = "token"  # noqa: S105 - a field name
+    expires_field: str = "expires_at"

@@ -1,0 +1,67 @@
+"""What a provider lets one map: repositories, projects, groups, teams, channels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+
+@frozen(kw_only=True)
+class ResourceReference:
+    """The mention of a resource in an event.
+
+    The identity is (provider, host, `kind`, `id`). `key` is the label the provider gave in this mention; it
+    refreshes what people are shown and decides nothing.
+
+    >>> ResourceReference(kind="repository", id="1296269", key="octo-org/hello").id
+    '1296269'
+    """
+
+    kind: str
+    id: str
+    key: str = ""
+
+
+@frozen(kw_only=True)
+class Resource:
+    """A resource as a listing describes it.
+
+    Attributes:
+        kind: one of the manifest's resource kinds.
+        id: the provider's immutable id, as text.
+        key: the display key of today, for example ``octo-org/hello``.
+        url: a page about it, or empty.
+        parent_id: id of the resource that contains it, or empty.
+        archived: whether the provider says that it takes no more changes.
+        private: whether it is hidden from the public.
+        attributes: further labels for suggestions and display, for example ``default_branch``.
+
+    >>> Resource(kind="repository", id="1296269", key="octo-org/hello").archived
+    False
+    """
+
+    kind: str
+    id: str
+    key: str
+    url: str = ""
+    parent_id: str = ""
+    archived: bool = False
+    private: bool = False
+    attributes: Mapping[str, str] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class ResourcePage:
+    """One page of a listing.
+
+    Attributes:
+        resources: the resources on it, in the provider's order; may be empty while more follow.
+        cursor: opaque; hand it to the next listing to resume **after** this page. Empty on the last page.
+
+    >>> ResourcePage(resources=(), cursor="").cursor
+    ''
+    """
+
+    resources: tuple[Resource, ...]
+    cursor: str = ""

@@ -1,0 +1,1 @@
+"""What an event means for a workspace: the decision and its explanation."""

@@ -1,0 +1,59 @@
+"""What the router concluded, and what waits for a person."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Column, Index, Integer, String, Table, UniqueConstraint
+
+from ..store.metadata import UtcDateTime, belongs_to, identifier, metadata, workspace_column
+
+decisions = Table(
+    "decisions",
+    metadata,
+    workspace_column(),
+    identifier("id", primary_key=True),
+    identifier("inbox_id"),
+    identifier("installation_id"),
+    Column("stage", String(16), nullable=False),
+    Column("rule", String, nullable=False),
+    Column("outcome", JSON, nullable=False),
+    Column("targets", JSON, nullable=False),
+    Column("evidence", JSON, nullable=False),
+    Column("decided_at", UtcDateTime, nullable=False),
+    UniqueConstraint("workspace_id", "inbox_id", "installation_id"),
+    Index(None, "inbox_id"),
+)
+"""One decision per delivery and installation; `installation_id` is empty where none was found."""
+
+review_items = Table(
+    "review_items",
+    metadata,
+    workspace_column(),
+    identifier("id", primary_key=True),
+    identifier("installation_id"),
+    Column("provider", String, nullable=False),
+    Column("host", String, nullable=False),
+    Column("resource_kind", String, nullable=False),
+    identifier("resource_id"),
+    Column("resource_key", String, nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("candidates", JSON, nullable=False),
+    Column("first_seen", UtcDateTime, nullable=False),
+    Column("last_seen", UtcDateTime, nullable=False),
+    UniqueConstraint(
+        "workspace_id", "installation_id", "provider", "host", "resource_kind", "resource_id", "reason"
+    ),
+)
+"""Events that no stage could place, one item per (installation, resource, reason)."""
+
+review_events = Table(
+    "review_events",
+    metadata,
+    workspace_column(),
+    identifier("item_id", primary_key=True),
+    identifier("decision_id", primary_key=True),
+    belongs_to("review_items", "item_id"),
+    belongs_to("decisions", "decision_id"),
+)
+"""The events that an item holds."""

@@ -1,0 +1,1 @@
+"""The database: engine, shared columns, claims, audit and migrations."""

@@ -1,0 +1,86 @@
+"""What all tables share: one metadata object, the workspace column, times in UTC, and ids as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKeyConstraint,
+    Integer,
+    MetaData,
+    String,
+    TypeDecorator,
+)
+
+OPERATOR = ""
+"""The workspace of what belongs to no workspace: the operator's apps, and deliveries not placed yet.
+
+A host's workspace ids are never empty, so this value can't be mistaken for one; unlike NULL it takes part in
+composite keys.
+"""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment in UTC on both databases; a naive one is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy passes it
+        """Turn an aware moment into UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone can't be stored; pass an aware datetime")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy passes it
+        """Return the moment in UTC, also from a database that stores none."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def identifier(name: str, **options: object) -> Column[str]:
+    """Return a column of an id: text, compared byte for byte on both databases."""
+    return Column(name, String().with_variant(String(collation="C"), "postgresql"), nullable=False, **options)  # type: ignore[arg-type]  # Column's options are untyped
+
+
+def workspace_column() -> Column[str]:
+    """Return the column that every table starts with."""
+    return identifier("workspace_id", primary_key=True)
+
+
+def belongs_to(table: str, column: str) -> ForeignKeyConstraint:
+    """Return the composite key by which SQL itself refuses another workspace's row."""
+    return ForeignKeyConstraint(["workspace_id", column], [f"{table}.workspace_id", f"{table}.id"])
+
+
+def claim_columns() -> Sequence[Column[object]]:
+    """Return the columns of rows that workers claim: see `store.claims`.
+
+    `lease_until` and `not_before` are milliseconds of the database's own clock, so that workers with a
+    wrong clock can't take each other's rows.
+    """
+    return (
+        Column("state", String(16), nullable=False, server_default="pending"),
+        Column("attempts", Integer, nullable=False, server_default="0"),
+        Column("generation", Integer, nullable=False, server_default="0"),
+        Column("lease_until", BigInteger, nullable=False, server_default="0"),
+        Column("not_before", BigInteger, nullable=False, server_default="0"),
+        Column("last_error", String, nullable=False, server_default=""),
+    )

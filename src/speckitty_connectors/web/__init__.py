@@ -1,0 +1,1 @@
+"""The WSGI application for webhook and callback URLs."""
