@@ -1,4 +1,12 @@
-"""Connect a SaaS and its customers to the services they work with: four layers, never mixed."""
+"""Connect a SaaS and its customers to the services they work with: four layers, never mixed.
+
+What a plugin needs is imported at once. What only a host needs (the database, HTTP, the web application) is
+imported when it is first named, so that a plugin stays light.
+"""
+
+import logging
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from .errors import ConfigurationError, ConflictError, ConnectorsError, NotFoundError
 from .hookspecs import hookimpl
@@ -50,6 +58,7 @@ from .providers.manifest import (
     WebhookRules,
 )
 from .providers.oauth import AppTokenRules, ClientAuthentication, OAuthRules, RefreshRules, TokenEncoding
+from .providers.remotes import GitRemote, parse_remote
 from .providers.resources import Resource, ResourcePage, ResourceReference
 from .providers.signatures import (
     BearerJwt,
@@ -60,7 +69,49 @@ from .providers.signatures import (
     StandardWebhooks,
     TimestampedHmac,
 )
+from .providers.standin import SampleDelivery, StandIn, StandInFactory, StandInRegistration
 from .providers.suggestions import Confidence, Evidence, Signal, Suggestion, SuggestionRequest, Target
+
+if TYPE_CHECKING:
+    from .configuration import AppSettings, PluginSettings, Settings
+    from .connectors import Connectors
+    from .credentials.keyring import KeyRing
+    from .credentials.secret import Secret
+    from .dispatch.types import Dispatch
+    from .installations.types import Installation
+    from .links.types import UserLink
+    from .mappings.types import ResourceMapping, Selector
+    from .providers.registry import Registry
+    from .web.application import Application
+    from .web.visitors import Visitor
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+_FOR_HOSTS = {
+    "AppSettings": ".configuration",
+    "Application": ".web.application",
+    "Connectors": ".connectors",
+    "Dispatch": ".dispatch.types",
+    "Installation": ".installations.types",
+    "KeyRing": ".credentials.keyring",
+    "PluginSettings": ".configuration",
+    "Registry": ".providers.registry",
+    "ResourceMapping": ".mappings.types",
+    "Secret": ".credentials.secret",
+    "Selector": ".mappings.types",
+    "Settings": ".configuration",
+    "UserLink": ".links.types",
+    "Visitor": ".web.visitors",
+}
+"""Names that are imported when they are first asked for, and where they are."""
+
+
+def __getattr__(name: str) -> object:
+    """Import what only hosts need (PEP 562)."""
+    if name not in _FOR_HOSTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_FOR_HOSTS[name], __name__), name)
+
 
 __all__ = [
     "Account",
@@ -73,7 +124,9 @@ __all__ = [
     "ApiUnauthorizedError",
     "ApiUnavailableError",
     "App",
+    "AppSettings",
     "AppTokenRules",
+    "Application",
     "Authorize",
     "AwaitApproval",
     "BaseUrls",
@@ -88,20 +141,25 @@ __all__ = [
     "ConfigurationError",
     "ConflictError",
     "Connected",
+    "Connectors",
     "ConnectorsError",
     "Conversation",
     "Delivery",
+    "Dispatch",
     "EgressRefusedError",
     "Event",
     "Evidence",
     "ExternalIdentity",
     "GitFacts",
+    "GitRemote",
     "Grant",
     "Handshake",
     "HexHmac",
     "Hosts",
     "Ignored",
     "InstallAnswer",
+    "Installation",
+    "KeyRing",
     "Lifecycle",
     "LinkAnswer",
     "Linked",
@@ -111,17 +169,27 @@ __all__ = [
     "OAuthRules",
     "Outcome",
     "PlainToken",
+    "PluginSettings",
     "RateLimitDialect",
     "Redirect",
     "RefreshRules",
     "Refused",
+    "Registry",
     "ResetUnit",
     "Resource",
     "ResourceKind",
+    "ResourceMapping",
     "ResourcePage",
     "ResourceReference",
+    "SampleDelivery",
+    "Secret",
+    "Selector",
+    "Settings",
     "Signal",
     "SignatureScheme",
+    "StandIn",
+    "StandInFactory",
+    "StandInRegistration",
     "StandardWebhooks",
     "Suggestion",
     "SuggestionRequest",
@@ -129,6 +197,9 @@ __all__ = [
     "Target",
     "TimestampedHmac",
     "TokenEncoding",
+    "UserLink",
+    "Visitor",
     "WebhookRules",
     "hookimpl",
+    "parse_remote",
 ]

@@ -54,3 +54,10 @@ class ConflictError(ConnectorsError):
     """The change contradicts a record that is already there."""
 
     code = "conflict"
+
+
+class StoreUnavailableError(ConnectorsError):
+    """The database can't be reached, hangs, or is too busy; a later try may succeed."""
+
+    code = "store_unavailable"
+    retryable = True

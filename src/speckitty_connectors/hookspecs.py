@@ -96,7 +96,7 @@ def suggest_mappings(request: SuggestionRequest) -> Sequence[Suggestion]:  # typ
 
     Leave a resource out where two projects fit equally well: a person decides then.
 
-    >>> from speckitty_connectors import Confidence, Suggestion, Target, hookimpl
+    >>> from speckitty_connectors import Confidence, Resource, Signal, Suggestion, Target, hookimpl
     >>> class Acme:
     ...     @hookimpl
     ...     def suggest_mappings(self, request):
@@ -106,6 +106,12 @@ def suggest_mappings(request: SuggestionRequest) -> Sequence[Suggestion]:  # typ
     ...             for resource in request.resources for signal in request.signals
     ...             if signal.repo_slug == resource.key
     ...         ]
+    >>> boards = (Resource(kind="board", id="7", key="acme/menu"),)
+    >>> signals = (Signal(project_id="apollo", repo_slug="acme/menu"),)
+    >>> request = SuggestionRequest(host="acme.example", web="https://acme.example",
+    ...                             resources=boards, signals=signals)
+    >>> [str(suggestion.target) for suggestion in Acme().suggest_mappings(request)]
+    ['project:apollo']
     """
 
 
@@ -117,6 +123,7 @@ def route_event(delivery: Delivery) -> Outcome:  # type: ignore[empty-body]  # a
     know is still an `Event` where a resource can be read from it, else `Ignored`.
 
     >>> import json
+    >>> from datetime import UTC, datetime
     >>> from speckitty_connectors import Event, Ignored, ResourceReference, hookimpl
     >>> class Acme:
     ...     @hookimpl
@@ -126,4 +133,8 @@ def route_event(delivery: Delivery) -> Outcome:  # type: ignore[empty-body]  # a
     ...         except (ValueError, KeyError, TypeError):
     ...             return Ignored(reason="no board in it")
     ...         return Event(kind=delivery.kind, resources=(ResourceReference(kind="board", id=str(board)),))
+    >>> delivery = Delivery(provider="acme", host="acme.example", kind="card", content=b'{"board": {"id": 7}}',
+    ...                     received_at=datetime(2026, 1, 2, tzinfo=UTC))
+    >>> Acme().route_event(delivery).resources[0].id
+    '7'
     """

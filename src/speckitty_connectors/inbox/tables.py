@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, String, Table, UniqueConstraint, text
+from sqlalchemy import JSON, Column, Index, LargeBinary, String, Table, UniqueConstraint
 
 from ..store.metadata import UtcDateTime, belongs_to, claim_columns, identifier, metadata, workspace_column
 
@@ -25,13 +25,6 @@ inbox = Table(
     *claim_columns(),
     UniqueConstraint("endpoint_id", "delivery_id"),
     Index("ix_inbox_digest", "endpoint_id", "body_digest"),
-    Index(
-        "ix_inbox_due",
-        "not_before",
-        "id",
-        sqlite_where=text("state IN ('pending', 'running')"),
-        postgresql_where=text("state IN ('pending', 'running')"),
-    ),
 )
 """An accepted delivery. `endpoint_id` is its principal; `workspace_id` is the end point's, which is the
 operator's for an app that serves every customer. `outcome` is empty until routed, then one of ``event``,

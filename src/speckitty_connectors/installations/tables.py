@@ -20,11 +20,13 @@ installations = Table(
     identifier("provider_installation_id"),
     Column("status", String(32), nullable=False),
     Column("status_reason", String, nullable=False),
+    Column("status_at", UtcDateTime, nullable=False),
     Column("scopes", JSON, nullable=False),
     Column("defaults", JSON, nullable=False),
     identifier("credential_id"),
     identifier("connected_by"),
     identifier("requester_id"),
+    Column("inventory_synced_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index(
@@ -43,7 +45,9 @@ installations = Table(
 """A workspace connected to an account. One row per (workspace, account): a re-install revives it.
 
 `provider_installation_id` and `credential_id` are empty where there is none; `account_id` is empty only
-while an approval is pending and the account isn't known.
+while an approval is pending and the account isn't known. `status_at` is the provider's moment of the last
+change of status, so that an older delivery that comes late undoes nothing. `inventory_synced_at` is when the
+resources were last listed to the end; NULL when never, or when a change since then asks for a new listing.
 """
 
 resources = Table(

@@ -111,6 +111,10 @@ class BodyHandshake:
     answer_field: str
 
 
+def _read_only_schemes(schemes: Mapping[str, SignatureScheme]) -> Mapping[str, SignatureScheme]:
+    return MappingProxyType(dict(schemes))
+
+
 @frozen(kw_only=True)
 class WebhookRules:
     """How deliveries arrive, and what core checks before any plugin code runs.
@@ -135,7 +139,7 @@ class WebhookRules:
     26214400
     """
 
-    schemes: Mapping[str, SignatureScheme] = field(validator=min_len(1), converter=MappingProxyType)
+    schemes: Mapping[str, SignatureScheme] = field(validator=min_len(1), converter=_read_only_schemes)
     kind_header: str = ""
     delivery_id_header: str = ""
     delivery_id_field: str = ""
@@ -183,6 +187,16 @@ class RateLimitDialect:
     fallback_seconds: int = field(default=60, validator=ge(1))
 
 
+def _read_only_capabilities(capabilities: Mapping[Capability, Support]) -> Mapping[Capability, Support]:
+    return MappingProxyType(dict(capabilities))
+
+
+def _names_every_hook(_: object, __: object, value: Mapping[Capability, Support]) -> None:
+    missing = [capability.value for capability in Capability if capability not in value]
+    if missing:
+        raise ValueError(f"the manifest's capabilities must name every hook; missing: {', '.join(missing)}")
+
+
 @frozen(kw_only=True)
 class Manifest:
     """Everything that core needs to know of a provider without knowing the provider.
@@ -211,7 +225,9 @@ class Manifest:
     summary: str
     documentation: str
     hosts: Hosts
-    capabilities: Mapping[Capability, Support] = field(converter=MappingProxyType)
+    capabilities: Mapping[Capability, Support] = field(
+        converter=_read_only_capabilities, validator=_names_every_hook
+    )
     resource_kinds: tuple[ResourceKind, ...]
     webhooks: WebhookRules
     contract_minor: int = CONTRACT_MINOR
@@ -222,12 +238,6 @@ class Manifest:
     app_settings: Mapping[str, str] = field(factory=dict)
     api_headers: Mapping[str, str] = field(factory=dict)
     api_page_size: int = 100
-
-    @capabilities.validator
-    def _names_every_hook(self, _: object, value: Mapping[Capability, Support]) -> None:
-        missing = [capability.value for capability in Capability if capability not in value]
-        if missing:
-            raise ValueError(f"the manifest's capabilities must name every hook; missing: {', '.join(missing)}")
 
     def rank(self, kind: str) -> int:
         """Return how specific a resource kind is: 0 for the most specific, unknown kinds last."""

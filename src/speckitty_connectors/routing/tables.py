@@ -1,10 +1,10 @@
-"""What the router concluded, and what waits for a person."""
+"""What the router concluded, what is to be handed to the host, and what waits for a person."""
 
 from __future__ import annotations
 
 from sqlalchemy import JSON, Column, Index, Integer, String, Table, UniqueConstraint
 
-from ..store.metadata import UtcDateTime, belongs_to, identifier, metadata, workspace_column
+from ..store.metadata import UtcDateTime, belongs_to, claim_columns, identifier, metadata, workspace_column
 
 decisions = Table(
     "decisions",
@@ -23,6 +23,25 @@ decisions = Table(
     Index(None, "inbox_id"),
 )
 """One decision per delivery and installation; `installation_id` is empty where none was found."""
+
+dispatches = Table(
+    "dispatches",
+    metadata,
+    workspace_column(),
+    identifier("id", primary_key=True),
+    identifier("decision_id"),
+    identifier("mapping_id"),
+    Column("target_kind", String, nullable=False),
+    identifier("target_id"),
+    identifier("effect_key"),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    *claim_columns(),
+    UniqueConstraint("workspace_id", "decision_id", "target_kind", "target_id"),
+    UniqueConstraint("effect_key"),
+    belongs_to("decisions", "decision_id"),
+)
+"""One decision's target, handed over once. `effect_key` stays the same on every attempt."""
 
 review_items = Table(
     "review_items",

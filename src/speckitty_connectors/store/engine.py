@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Semaphore
+from typing import Final
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, StoreUnavailableError
 from ..identifiers import Clock, utc_now
+from .deadline import seconds_left, within
+from .sqlite import READING, open_sqlite
 
-WAIT_SECONDS = 1.0
-"""How long a connection waits for a lock: a delivery is answered within a second, with 503 if need be."""
+WAIT_SECONDS: Final = 0.8
+"""How long to wait for a lock: a delivery is answered within a second, with 503 if need be."""
 
-READING = "connectors_reading"
+CONNECTIONS: Final = 15
+"""How many transactions one store runs at once; what SQLAlchemy's pool opens by default."""
+
+PASSING_SQLITE_ERRORS: Final = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+}
+"""SQLite calls a missing table operational too, which doesn't pass by itself (sqlite.org, "Result Codes")."""
 
 
 class Store:
@@ -31,12 +49,18 @@ class Store:
         url: a SQLAlchemy URL, ``sqlite:///file.db`` or ``postgresql+psycopg://…``.
         clock: where `now` comes from.
         wait_seconds: how long to wait for a lock or a free connection.
+
+    Raises:
+        ConfigurationError: the URL is of another database or driver, or its driver isn't installed; at the first
+            connection also when the server may lose what it has acknowledged.
     """
 
     def __init__(self, url: str | URL, *, clock: Clock = utc_now, wait_seconds: float = WAIT_SECONDS) -> None:
         self.url = make_url(url)
         self.now = clock
         self.engine = _open_engine(self.url, wait_seconds)
+        self._wait_seconds = wait_seconds
+        self._process, self._turns = os.getpid(), Semaphore(CONNECTIONS)
 
     @property
     def is_sqlite(self) -> bool:
@@ -44,85 +68,89 @@ class Store:
         return self.engine.dialect.name == "sqlite"
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """Open a transaction that commits when the block ends and rolls back when it raises."""
-        with self.engine.begin() as connection:
+    def transaction(self, *, within_seconds: float | None = None) -> Iterator[Connection]:
+        """Open a transaction that commits when the block ends and rolls back when it raises.
+
+        Args:
+            within_seconds: when to give up on a database that is locked, frozen or gone, counted from now over
+                all that the block asks of it; None waits as long as the server is there.
+
+        Raises:
+            StoreUnavailableError: the database can't be reached or is too busy. Nothing is kept, unless the
+                commit itself got no answer; write so that the same work can be done again.
+        """
+        with within(within_seconds), self._turn() as engine, _typed_errors(), engine.begin() as connection:
             yield connection
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Open a transaction for reading only; it takes no write lock and nothing of it is kept."""
-        with self.engine.connect().execution_options(**{READING: True}) as connection:
-            yield connection
+    def reading(self, *, within_seconds: float | None = None) -> Iterator[Connection]:
+        """Open a transaction that takes no write lock and refuses to write; see `transaction`."""
+        options = {READING: True, "postgresql_readonly": True}
+        with within(within_seconds), self._turn() as engine, _typed_errors(), engine.connect() as connection:
+            yield connection.execution_options(**options)
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
 
+    @contextmanager
+    def _turn(self) -> Iterator[Engine]:
+        """Wait for one of the connections, because the pool itself knows no deadline."""
+        if self._process != os.getpid():  # in a forked process the connections are the parent's
+            self.engine.dispose(close=False)
+            self._process, self._turns = os.getpid(), Semaphore(CONNECTIONS)
+        turns = self._turns
+        if not turns.acquire(timeout=min(seconds_left(), self._wait_seconds)):
+            raise _unavailable("all connections are in use")
+        try:
+            yield self.engine
+        finally:
+            turns.release()
+
 
 def _open_engine(url: URL, wait_seconds: float) -> Engine:
-    """Return an engine set up for its database; a third kind is refused."""
-    backend = url.get_backend_name()
-    if backend == "sqlite":
-        return _open_sqlite(url, wait_seconds)
-    if backend == "postgresql":
-        return _open_postgresql(url, wait_seconds)
+    """Return an engine set up for its database."""
+    if url.drivername in {"sqlite", "sqlite+pysqlite"}:
+        return open_sqlite(url, wait_seconds)
+    if url.drivername in {"postgresql", "postgresql+psycopg"}:
+        try:
+            from .postgresql import open_postgresql  # noqa: PLC0415 - its driver is an extra
+        except ImportError as error:
+            raise ConfigurationError(
+                "the driver of PostgreSQL isn't installed",
+                subject="setting database_url",
+                remedy="pip install 'speckitty-connectors[postgresql]'",
+            ) from error
+        return open_postgresql(url.set(drivername="postgresql+psycopg"), wait_seconds)
     raise ConfigurationError(
-        f"the database {backend!r} isn't supported",
+        f"the database {url.drivername!r} isn't supported",
         subject="setting database_url",
         remedy="use a sqlite:/// or postgresql+psycopg:// URL",
     )
 
 
-def _open_sqlite(url: URL, wait_seconds: float) -> Engine:
-    """Return an engine whose every commit is on disk before it returns, and whose writers queue up front."""
-    engine = create_engine(url, hide_parameters=True)
-
-    @event.listens_for(engine, "connect")
-    def set_up(connection: sqlite3.Connection, _: object) -> None:
-        connection.isolation_level = None
-        for pragma in (
-            f"busy_timeout = {int(wait_seconds * 1000)}",
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-            "secure_delete = ON",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        reading = connection.get_execution_options().get(READING, False)
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
-
-    return engine
+@contextmanager
+def _typed_errors() -> Iterator[None]:
+    """Tell the failures of the database itself, which pass, from mistakes in what was asked of it."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeoutError) as error:
+        if not _is_unavailability(error):
+            raise
+        raise _unavailable(type(getattr(error, "orig", None) or error).__name__) from error
 
 
-def _open_postgresql(url: URL, wait_seconds: float) -> Engine:
-    """Return an engine that gives up on a lock in time; refuse a server that acknowledges before writing."""
-    milliseconds = int(wait_seconds * 1000)
-    engine = create_engine(
-        url,
-        hide_parameters=True,
-        pool_pre_ping=True,
-        pool_timeout=wait_seconds,
-        connect_args={
-            "connect_timeout": max(1, int(wait_seconds)),
-            "options": f"-c lock_timeout={milliseconds}",
-        },
+def _unavailable(reason: str) -> StoreUnavailableError:
+    return StoreUnavailableError(
+        "the database can't be reached or is too busy",
+        subject=reason,
+        remedy="try again; if it lasts, look at the database and its URL",
     )
 
-    @event.listens_for(engine, "connect")
-    def check(connection: object, _: object) -> None:
-        with connection.cursor() as cursor:  # type: ignore[attr-defined]  # the driver is an extra, untyped here
-            cursor.execute("SELECT current_setting('synchronous_commit'), current_setting('fsync')")
-            synchronous_commit, fsync = cursor.fetchone()
-        connection.rollback()  # type: ignore[attr-defined]  # see above
-        if synchronous_commit == "off" or fsync == "off":
-            raise ConfigurationError(
-                "this PostgreSQL may lose what it has acknowledged",
-                subject=f"synchronous_commit={synchronous_commit}, fsync={fsync}",
-                remedy="set both to 'on' for the database of the connectors",
-            )
 
-    return engine
+def _is_unavailability(error: DBAPIError | PoolTimeoutError) -> bool:
+    if isinstance(error, PoolTimeoutError) or error.connection_invalidated:
+        return True
+    if isinstance(error.orig, sqlite3.Error):
+        return error.orig.sqlite_errorcode & 0xFF in PASSING_SQLITE_ERRORS
+    return isinstance(error, OperationalError)

@@ -11,11 +11,16 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     ForeignKeyConstraint,
+    Index,
     Integer,
     MetaData,
     String,
     TypeDecorator,
+    text,
 )
+from sqlalchemy.schema import SchemaItem
+
+from .database_clock import DatabaseMilliseconds
 
 OPERATOR = ""
 """The workspace of what belongs to no workspace: the operator's apps, and deliveries not placed yet.
@@ -70,17 +75,21 @@ def belongs_to(table: str, column: str) -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["workspace_id", column], [f"{table}.workspace_id", f"{table}.id"])
 
 
-def claim_columns() -> Sequence[Column[object]]:
-    """Return the columns of rows that workers claim: see `store.claims`.
+UNFINISHED = text("state IN ('pending', 'running')")
+"""What workers look at; written once, because an index serves only the very condition that it was made with."""
 
-    `lease_until` and `not_before` are milliseconds of the database's own clock, so that workers with a
-    wrong clock can't take each other's rows.
+
+def claim_columns() -> Sequence[SchemaItem]:
+    """Return the columns of rows that workers claim, and the index by which they find them: see `store.claims`.
+
+    `not_before` is when the row is due: of a running row, the end of its lease. It is in milliseconds of the
+    database's own clock, so that workers with a wrong clock can't take each other's rows.
     """
     return (
         Column("state", String(16), nullable=False, server_default="pending"),
         Column("attempts", Integer, nullable=False, server_default="0"),
         Column("generation", Integer, nullable=False, server_default="0"),
-        Column("lease_until", BigInteger, nullable=False, server_default="0"),
-        Column("not_before", BigInteger, nullable=False, server_default="0"),
+        Column("not_before", BigInteger, nullable=False, server_default=DatabaseMilliseconds()),
         Column("last_error", String, nullable=False, server_default=""),
+        Index(None, "not_before", "id", sqlite_where=UNFINISHED, postgresql_where=UNFINISHED),
     )

@@ -1,0 +1,33 @@
+"""Print what the library costs as multiples of a floor measured in the same run.
+
+    python bench/run.py [--rounds N] [--corpus FOLDER]
+
+Absolute times say more about the machine than about the code, so every figure is a ratio: the candidates and
+their floor take turns within each round, and the median of the rounds' ratios is shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import accepting
+import reading
+from rounds import Report
+
+DEFAULT_CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus" / "github"
+
+
+def main() -> None:
+    """Run every benchmark and print one table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15, help="how often the candidates take turns")
+    parser.add_argument("--corpus", type=Path, default=DEFAULT_CORPUS, help="folder of recorded deliveries")
+    arguments = parser.parse_args()
+    report = Report()
+    reading.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
+    accepting.measure(report, rounds=arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""What holds for every test run at the root: examples are tests, and no test is timed.
+
+The examples of each page and of each module's docstrings run in order, and share names with no other file.
+"""
+
+from __future__ import annotations
+
+import doctest
+from contextlib import ExitStack, chdir
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import HealthCheck, settings
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+from sybil.parsers.rest import DocTestParser
+from sybil.sybil import SybilCollection
+
+ROOT = Path(__file__).parent
+SOURCES = [ROOT / "src", *sorted(ROOT.glob("plugins/*/src"))]
+
+# A busy machine is slow, not wrong.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
+
+_place = ExitStack()
+
+
+def enter_empty_folder(_names: dict[str, object]) -> None:
+    """Let the examples of a page write files without leaving any behind."""
+    _place.enter_context(chdir(_place.enter_context(TemporaryDirectory())))
+
+
+def leave_folder(_names: dict[str, object]) -> None:
+    """Go back, and remove the folder."""
+    _place.close()
+
+
+pages = Sybil(
+    parsers=[PythonCodeBlockParser(doctest_optionflags=doctest.ELLIPSIS)],
+    pattern="*.md",
+    setup=enter_empty_folder,
+    teardown=leave_folder,
+)
+docstrings = [
+    Sybil(parsers=[DocTestParser(doctest.ELLIPSIS)], pattern="*.py", path=str(folder)) for folder in SOURCES
+]
+
+pytest_collect_file = SybilCollection([pages, *docstrings]).pytest()

@@ -1,0 +1,118 @@
+"""What a verified delivery means: a change of GitHub's own state, an event, or nothing for anybody here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from speckitty_connectors import Account, Delivery, Event, GitFacts, Ignored, Outcome
+
+from .gitfacts import git_facts
+from .lifecycle import read_lifecycle
+from .manifest import DELIVERY_HEADER
+from .payload import (
+    Commit,
+    Installation,
+    Numbered,
+    Payload,
+    Release,
+    Repository,
+    Timed,
+    account,
+    decode,
+    identifier,
+    identity,
+    installation_id,
+    moment,
+    reference,
+    text,
+)
+
+_OBJECTS = (
+    "comment",
+    "review",
+    "deployment_status",
+    "deployment",
+    "check_run",
+    "check_suite",
+    "workflow_job",
+    "workflow_run",
+    "release",
+    "build",
+    "alert",
+    "pull_request",
+    "issue",
+    "discussion",
+)
+"""The objects an event may be about, the one that changed before those it belongs to."""
+
+_PUSHED = frozenset({"create", "delete", "push"})
+"""Kinds whose time is that of the repository's last push; the commits' own times are their authors' word."""
+
+
+def read_delivery(delivery: Delivery) -> Outcome:
+    """Return what a delivery means; total, for any kind and any content."""
+    payload = decode(delivery.content)
+    if payload is None:
+        return Ignored(reason="the body isn't a JSON object")
+    if delivery.kind == "ping":
+        return Ignored(reason="a ping: the hook works")
+    lifecycle = read_lifecycle(delivery.kind, payload)
+    if lifecycle is not None:
+        return lifecycle
+    return _read_event(delivery, payload)
+
+
+def _read_event(delivery: Delivery, payload: Payload) -> Event | Ignored:
+    resource = reference(payload.repository)
+    if resource is None:
+        what = ".".join(filter(None, (delivery.kind, text(payload.action)))) or "an event without a kind"
+        return Ignored(reason=f"{what} concerns no repository")
+    git = git_facts(delivery.kind, payload)
+    return Event(
+        kind=delivery.kind,
+        action=text(payload.action),
+        installation=installation_id(payload),
+        account=_account(payload),
+        resources=(resource,),
+        actor=identity(payload.sender),
+        git=git,
+        subject=_subject(payload, git),
+        occurred_at=_occurred_at(delivery.kind, payload),
+        # GitHub gives all hooks that tell of one event the same GUID ("REST API description": hook-delivery-item).
+        fingerprint=delivery.headers.get(DELIVERY_HEADER.lower(), ""),
+    )
+
+
+def _account(payload: Payload) -> Account | None:
+    owner = payload.repository.owner if isinstance(payload.repository, Repository) else None
+    installed = payload.installation.account if isinstance(payload.installation, Installation) else None
+    return account(owner) or account(payload.organization, "organization") or account(installed)
+
+
+def _subject(payload: Payload, git: GitFacts | None) -> str:
+    for numbered in (payload.pull_request, payload.issue, payload.discussion):
+        if isinstance(numbered, Numbered) and identifier(numbered.number):
+            return f"#{identifier(numbered.number)}"
+    if isinstance(payload.release, Release) and text(payload.release.tag_name):
+        return text(payload.release.tag_name)
+    if git is None:
+        return ""
+    return git.tag or git.branch or "".join(sha[:7] for sha in git.commits[:1])
+
+
+def _occurred_at(kind: str, payload: Payload) -> datetime | None:
+    for name in _OBJECTS:
+        stated = _latest(getattr(payload, name))
+        if stated:
+            return stated
+    if kind in _PUSHED and isinstance(payload.repository, Repository):
+        head = payload.head_commit.timestamp if isinstance(payload.head_commit, Commit) else None
+        return moment(payload.repository.pushed_at) or moment(head)
+    return _latest(payload)
+
+
+def _latest(value: object) -> datetime | None:
+    if not isinstance(value, Timed):
+        return None
+    # The base class lists the times in the order in which they tell of the latest change.
+    return next(filter(None, (moment(getattr(value, name)) for name in Timed.__struct_fields__)), None)

@@ -1,0 +1,186 @@
+"""The git facts that a delivery states, kind by kind ("Webhook events and payloads")."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
+from types import MappingProxyType
+
+import msgspec
+from attrs import evolve
+
+from speckitty_connectors import GitFacts
+
+from .payload import (
+    Branch,
+    CheckSuite,
+    Comment,
+    Commit,
+    Deployment,
+    Head,
+    MergeGroup,
+    Numbered,
+    PageBuild,
+    Payload,
+    Release,
+    Repository,
+    Run,
+    identifier,
+    text,
+)
+
+_COMMIT = re.compile(r"(?!0+$)(?:[0-9a-f]{40}|[0-9a-f]{64})")
+"""A full SHA-1 or SHA-256 commit id; all zeros stand for "no commit"."""
+
+_NONE = GitFacts()
+
+
+def git_facts(kind: str, payload: Payload) -> GitFacts | None:
+    """Return the git facts of a delivery, or None where it states none."""
+    facts = _READERS.get(kind, _of_pull_request)(payload)
+    return None if facts == _NONE else facts
+
+
+def _commits(*candidates: object) -> tuple[str, ...]:
+    """Return those that are commits, each once, in the given order."""
+    return tuple(dict.fromkeys(sha for sha in map(text, candidates) if _COMMIT.fullmatch(sha)))
+
+
+def _named(ref: object) -> GitFacts:
+    """Return the branch or tag that a ref names; a short name that is no commit counts as a branch."""
+    name = text(ref)
+    if name.startswith("refs/tags/"):
+        return GitFacts(tag=name.removeprefix("refs/tags/"))
+    if name.startswith("refs/heads/"):
+        return GitFacts(branch=name.removeprefix("refs/heads/"))
+    return _NONE if name.startswith("refs/") or _COMMIT.fullmatch(name) else GitFacts(branch=name)
+
+
+def _from_fork(source: object, payload: Payload) -> bool:
+    """Return whether a branch lives elsewhere; a source that is null was a fork and is gone."""
+    if source is msgspec.UNSET or not isinstance(payload.repository, Repository):
+        return False
+    return not isinstance(source, Repository) or identifier(source.id) != identifier(payload.repository.id)
+
+
+def _of_push(payload: Payload) -> GitFacts:
+    named = _named(payload.ref)
+    commits = payload.commits if isinstance(payload.commits, list) else []
+    listed = [commit for commit in commits if isinstance(commit, Commit)]
+    newest = payload.head_commit.id if isinstance(payload.head_commit, Commit) else None
+    # An annotated tag points to a tag object, which is no commit.
+    after = None if named.tag else payload.after
+    return evolve(
+        named,
+        commits=_commits(newest, after, *(commit.id for commit in reversed(listed))),
+        paths=tuple(dict.fromkeys(chain.from_iterable(map(_paths, listed)))),
+    )
+
+
+def _paths(commit: Commit) -> Iterable[str]:
+    for changed in (commit.added, commit.modified, commit.removed):
+        if isinstance(changed, list):
+            yield from (path for path in changed if isinstance(path, str))
+
+
+def _of_ref(payload: Payload) -> GitFacts:
+    name = text(payload.ref)
+    if payload.ref_type == "tag":
+        return GitFacts(tag=name)
+    return GitFacts(branch=name) if payload.ref_type == "branch" else _NONE
+
+
+def _of_pull_request(payload: Payload) -> GitFacts:
+    if not isinstance(payload.pull_request, Numbered) or not isinstance(payload.pull_request.head, Head):
+        return _NONE
+    head = payload.pull_request.head
+    return GitFacts(branch=text(head.ref), commits=_commits(head.sha), from_fork=_from_fork(head.repo, payload))
+
+
+def _of_check_run(payload: Payload) -> GitFacts:
+    if not isinstance(payload.check_run, Run):
+        return _NONE
+    suite = payload.check_run.check_suite
+    branch = text(suite.head_branch) if isinstance(suite, CheckSuite) else ""
+    return GitFacts(branch=branch, commits=_commits(payload.check_run.head_sha))
+
+
+def _of_check_suite(payload: Payload) -> GitFacts:
+    suite = payload.check_suite
+    if not isinstance(suite, CheckSuite):
+        return _NONE
+    return GitFacts(branch=text(suite.head_branch), commits=_commits(suite.head_sha))
+
+
+def _of_workflow(payload: Payload) -> GitFacts:
+    run = payload.workflow_run if isinstance(payload.workflow_run, Run) else payload.workflow_job
+    if not isinstance(run, Run):
+        return _NONE
+    return GitFacts(
+        branch=text(run.head_branch),
+        commits=_commits(run.head_sha),
+        from_fork=_from_fork(run.head_repository, payload),
+    )
+
+
+def _of_status(payload: Payload) -> GitFacts:
+    branches = payload.branches if isinstance(payload.branches, list) else []
+    names = [text(branch.name) for branch in branches if isinstance(branch, Branch)]
+    # A commit that is on several branches says nothing about which one is meant.
+    return GitFacts(branch=names[0] if len(names) == 1 else "", commits=_commits(payload.sha))
+
+
+def _of_deployment(payload: Payload) -> GitFacts:
+    deployment = payload.deployment
+    if not isinstance(deployment, Deployment):
+        return _NONE
+    return evolve(_named(deployment.ref), commits=_commits(deployment.sha))
+
+
+def _of_release(payload: Payload) -> GitFacts:
+    return GitFacts(tag=text(payload.release.tag_name)) if isinstance(payload.release, Release) else _NONE
+
+
+def _of_commit_comment(payload: Payload) -> GitFacts:
+    comment = payload.comment
+    return GitFacts(commits=_commits(comment.commit_id)) if isinstance(comment, Comment) else _NONE
+
+
+def _of_page_build(payload: Payload) -> GitFacts:
+    build = payload.build
+    return GitFacts(commits=_commits(build.commit)) if isinstance(build, PageBuild) else _NONE
+
+
+def _of_merge_group(payload: Payload) -> GitFacts:
+    group = payload.merge_group
+    if not isinstance(group, MergeGroup):
+        return _NONE
+    return evolve(_named(group.head_ref), commits=_commits(group.head_sha))
+
+
+def _of_code_scanning(payload: Payload) -> GitFacts:
+    return evolve(_named(payload.ref), commits=_commits(payload.commit_oid))
+
+
+_READERS: Mapping[str, Callable[[Payload], GitFacts]] = MappingProxyType(
+    {
+        "check_run": _of_check_run,
+        "check_suite": _of_check_suite,
+        "code_scanning_alert": _of_code_scanning,
+        "commit_comment": _of_commit_comment,
+        "create": _of_ref,
+        "delete": _of_ref,
+        "deployment": _of_deployment,
+        "deployment_status": _of_deployment,
+        "merge_group": _of_merge_group,
+        "page_build": _of_page_build,
+        "push": _of_push,
+        "release": _of_release,
+        "repository_dispatch": lambda payload: _named(payload.branch),
+        "status": _of_status,
+        "workflow_dispatch": lambda payload: _named(payload.ref),
+        "workflow_job": _of_workflow,
+        "workflow_run": _of_workflow,
+    }
+)

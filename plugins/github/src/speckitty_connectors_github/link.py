@@ -1,0 +1,19 @@
+"""Linking a member's own GitHub identity: its numeric id, which no rename changes ("Authorizing OAuth apps")."""
+
+from __future__ import annotations
+
+from speckitty_connectors import Authorize, Conversation, LinkAnswer, Linked
+
+from .answers import who_is_it
+from .refusals import refused_by
+
+
+def link_user(conversation: Conversation) -> LinkAnswer:
+    """Answer one step of linking a person."""
+    refusal = refused_by(conversation.parameters)
+    if refusal:
+        return refusal
+    if conversation.grant is None or conversation.grant.session is None:
+        # Whoever is signed in with several accounts says which one is meant ("Authorizing OAuth apps").
+        return Authorize(parameters={"prompt": "select_account"})
+    return Linked(identity=who_is_it(conversation.grant.session))

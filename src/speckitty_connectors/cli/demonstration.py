@@ -1,0 +1,205 @@
+"""`demo`: one provider's whole way, against a loopback stand-in over real HTTP."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import click
+from attrs import evolve, frozen
+from sqlalchemy import Connection
+
+from ..configuration import AppSettings, Settings
+from ..connectors import Connectors
+from ..credentials.keyring import KeyRing
+from ..credentials.secret import Secret
+from ..dispatch.types import Dispatch
+from ..errors import ConfigurationError
+from ..http.unguarded import browse, post
+from ..installations.types import Installation
+from ..providers.resources import ResourceReference
+from ..providers.standin import SampleDelivery, StandIn, stand_ins
+from ..providers.suggestions import Target
+from ..web.application import Application
+from ..web.visitors import Environ, Visitor
+from .loopback import Loopback
+from .recordings import Recording
+from .sending import signed_headers, tampered
+
+VISITOR = Visitor(workspace="demo-workspace", member="mona", session="the-session-of-monas-browser")
+COOKIE = {"session": VISITOR.session}
+PROJECT = Target(kind="project", id="apollo")
+
+
+@frozen(kw_only=True)
+class Scene:
+    """What the demo plays with.
+
+    Attributes:
+        provider: provider key.
+        connectors: the host's side.
+        stand_in: the provider's side.
+        webhook_url: where deliveries go.
+        webhook_secret: what they are signed with.
+    """
+
+    provider: str
+    connectors: Connectors
+    stand_in: StandIn
+    webhook_url: str
+    webhook_secret: Secret
+
+
+@click.command()
+@click.option("--provider", default=None, help="Which provider to show; else the first that has a stand-in.")
+@click.option("--database-url", default=None, help="Where to keep it; else a SQLite file that is thrown away.")
+def demo(*, provider: str | None, database_url: str | None) -> None:
+    """Connect, list, map and receive, against a stand-in of a provider on this machine."""
+    found = stand_ins()
+    if not found or (provider and provider not in found):
+        raise ConfigurationError(
+            f"no stand-in of {provider or 'any provider'} is installed",
+            subject="demo",
+            remedy="install a provider plugin that has one, for example speckitty-connectors[github]",
+        )
+    with _scene(provider or next(iter(found)), database_url) as scene:
+        installation = _connect(scene)
+        _list_and_map(scene, installation)
+        _receive(scene)
+        _show_review(scene)
+
+
+@contextmanager
+def _scene(provider: str, database_url: str | None) -> Iterator[Scene]:
+    """Put up a stand-in and a receiver, each behind a real server on loopback."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="speckitty-connectors-"))
+        here, there = stack.enter_context(Loopback()), stack.enter_context(Loopback())
+        settings = Settings(
+            database_url=database_url or f"sqlite:///{Path(folder) / 'demo.db'}",
+            keys={"demo": KeyRing.new_key()},
+            public_url=here.url,
+            allowed_hosts=frozenset({there.address}),
+        )
+        connectors = stack.enter_context(Connectors(settings))
+        connectors.upgrade()
+        callback = connectors.callback_url(provider, there.address)
+        stand_in = stand_ins()[provider](setup_url=callback, callback_url=callback)
+        app = _app_settings(provider, stand_in, there.url)
+        url = connectors.webhook_url(connectors.register_app(app))
+        connectors.on(PROJECT.kind)(_take)
+        there.serve(stand_in.application)
+        here.serve(Application(connectors, identify=_identify))
+        yield Scene(
+            provider=provider,
+            connectors=connectors,
+            stand_in=stand_in,
+            webhook_url=url,
+            webhook_secret=app.webhook_secrets[0],
+        )
+
+
+def _app_settings(provider: str, stand_in: StandIn, base_url: str) -> AppSettings:
+    """Return the settings that an operator would have copied from the provider's pages."""
+    made = stand_in.registration(base_url)
+    return AppSettings(
+        provider=provider,
+        client_id=made["client_id"],
+        client_secret=Secret(made["client_secret"]),
+        private_key=Secret(made["private_key"]) if made["private_key"] else None,
+        webhook_secrets=tuple(Secret(secret) for secret in made["webhook_secrets"]),
+        base_url=made["base_url"],
+        settings=made["settings"],
+    )
+
+
+def _identify(environ: Environ) -> Visitor | None:
+    return VISITOR if VISITOR.session in str(environ.get("HTTP_COOKIE", "")) else None
+
+
+def _take(dispatch: Dispatch, connection: Connection) -> None:
+    """Take a dispatch as a host would, and write nothing: that it was done is what the demo shows."""
+
+
+def _connect(scene: Scene) -> Installation:
+    """Walk a browser through the provider's pages until the account is connected."""
+    title = scene.connectors.registry.provider(scene.provider).manifest.title
+    _heading(f"Connect an account of {title}; no project is asked for")
+    first = scene.connectors.onboarding.begin(
+        workspace=VISITOR.workspace, member=VISITOR.member, session=VISITOR.session, provider=scene.provider
+    )
+    click.echo(f"  the browser opens {first.url.partition('?')[0]}")
+    page = browse(first.url, cookies=COOKIE)
+    found = scene.connectors.installations(VISITOR.workspace)
+    if not found:
+        raise ConfigurationError(f"the stand-in wasn't connected: {page.text}", subject=scene.provider)
+    installation = found[0]
+    click.echo(f"  and ends at {page.url.partition('?')[0]}")
+    click.echo(f"  connected: {installation.account_kind} {installation.account_name}, {installation.status}")
+    return installation
+
+
+def _list_and_map(scene: Scene, installation: Installation) -> None:
+    """List the resources over several pages, and map the first."""
+    _heading("List its resources, and map one")
+    result = scene.connectors.inventory.sync(VISITOR.workspace, installation.id)
+    click.echo(f"  {result.listed} resources on {result.pages} pages")
+    resource = scene.connectors.resources(VISITOR.workspace, installation.id)[0]
+    scene.connectors.mappings.create(
+        workspace=VISITOR.workspace,
+        installation_id=installation.id,
+        resource=ResourceReference(kind=resource.kind, id=resource.external_id),
+        target=PROJECT,
+        actor=f"member:{VISITOR.member}",
+    )
+    click.echo(f"  {resource.kind} {resource.key} → {PROJECT}")
+
+
+def _receive(scene: Scene) -> None:
+    """Post the story, then a broken copy and a repeat of its first delivery, and say what became of each."""
+    _heading("Receive signed deliveries")
+    story = scene.stand_in.deliveries()
+    for sample in story:
+        _post(scene, sample)
+    repeat = evolve(story[0], title=f"{story[0].title}, delivered again")
+    _post(scene, repeat)
+    _post(scene, evolve(story[0], title=f"{story[0].title}, changed on its way"), broken=True)
+
+
+def _post(scene: Scene, sample: SampleDelivery, *, broken: bool = False) -> None:
+    """Post one delivery over HTTP, let a worker take it, and say what became of it."""
+    manifest = scene.connectors.registry.provider(scene.provider).manifest
+    recording = Recording(name=sample.title, body=sample.content, headers=sample.headers)
+    headers = signed_headers(
+        manifest, recording, scene.webhook_secret, kind=sample.kind, delivery_id=sample.delivery_id
+    )
+    answer = post(
+        scene.webhook_url, headers=headers, body=tampered(sample.content) if broken else sample.content
+    )
+    while scene.connectors.worker().run_once():
+        pass
+    click.echo(f"  {answer.status}  {sample.title}")
+    for line in _became(scene, sample, answer.status):
+        click.echo(f"       {line}")
+
+
+def _became(scene: Scene, sample: SampleDelivery, status: int) -> list[str]:
+    """Return what is stored of a delivery, in words."""
+    if status >= 400:
+        return ["refused: nothing is stored"]
+    if status == 200:
+        return ["seen before: nothing is done twice"]
+    event_id = scene.connectors.find_event(scene.provider, sample.delivery_id)
+    return scene.connectors.explain(workspace=VISITOR.workspace, event_id=event_id).lines()
+
+
+def _show_review(scene: Scene) -> None:
+    _heading("What waits for a person")
+    for item in scene.connectors.review_items(VISITOR.workspace):
+        click.echo(f"  {item.count} × {item.subject.kind} {item.subject.key}: {item.reason}")
+
+
+def _heading(text: str) -> None:
+    click.secho(f"\n{text}", bold=True)

@@ -1,0 +1,45 @@
+"""A WSGI application behind a real server on a free loopback port, for the demo."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from .operating import load_extra
+
+WsgiApplication = Callable[..., Any]
+
+
+class Loopback:
+    """A port that is known before the application is, so that two of them can know each other's address.
+
+    >>> with Loopback() as loopback:
+    ...     loopback.url.startswith("http://127.0.0.1:")
+    True
+    """
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._server: Any = None
+        self._thread = threading.Thread(target=lambda: self._server.run(), name="loopback", daemon=True)
+        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
+        self.url = f"http://{self.address}"
+
+    def serve(self, application: WsgiApplication) -> None:
+        """Serve the application until the block ends."""
+        self._server = load_extra("waitress").create_server(application, sockets=[self._socket], threads=4)
+        self._thread.start()
+
+    def __enter__(self) -> Loopback:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server:
+            self._server.close()
+            self._thread.join(timeout=5)
+        self._socket.close()

@@ -1,0 +1,59 @@
+"""`serve` and `work`: the receiver and the workers."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import click
+
+from ..web.application import Application
+from .operating import Operator, load_extra
+
+LARGEST_REQUEST = 32 * 1024 * 1024
+"""Where the server itself stops reading; each provider's own, smaller limit is the inbox's to keep."""
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=int, help="Port to listen on; 0 for any free one.")
+@click.option("--threads", default=8, show_default=True, type=click.IntRange(1), help="Requests at once.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(0), help="Worker threads beside it.")
+@click.option("--upgrade", is_flag=True, help="Bring the tables up to date first.")
+@click.pass_obj
+def serve(operator: Operator, *, host: str, port: int, threads: int, workers: int, upgrade: bool) -> None:
+    """Receive deliveries and callbacks; route and dispatch them in worker threads.
+
+    Without a handler in the settings, events are routed and then wait for a worker that has one.
+    """
+    waitress = load_extra("waitress")
+    with operator.connectors(upgrade=upgrade) as connectors:
+        server = waitress.create_server(
+            Application(connectors),
+            host=host,
+            port=port,
+            threads=threads,
+            max_request_body_size=LARGEST_REQUEST,
+            ident=None,
+        )
+        for app in connectors.apps.list():
+            click.echo(f"{app.app.provider} at {app.app.host} posts to {connectors.webhook_url(app)}")
+        click.echo(f"listening on http://{host}:{server.effective_port}")
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+        with connectors.working(threads=workers):
+            server.run()
+        click.echo("stopped")
+
+
+@click.command()
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Worker threads.")
+@click.pass_obj
+def work(operator: Operator, *, threads: int) -> None:
+    """Route and dispatch until stopped, in a process of its own."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with operator.connectors() as connectors, connectors.working(threads=threads):
+        click.echo("working")
+        stopped.wait()
+    click.echo("stopped")

@@ -1,0 +1,177 @@
+"""Settings, from Python or from a TOML file and the environment."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cattrs
+from attrs import field, frozen
+from attrs.validators import instance_of, min_len
+from cattrs.v import format_exception
+
+from .credentials.secret import Secret
+from .errors import ConfigurationError
+from .mappings.types import TARGET_KINDS
+
+ENVIRONMENT_PREFIX = "SPECKITTY_CONNECTORS_"
+"""What every environment variable that this library reads starts with."""
+
+
+class SecretReferenceError(ValueError):
+    """A secret can't be read from where the settings say it is."""
+
+
+def _without_trailing_slash(url: str) -> str:
+    return url.rstrip("/")
+
+
+@frozen(kw_only=True)
+class AppSettings:
+    """An app that the operator registered with one provider host.
+
+    Attributes:
+        provider: provider key.
+        client_id: the OAuth client id.
+        client_secret: the OAuth client secret.
+        private_key: PEM of the app's private key, where the provider signs app tokens with one.
+        webhook_secrets: secrets of the app's webhook, several while one replaces the other.
+        base_url: base URL of a self-managed host; empty for the provider's own.
+        settings: public values that the manifest asks for.
+
+    >>> AppSettings(provider="acme", client_id="c", client_secret=Secret("s" * 20)).base_url
+    ''
+    """
+
+    provider: str = field(validator=min_len(1))
+    client_id: str = field(validator=min_len(1))
+    client_secret: Secret = field(validator=instance_of(Secret))
+    private_key: Secret | None = None
+    webhook_secrets: tuple[Secret, ...] = ()
+    base_url: str = ""
+    settings: Mapping[str, str] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class PluginSettings:
+    """Which plugins may be loaded, by provider key.
+
+    Attributes:
+        allow: only these, or None for all that are installed.
+        block: never these.
+
+    >>> PluginSettings(block=("acme",)).allow is None
+    True
+    """
+
+    allow: tuple[str, ...] | None = None
+    block: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class Settings:
+    """Everything a host configures.
+
+    Attributes:
+        database_url: a SQLAlchemy URL, SQLite or PostgreSQL.
+        keys: key id → base64 of the 32 bytes that seal credentials; several while one replaces the other.
+        active_key: the key that seals what is written from now on; empty where there is only one.
+        public_url: where the web application is reached from outside, without a trailing slash.
+        plugins: which plugins may be loaded.
+        allowed_hosts: ``host:port`` that outbound calls may reach although they aren't public or not https.
+        routed_kinds: provider key → the event kinds that the host wants; all where a provider isn't named.
+        target_kinds: the kinds of targets that mappings may have.
+        apps: the apps to register at the start.
+        handler: ``module:function`` that the command line's worker hands dispatches to; or empty.
+
+    >>> Settings(database_url="sqlite:///connectors.db", keys={"2026": Secret("k" * 44)}).public_url
+    'http://127.0.0.1:8000'
+    """
+
+    database_url: str = field(validator=min_len(1))
+    keys: Mapping[str, Secret] = field(validator=min_len(1))
+    active_key: str = ""
+    public_url: str = field(default="http://127.0.0.1:8000", converter=_without_trailing_slash)
+    plugins: PluginSettings = PluginSettings()
+    allowed_hosts: frozenset[str] = frozenset()
+    routed_kinds: Mapping[str, frozenset[str]] = field(factory=dict)
+    target_kinds: tuple[str, ...] = TARGET_KINDS
+    apps: tuple[AppSettings, ...] = ()
+    handler: str = ""
+
+    @classmethod
+    def from_file(cls, path: str | Path, *, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read a TOML file; environment variables win over it.
+
+        A secret is never written into the file: ``"env:NAME"`` reads an environment variable and
+        ``"file:PATH"`` a file, relative to the settings file.
+
+        Raises:
+            ConfigurationError: the file can't be read, or a setting is missing, unknown or of a wrong type.
+        """
+        path = Path(path)
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigurationError(
+                f"the settings can't be read: {error}", subject=str(path), remedy="mend the file and start again"
+            ) from None
+        return _structure(document, path.parent, os.environ if environment is None else environment, str(path))
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read the environment alone: ``SPECKITTY_CONNECTORS_DATABASE_URL``, ``…_KEYS``, ``…_PUBLIC_URL``.
+
+        ``…_KEYS`` is ``id:base64``, several with a comma between; the first is the active one.
+
+        Raises:
+            ConfigurationError: a setting is missing or can't be read.
+        """
+        return _structure({}, Path(), os.environ if environment is None else environment, "the environment")
+
+
+def _structure(document: dict[str, Any], folder: Path, environment: Mapping[str, str], subject: str) -> Settings:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_structure_hook(Secret, lambda value, _: _read_secret(value, folder, environment))
+    try:
+        return converter.structure({**document, **_overrides(environment)}, Settings)
+    except cattrs.BaseValidationError as error:
+        raise ConfigurationError(
+            "; ".join(cattrs.transform_error(error, path="settings", format_exception=_describe)), subject=subject, remedy="mend these settings"
+        ) from None
+
+
+def _describe(error: BaseException, kind: type | None) -> str:
+    return str(error) if isinstance(error, SecretReferenceError) else format_exception(error, kind)
+
+
+def _overrides(environment: Mapping[str, str]) -> dict[str, object]:
+    found: dict[str, object] = {
+        name: environment[variable]
+        for name in ("database_url", "public_url", "handler")
+        if environment.get(variable := f"{ENVIRONMENT_PREFIX}{name.upper()}")
+    }
+    pairs = [pair.partition(":") for pair in environment.get(f"{ENVIRONMENT_PREFIX}KEYS", "").split(",") if pair]
+    if pairs:
+        found["keys"] = {key_id.strip(): Secret(value.strip()) for key_id, _, value in pairs}
+        found["active_key"] = pairs[0][0].strip()
+    return found
+
+
+def _read_secret(reference: object, folder: Path, environment: Mapping[str, str]) -> Secret:
+    if isinstance(reference, Secret):
+        return reference
+    scheme, _, name = str(reference).partition(":")
+    if scheme == "env" and name in environment:
+        return Secret(environment[name])
+    if scheme == "env":
+        raise SecretReferenceError(f"the environment variable {name} isn't set")
+    if scheme == "file":
+        try:
+            return Secret((folder / name).read_text(encoding="utf-8").strip())
+        except OSError as error:
+            raise SecretReferenceError(f"the file {name} can't be read: {error.strerror}") from None
+    raise SecretReferenceError("a secret isn't written into the settings; use 'env:NAME' or 'file:PATH'")

@@ -1,0 +1,222 @@
+"""The one object that a host holds."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
+
+from attrs import asdict
+
+from .configuration import AppSettings, Settings
+from .credentials.apps import Apps, RegisteredApp
+from .credentials.keyring import KeyRing
+from .credentials.sessions import Sessions
+from .credentials.vault import Vault
+from .dispatch.handlers import EVERY_OTHER, Handlers
+from .dispatch.types import EffectHandler, TransactionalHandler
+from .dispatch.worker import Worker
+from .http.session import Transport
+from .identifiers import Clock, utc_now
+from .inbox.accept import Inbox
+from .installations import repository as installation_rows
+from .installations.inventory import Inventory
+from .installations.onboarding import Onboarding
+from .installations.types import Installation
+from .links.service import Links
+from .mappings.lifecycle import follow
+from .mappings.service import Mappings
+from .overrides.service import Overrides
+from .providers.registry import Registry
+from .routing.explanation import Explanation, explain
+from .routing.review import ReviewItem, list_items
+from .routing.router import Router
+from .store import migrations
+from .store.engine import Store
+from .store.metadata import OPERATOR
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+AnyTransactionalHandler = TypeVar("AnyTransactionalHandler", bound=TransactionalHandler)
+AnyEffectHandler = TypeVar("AnyEffectHandler", bound=EffectHandler)
+
+
+class Connectors:
+    """Everything that a host does with its connections; make one at the start and keep it.
+
+    >>> from speckitty_connectors import KeyRing, Settings
+    >>> settings = Settings(database_url="sqlite://", keys={"2026": KeyRing.new_key()})
+    >>> with Connectors(settings) as connectors:
+    ...     connectors.upgrade()
+    ...     @connectors.on("project")
+    ...     def handle(dispatch, connection):
+    ...         print(dispatch.event.kind, "for", dispatch.target)
+    ...     connectors.worker().run_once()
+    0
+
+    Attributes:
+        settings: what the host configured.
+        registry: the provider plugins; `Registry.wrap` puts a wrapper around their hooks.
+        store: the database.
+        apps: the apps registered with provider hosts.
+        inbox: takes deliveries.
+        onboarding: connects accounts (layer 1).
+        inventory: lists their resources.
+        links: links members (layer 2).
+        mappings: maps resources to targets (layer 3).
+        overrides: keeps projects' exceptions (layer 4).
+
+    Args:
+        settings: what the host configured.
+        registry: the plugins; found by the settings where not given.
+        clock: where the present moment comes from.
+
+    Raises:
+        ConfigurationError: a setting is wrong, or contradicts another.
+    """
+
+    def __init__(self, settings: Settings, *, registry: Registry | None = None, clock: Clock = utc_now) -> None:
+        self.settings = settings
+        self._keyring = KeyRing.from_configuration(settings.keys, active=settings.active_key)
+        self.registry = registry or Registry(allow=settings.plugins.allow, block=settings.plugins.block)
+        self.store = Store(settings.database_url, clock=clock)
+        self._transport = Transport(allowed_hosts=settings.allowed_hosts, clock=clock)
+        vault = Vault(self._keyring, clock)
+        self.apps = Apps(self.store, vault, self.registry, allowed_hosts=settings.allowed_hosts)
+        sessions = Sessions(self.store, vault, self._transport, self.registry)
+        self.inbox = Inbox(self.store, self.registry, vault, settings.routed_kinds)
+        parts = (self.store, self.registry, self.apps, vault, sessions, self._transport, self.callback_url)
+        self.onboarding = Onboarding(*parts, follow=follow)
+        self.links = Links(*parts)
+        self.inventory = Inventory(self.store, self.registry, self.apps, sessions, follow=follow)
+        self.mappings = Mappings(self.store, target_kinds=settings.target_kinds)
+        self.overrides = Overrides(self.store)
+        self._router = Router(self.store, self.registry)
+        self._handlers = Handlers()
+
+    def upgrade(self) -> None:
+        """Bring the tables up to this version; safe to repeat, and beside running processes."""
+        migrations.upgrade(self.store)
+        self._keyring.verify(self.store)
+
+    def start(self) -> None:
+        """Refuse an outdated database or a wrong key, and register the apps of the settings.
+
+        Raises:
+            ConfigurationError: tables, keys or apps aren't as they must be.
+        """
+        migrations.check(self.store)
+        self._keyring.verify(self.store)
+        for app in self.settings.apps:
+            self.register_app(app)
+
+    def register_app(self, app: AppSettings) -> RegisteredApp:
+        """Register an app, or update it; the same call twice changes nothing.
+
+        Raises:
+            ConfigurationError: something is missing or not well formed.
+        """
+        values = asdict(app, recurse=False)
+        return self.apps.register(**{**values, "base_url": app.base_url or None})
+
+    def on(self, target_kind: str = EVERY_OTHER) -> Callable[[AnyTransactionalHandler], AnyTransactionalHandler]:
+        """Register a handler for targets of a kind, or for every other kind.
+
+        It runs in the transaction that marks its dispatch done: what it writes through the connection it is
+        given happens exactly once. It must not wait for anything outside the database.
+
+        Raises:
+            ConflictError: that kind has a handler.
+        """
+
+        def register(handler: AnyTransactionalHandler) -> AnyTransactionalHandler:
+            self._handlers.in_transaction(handler, target_kind=target_kind)
+            return handler
+
+        return register
+
+    def on_effect(self, target_kind: str = EVERY_OTHER) -> Callable[[AnyEffectHandler], AnyEffectHandler]:
+        """Register a handler for effects outside the database, which happen at least once.
+
+        `Dispatch.effect_key` is the same on every attempt, so that the other side can leave out repeats.
+
+        Raises:
+            ConflictError: that kind has a handler.
+        """
+
+        def register(handler: AnyEffectHandler) -> AnyEffectHandler:
+            self._handlers.at_least_once(handler, target_kind=target_kind)
+            return handler
+
+        return register
+
+    def worker(self) -> Worker:
+        """Return a worker: it routes what came in, and hands it to the handlers."""
+        return Worker(self.store, self._router, self._handlers)
+
+    @contextmanager
+    def working(self, *, threads: int = 1) -> Iterator[None]:
+        """Run workers in threads while the block runs."""
+        stop = threading.Event()
+        running = [threading.Thread(target=self.worker().run, args=(stop,), name="worker") for _ in range(threads)]
+        for thread in running:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for thread in running:
+                thread.join()
+
+    def webhook_url(self, app: RegisteredApp) -> str:
+        """Return the URL to enter as the webhook of an app."""
+        with self.store.reading() as connection:
+            endpoint_id = self.apps.endpoint_of(connection, app)
+        return f"{self.settings.public_url}/webhooks/{app.app.provider}/{endpoint_id}"
+
+    def callback_url(self, provider: str, host: str) -> str:
+        """Return the URL to enter as callback and set-up URL of an app: another one for each provider and host."""
+        return f"{self.settings.public_url}/callback/{provider}/{quote(host, safe='')}"
+
+    def only_endpoint(self, provider: str) -> str:
+        """Return the end point of the operator's only app of a provider; empty where there are none or several."""
+        apps = [app for app in self.apps.list() if app.app.provider == provider]
+        if len(apps) != 1:
+            return ""
+        with self.store.reading() as connection:
+            return self.apps.endpoint_of(connection, apps[0])
+
+    def installations(self, workspace: str) -> list[Installation]:
+        """Return a workspace's installations, oldest first."""
+        with self.store.reading() as connection:
+            return installation_rows.list_all(connection, workspace=workspace)
+
+    def review_items(self, workspace: str = OPERATOR) -> list[ReviewItem]:
+        """Return what waits for a person; without a workspace, what could not be placed in any."""
+        with self.store.reading() as connection:
+            return list_items(connection, workspace=workspace)
+
+    def explain(self, *, workspace: str, event_id: str) -> Explanation:
+        """Return what became of a delivery, and why.
+
+        Raises:
+            NotFoundError: this workspace knows no such delivery.
+        """
+        with self.store.reading() as connection:
+            return explain(connection, workspace=workspace, event_id=event_id)
+
+    def close(self) -> None:
+        """Close every connection, to the database and outside."""
+        self._transport.close()
+        self.store.close()
+
+    def __enter__(self) -> Connectors:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,160 @@
+"""The keys that seal credentials, and the check at the start that they are the right ones."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+
+from ..errors import ConfigurationError
+from ..store.engine import Store
+from .sealing import KEY_BYTES, Place, UnsealError, decrypt, encrypt, seal, unseal
+from .secret import Secret
+from .tables import credentials, key_checks
+
+KEY_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+"""What a key id looks like."""
+
+CHECKED: Final = b"these are the right keys"
+"""What every key seals once, so that another key under its id is noticed."""
+
+KEEP_KEY: Final = (
+    "put the former key back under this id; a key must stay for as long as something is sealed with it"
+)
+
+
+class KeyRing:
+    """The keys by id; the active one seals, all open.
+
+    >>> keys = KeyRing.from_configuration({"2026": KeyRing.new_key()})
+    >>> keys.active
+    '2026'
+    """
+
+    def __init__(self, keys: Mapping[str, Secret], active: str) -> None:
+        self._keys = dict(keys)
+        self._active = active
+
+    @property
+    def active(self) -> str:
+        """Id of the key that seals from now on."""
+        return self._active
+
+    @classmethod
+    def from_configuration(cls, keys: Mapping[str, Secret | str], *, active: str = "") -> KeyRing:
+        """Return the ring of a configuration.
+
+        Args:
+            keys: key id → base64 of 32 random bytes, as `new_key` makes them.
+            active: id of the key that seals; may be empty where there is only one key.
+
+        Raises:
+            ConfigurationError: there is no key, a key or an id isn't well formed, two keys are the same, or the
+                active one is missing.
+        """
+        if not keys:
+            raise _unusable(
+                "no key is configured", "run 'speckitty-connectors keys new' and configure what it prints"
+            )
+        ring: dict[str, Secret] = {}
+        for key_id, encoded in keys.items():
+            key = _decoded(key_id, Secret(encoded))
+            if any(key == other for other in ring.values()):
+                raise _unusable(f"the key {key_id!r} is the same as another", "make a new key for each id")
+            ring[key_id] = key
+        active = active or (next(iter(ring)) if len(ring) == 1 else "")
+        if active not in ring:
+            raise _unusable(
+                f"the active key {active!r} isn't among the keys"
+                if active
+                else "none of the keys is the active one",
+                f"name one of these as the active key: {', '.join(sorted(ring))}",
+            )
+        return cls(ring, active)
+
+    @staticmethod
+    def new_key() -> Secret:
+        """Return a fresh key for the configuration: base64 of 32 random bytes."""
+        return Secret(base64.b64encode(os.urandom(KEY_BYTES)))
+
+    def verify(self, store: Store) -> None:
+        """Refuse to start with keys that don't fit the database; leave a check for each new key.
+
+        Raises:
+            ConfigurationError: a key isn't the one that its id had before, or one that seals a credential is
+                missing.
+        """
+        with store.reading() as connection:
+            checks = {row.key_id: row.sealed for row in connection.execute(select(key_checks))}
+            used = set(connection.scalars(select(credentials.c.key_id).distinct()))
+        missing = sorted(used - self._keys.keys())
+        if missing:
+            raise _unusable(
+                f"credentials are sealed with keys that aren't configured: {', '.join(missing)}", KEEP_KEY
+            )
+        for key_id in sorted(checks.keys() & self._keys.keys()):
+            if not self._opens_check(key_id, checks[key_id]):
+                raise _unusable(f"the key {key_id!r} isn't the one that this id had before", KEEP_KEY)
+        self._leave_checks(store, sorted(self._keys.keys() - checks.keys()))
+
+    def wrap(self, data_key: bytes, bound: bytes) -> bytes:
+        """Return the data key wrapped by the active key; see `sealing.Keys`."""
+        return encrypt(self._keys[self._active].reveal_bytes(), data_key, bound)
+
+    def unwrap(self, key_id: str, wrapped: bytes, bound: bytes) -> bytes:
+        """Return the data key; see `sealing.Keys`.
+
+        Raises:
+            UnsealError: there is no such key, or it didn't wrap this.
+        """
+        key = self._keys.get(key_id)
+        if key is None:
+            raise UnsealError
+        return decrypt(key.reveal_bytes(), wrapped, bound)
+
+    def _opens_check(self, key_id: str, sealed: bytes) -> bool:
+        only = KeyRing({key_id: self._keys[key_id]}, key_id)
+        try:
+            return unseal(only, _check_place(key_id), sealed) == CHECKED
+        except UnsealError:
+            return False
+
+    def _leave_checks(self, store: Store, key_ids: Sequence[str]) -> None:
+        for key_id in key_ids:
+            sealed = seal(KeyRing(self._keys, key_id), _check_place(key_id), CHECKED)
+            try:
+                with store.transaction() as connection:
+                    connection.execute(insert(key_checks).values(key_id=key_id, sealed=sealed))
+            except IntegrityError:
+                # Another process left its check a moment ago; see whether it has the same key.
+                self.verify(store)
+
+
+def _check_place(key_id: str) -> Place:
+    return Place(table=key_checks.name, column=key_checks.c.sealed.name, row_id=key_id)
+
+
+def _decoded(key_id: str, encoded: Secret) -> Secret:
+    if not KEY_ID.fullmatch(key_id):
+        raise _unusable(
+            f"the key id {key_id!r} isn't well formed", "use letters, digits, '.', '_' and '-', at most 64 of them"
+        )
+    try:
+        key = Secret(base64.b64decode(encoded.reveal_bytes().strip(), validate=True))
+    except binascii.Error:
+        key = Secret(b"")
+    if len(key.reveal_bytes()) != KEY_BYTES:
+        raise _unusable(
+            f"the key {key_id!r} isn't base64 of {KEY_BYTES} bytes", "copy it whole, or make one with 'keys new'"
+        )
+    return key
+
+
+def _unusable(what: str, remedy: str) -> ConfigurationError:
+    return ConfigurationError(what, subject="the keys that seal credentials", remedy=remedy)

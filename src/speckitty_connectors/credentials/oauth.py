@@ -1,0 +1,203 @@
+"""The authorisation-code flow, driven by a manifest's rules (RFC 6749 with PKCE, RFC 7636)."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Final
+
+from attrs import frozen
+from oauthlib.oauth2 import OAuth2Error
+
+from ..errors import ConnectorsError
+from ..http.session import Transport
+from ..providers.accounts import App
+from ..providers.api import ApiError
+from ..providers.oauth import OAuthRules
+from .secret import Secret
+from .token_session import TokenSession
+
+ERROR_CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+"""An error code that may be repeated (RFC 6749, section 5.2); what else stands in its place is left out."""
+
+LONGEST_LIFETIME: Final = timedelta(days=3660)
+"""What no ``expires_in`` is believed beyond."""
+
+NO_PARAMETERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+OWN_PARAMETERS: Final = frozenset(
+    ("response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method")
+)
+"""The parameters of an authorisation request that no plugin sets (RFC 6749, 4.1.1; RFC 7636, 4.3)."""
+
+TOKEN_FIELDS: Final = ("access_token", "refresh_token", "token_type")
+"""The fields of a token answer that are sealed (RFC 6749, section 5.1)."""
+
+
+class OAuthRefusedError(ConnectorsError):
+    """The provider didn't give a token for the code.
+
+    Attributes:
+        error: the provider's error code, for example ``bad_verification_code``, or empty.
+    """
+
+    code = "oauth_refused"
+
+    def __init__(self, what: str, *, subject: str = "", remedy: str = "", error: str = "") -> None:
+        super().__init__(what, subject=subject, remedy=remedy)
+        self.error = error
+
+
+@frozen(kw_only=True)
+class TokenAnswer:
+    """What a code was exchanged for.
+
+    Attributes:
+        values: ``access_token``, and ``refresh_token`` and ``token_type`` where given; ready for the vault.
+        scopes: granted scopes as the provider listed them; empty where it listed none.
+        expires_at: when the access token ends, in UTC, or None where it wasn't said.
+        details: the fields that the manifest asked to keep.
+
+    >>> TokenAnswer(values={"access_token": Secret("t")}, scopes=("read",), expires_at=None, details={}).values
+    {'access_token': Secret(hidden)}
+    """
+
+    values: Mapping[str, Secret]
+    scopes: tuple[str, ...]
+    expires_at: datetime | None
+    details: Mapping[str, object]
+
+
+def new_verifier() -> Secret:
+    """Return a fresh PKCE verifier: 64 letters of 384 random bits (RFC 7636, section 4.1)."""
+    return Secret(secrets.token_urlsafe(48))
+
+
+class OAuthFlow:
+    """One flow of one app; keeps nothing between its two steps.
+
+    >>> from speckitty_connectors.providers.accounts import BaseUrls
+    >>> app = App(provider="acme", host="acme.example", client_id="c",
+    ...           urls=BaseUrls(web="https://acme.example", api="https://api.acme.example"))
+    >>> rules = OAuthRules(authorize_url="{web}/authorize", token_url="{web}/token", pkce=False)
+    >>> flow = OAuthFlow(rules, app, Secret("s"), Transport())
+    >>> flow.authorize_url(state="x", redirect_uri="https://saas.example/back", verifier=new_verifier())
+    'https://acme.example/authorize?response_type=code&client_id=c&redirect_uri=https%3A%2F%2F...&state=x'
+
+    Args:
+        rules: the manifest's.
+        app: the app in whose name is asked.
+        client_secret: its secret.
+        transport: carries the token request.
+    """
+
+    def __init__(self, rules: OAuthRules, app: App, client_secret: Secret, transport: Transport) -> None:
+        self._rules = rules
+        self._app = app
+        self._client_secret = client_secret
+        self._transport = transport
+
+    def authorize_url(
+        self,
+        *,
+        state: str,
+        redirect_uri: str,
+        verifier: Secret | str,
+        parameters: Mapping[str, str] = NO_PARAMETERS,
+    ) -> str:
+        """Return where to send the person.
+
+        Args:
+            state: comes back with them.
+            redirect_uri: where they come back to.
+            verifier: of `new_verifier`; only its digest is sent.
+            parameters: further parameters; the flow's own win over them.
+        """
+        further = {name: value for name, value in parameters.items() if name not in OWN_PARAMETERS}
+        return self._session(redirect_uri).address(
+            self._url(self._rules.authorize_url),
+            state=state,
+            verifier=Secret(verifier) if self._rules.pkce else None,
+            parameters={**further, **self._rules.authorize_parameters},
+        )
+
+    def exchange(self, *, code: str, redirect_uri: str, verifier: Secret | str) -> TokenAnswer:
+        """Return the tokens for a code; the same code can't be exchanged twice.
+
+        Args:
+            code: what the person came back with.
+            redirect_uri: the same as in `authorize_url`.
+            verifier: the same.
+
+        Raises:
+            OAuthRefusedError: the provider refused, also where it says so with status 200.
+            ApiError: it didn't answer, or not to be understood.
+        """
+        failure: ConnectorsError
+        try:
+            token = self._session(redirect_uri).exchange(
+                self._url(self._rules.token_url),
+                code=code,
+                client_secret=self._client_secret,
+                verifier=Secret(verifier) if self._rules.pkce else None,
+            )
+            return self._answer(token)
+        except OAuth2Error as error:
+            failure = self._refused(error.error)
+        except ApiError as error:
+            failure = error.with_traceback(None)
+        except (ValueError, TypeError, ArithmeticError, AttributeError, RecursionError):
+            failure = ApiError(
+                "the token answer can't be read",
+                subject=self._subject,
+                remedy="try again; if it lasts, tell the provider",
+            )
+        # Raised here, the error has no frame or cause that holds the code and the client secret.
+        raise failure
+
+    @property
+    def _subject(self) -> str:
+        return f"{self._app.provider} at {self._app.host}"
+
+    def _url(self, template: str) -> str:
+        return template.replace("{web}", self._app.urls.web).replace("{api}", self._app.urls.api)
+
+    def _session(self, redirect_uri: str) -> TokenSession:
+        return TokenSession(
+            self._transport,
+            self._rules,
+            client_id=self._app.client_id,
+            redirect_uri=redirect_uri,
+            subject=self._subject,
+        )
+
+    def _answer(self, token: Mapping[str, Any]) -> TokenAnswer:
+        values = {name: Secret(token[name]) for name in TOKEN_FIELDS if isinstance(token.get(name), str)}
+        if not values.get("access_token"):
+            raise ValueError("no access token")
+        seconds = token.get("expires_in")
+        lifetime = timedelta(seconds=int(seconds)) if seconds else None
+        return TokenAnswer(
+            values=values,
+            scopes=_scopes(token.get("scope")),
+            expires_at=self._transport.now() + min(lifetime, LONGEST_LIFETIME) if lifetime else None,
+            details={name: token[name] for name in self._rules.kept_fields if name in token},
+        )
+
+    def _refused(self, said: object) -> OAuthRefusedError:
+        error = said if isinstance(said, str) and ERROR_CODE.fullmatch(said) else ""
+        return OAuthRefusedError(
+            f"the provider gave no token: {error}" if error else "the provider gave no token",
+            subject=self._subject,
+            remedy="start again; if it lasts, compare the app's client secret and callback URL with the provider's",
+            error=error,
+        )
+
+
+def _scopes(value: object) -> tuple[str, ...]:
+    """Read scopes that are separated by blanks or commas, or an array of them."""
+    texts = value if isinstance(value, list) else [value]
+    return tuple(scope for text in texts if isinstance(text, str) for scope in re.split(r"[ ,]+", text) if scope)

@@ -1,0 +1,154 @@
+"""What an operator says about an app, checked against the provider's manifest before anything is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NoReturn
+
+from attrs import frozen
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from ..errors import ConfigurationError
+from ..http.egress import Egress, origin_of
+from ..providers.accounts import BaseUrls
+from ..providers.api import EgressRefusedError
+from ..providers.manifest import Manifest
+from .secret import Secret, check_webhook_secret
+
+SHORTEST_RSA_KEY: Final = 2048
+"""Bits below which RS256 may not be used (RFC 7518, section 3.3)."""
+
+
+@frozen(kw_only=True)
+class Registration:
+    """An app that may be stored.
+
+    Attributes:
+        provider: provider key.
+        host: the host's name, with its port where that isn't the scheme's own.
+        base_url: where the host's pages are, without a trailing slash.
+        client_id: the OAuth client id.
+        settings: the public values that the manifest asks for.
+        client_secret: the OAuth client secret.
+        private_key: PEM, or None where the provider mints no app tokens.
+        webhook_secrets: the secrets to accept.
+        webhook_scheme: name of the scheme that they sign with.
+    """
+
+    provider: str
+    host: str
+    base_url: str
+    client_id: str
+    settings: Mapping[str, str]
+    client_secret: Secret
+    private_key: Secret | None
+    webhook_secrets: tuple[Secret, ...]
+    webhook_scheme: str
+
+
+def check_registration(
+    manifest: Manifest,
+    egress: Egress,
+    *,
+    host: str | None,
+    base_url: str | None,
+    client_id: str,
+    settings: Mapping[str, str],
+    client_secret: Secret | str,
+    private_key: Secret | str | None,
+    webhook_secrets: Sequence[Secret | str],
+    webhook_scheme: str | None,
+) -> Registration:
+    """Return what may be stored.
+
+    Raises:
+        ConfigurationError: something is missing, unknown or not well formed; it says what.
+    """
+    subject = f"{manifest.title} app {client_id or 'without a client id'}"
+    name, url = _place_of(manifest, egress, host, base_url, subject)
+    if not client_id.strip() or not Secret(client_secret).reveal_bytes().strip():
+        _refuse("the client id or the client secret is empty", subject, "copy both from the app's page")
+    _check_settings(manifest, settings, subject)
+    schemes = manifest.webhooks.schemes
+    if webhook_scheme is not None and webhook_scheme not in schemes:
+        _refuse(f"there is no scheme {webhook_scheme!r}", subject, f"name one of these: {', '.join(schemes)}")
+    return Registration(
+        provider=manifest.provider,
+        host=name,
+        base_url=url,
+        client_id=client_id,
+        settings=dict(settings),
+        client_secret=Secret(client_secret),
+        private_key=_checked_key(manifest, private_key, subject),
+        webhook_secrets=tuple(check_webhook_secret(Secret(secret), subject=subject) for secret in webhook_secrets),
+        webhook_scheme=webhook_scheme or next(iter(schemes)),
+    )
+
+
+def urls_of(manifest: Manifest, host: str, base_url: str) -> BaseUrls:
+    """Return where a host is reached: the provider's own, or a self-managed one at that base URL."""
+    own, template = manifest.hosts, manifest.hosts.self_managed
+    if host == own.default or template is None:
+        return own.urls
+    return BaseUrls(web=template.web.replace("{base}", base_url), api=template.api.replace("{base}", base_url))
+
+
+def _place_of(
+    manifest: Manifest, egress: Egress, host: str | None, base_url: str | None, subject: str
+) -> tuple[str, str]:
+    """Return the host's name and its base URL."""
+    hosts = manifest.hosts
+    url = (base_url or (f"https://{host}" if host and host != hosts.default else hosts.urls.web)).rstrip("/")
+    try:
+        egress.check(url)
+    except EgressRefusedError as error:
+        raise ConfigurationError(
+            f"its base URL can't be used: {error.what}", subject=subject, remedy=error.remedy
+        ) from None
+    name = hosts.default if url == hosts.urls.web.rstrip("/") else origin_of(url).host_name
+    if host and host != name:
+        _refuse(f"the host {host!r} isn't that of the base URL", subject, "leave the host out")
+    if "?" in url or "#" in url:
+        _refuse("the base URL has more than a path", subject, "leave out what comes after '?' or '#'")
+    if name != hosts.default and hosts.self_managed is None:
+        _refuse("this provider has no self-managed edition", subject, "leave the base URL out")
+    return name, hosts.urls.web.rstrip("/") if name == hosts.default else url
+
+
+def _check_settings(manifest: Manifest, settings: Mapping[str, str], subject: str) -> None:
+    missing = [name for name in manifest.app_settings if not settings.get(name, "").strip()]
+    unknown = sorted(settings.keys() - manifest.app_settings.keys())
+    if missing:
+        wanted = "; ".join(f"{name}: {manifest.app_settings[name]}" for name in missing)
+        _refuse(f"these settings are missing: {', '.join(missing)}", subject, f"give them ({wanted})")
+    if unknown:
+        _refuse(f"these settings aren't known: {', '.join(unknown)}", subject, "leave them out; they are public")
+
+
+def _checked_key(manifest: Manifest, private_key: Secret | str | None, subject: str) -> Secret | None:
+    if manifest.app_tokens is None:
+        if private_key is not None:
+            _refuse("this provider takes no private key", subject, "leave it out")
+        return None
+    if private_key is None:
+        _refuse(
+            "the app's private key is missing", subject, "download one from the app's page and configure its PEM"
+        )
+    key = Secret(private_key)
+    try:
+        parsed = load_pem_private_key(key.reveal_bytes(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        parsed = None
+    if not isinstance(parsed, RSAPrivateKey) or parsed.key_size < SHORTEST_RSA_KEY:
+        _refuse(
+            f"the private key isn't the PEM of an RSA key of {SHORTEST_RSA_KEY} bits or more, without a password",
+            subject,
+            "configure the file as the provider made it",
+        )
+    return key
+
+
+def _refuse(what: str, subject: str, remedy: str) -> NoReturn:
+    raise ConfigurationError(what, subject=subject, remedy=remedy)

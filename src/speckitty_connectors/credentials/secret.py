@@ -1,0 +1,114 @@
+"""A value that hides itself wherever a program writes values down."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any, NoReturn, SupportsIndex, final
+
+from ..errors import ConfigurationError
+
+HIDDEN = "Secret(hidden)"
+"""What every accidental rendering of a secret shows."""
+
+SHORTEST_WEBHOOK_SECRET = 16
+"""Bytes below which a webhook secret could be guessed."""
+
+
+@final
+class Secret:
+    """A secret text; only `reveal` shows it.
+
+    Its repr, str and format are a fixed text, it can't be pickled, written as JSON or used as a key of a
+    dictionary, and a copy is the same object. Two secrets compare in constant time.
+
+    >>> secret = Secret("correct horse battery staple")
+    >>> f"{secret} {secret!r}"
+    'Secret(hidden) Secret(hidden)'
+    >>> secret == Secret("correct horse battery staple"), secret.reveal()[:7]
+    (True, 'correct')
+
+    Args:
+        value: the text, its bytes, or another secret.
+
+    Raises:
+        ValueError: the text can't be written as UTF-8; the error doesn't show it.
+    """
+
+    __slots__ = ("__value",)
+    __hash__ = None  # type: ignore[assignment]  # a hash would let a secret be looked up by its content
+
+    def __init__(self, value: str | bytes | Secret) -> None:
+        self.__value: bytes = _bytes_of(value)
+
+    def reveal(self) -> str:
+        """Return the secret as text.
+
+        Raises:
+            ValueError: it was made of bytes that aren't UTF-8; the error doesn't show them.
+        """
+        try:
+            return self.__value.decode()
+        except UnicodeDecodeError:
+            pass
+        # Raised here, it isn't chained to an error that holds the bytes.
+        raise ValueError("the secret isn't text")
+
+    def reveal_bytes(self) -> bytes:
+        """Return the secret as bytes."""
+        return self.__value
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self.__value, other.__value)
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    def __str__(self) -> str:
+        return HIDDEN
+
+    def __format__(self, _: str) -> str:
+        return HIDDEN
+
+    def __bool__(self) -> bool:
+        return bool(self.__value)
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Secret:
+        return self
+
+    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
+        raise TypeError("a secret can't be pickled; store it through the vault")
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a secret shows no state; reveal it, or store it through the vault")
+
+
+def check_webhook_secret(secret: Secret, *, subject: str) -> Secret:
+    """Return the secret if it is long enough to verify anything.
+
+    Raises:
+        ConfigurationError: it is empty, blank or shorter than `SHORTEST_WEBHOOK_SECRET` bytes.
+    """
+    if len(secret.reveal_bytes().strip()) < SHORTEST_WEBHOOK_SECRET:
+        raise ConfigurationError(
+            f"the webhook secret has fewer than {SHORTEST_WEBHOOK_SECRET} bytes",
+            subject=subject,
+            remedy="make a random one, for example with 'openssl rand -hex 32', and enter it on both sides",
+        )
+    return secret
+
+
+def _bytes_of(value: str | bytes | Secret) -> bytes:
+    if isinstance(value, Secret):
+        return value.reveal_bytes()
+    if isinstance(value, bytes):
+        return value
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        pass
+    raise ValueError("the secret has characters that can't be written as UTF-8")

@@ -1,0 +1,157 @@
+"""API sessions with the right credential behind them; who holds one never sees it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+from ..errors import ConfigurationError
+from ..http.session import Transport, TransportSession
+from ..providers.registry import Registry
+from ..store.engine import Store
+from .app_tokens import AppTokens
+from .apps import Apps, RegisteredApp
+from .secret import Secret
+from .vault import Vault
+
+PATIENCE_WITH_A_PERSON_WAITING: Final = 5.0
+"""Seconds that a call may be kept waiting while a browser waits for its answer."""
+
+
+class ConnectedAccount(Protocol):
+    """What a session needs to know of an installation."""
+
+    @property
+    def workspace(self) -> str:
+        """Whose it is."""
+        ...
+
+    @property
+    def app_id(self) -> str:
+        """The app that it was connected through."""
+        ...
+
+    @property
+    def provider_installation_id(self) -> str:
+        """The provider's own id of it, or empty."""
+        ...
+
+    @property
+    def credential_id(self) -> str:
+        """Its sealed grant, or empty where the app mints its tokens."""
+        ...
+
+    @property
+    def subject(self) -> str:
+        """What error messages call it."""
+        ...
+
+
+class Sessions:
+    """Makes API sessions. Never use one inside a transaction: it talks to the network.
+
+    Args:
+        store: where credentials are.
+        vault: opens them.
+        transport: carries every request.
+        registry: knows the manifests.
+    """
+
+    def __init__(self, store: Store, vault: Vault, transport: Transport, registry: Registry) -> None:
+        self._store = store
+        self._vault = vault
+        self._transport = transport
+        self._registry = registry
+        self._apps = Apps(store, vault, registry)
+        self._app_tokens: dict[str, AppTokens] = {}
+        self._lock = threading.Lock()
+
+    def for_installation(self, installation: ConnectedAccount) -> TransportSession:
+        """Return a session that speaks for an installation: with a minted token, or with its grant.
+
+        Raises:
+            NotFoundError: its app, or its grant, isn't there any more.
+            CredentialUnreadableError: the grant can't be opened.
+            PluginUnavailableError: the provider's plugin can't be used.
+        """
+        with self._store.reading() as connection:
+            registered = self._apps.of(connection, installation)
+            if self._registry.provider(registered.app.provider).manifest.app_tokens is None:
+                grant = self._vault.open(
+                    connection, workspace=installation.workspace, credential_id=installation.credential_id
+                )
+                return self._session(registered, lambda: grant.values["access_token"], installation.subject)
+        tokens, provider_id = self._tokens_of(registered), installation.provider_installation_id
+        return self._session(
+            registered,
+            lambda: tokens.token(registered, provider_id),
+            installation.subject,
+            on_unauthorized=lambda: tokens.forget(registered, provider_id),
+        )
+
+    def for_grant(self, registered: RegisteredApp, values: Mapping[str, Secret | str]) -> TransportSession:
+        """Return a session that speaks with what a person just granted, while they wait.
+
+        Args:
+            registered: the app that was granted to.
+            values: `TokenAnswer.values`, or what the vault gave back of them.
+        """
+        token = Secret(values["access_token"])
+        return self._session(
+            registered,
+            lambda: token,
+            f"{registered.app.provider} at {registered.app.host}",
+            patience_seconds=PATIENCE_WITH_A_PERSON_WAITING,
+        )
+
+    def as_app(self, registered: RegisteredApp) -> TransportSession:
+        """Return a session that speaks as the app itself.
+
+        Raises:
+            ConfigurationError: this provider's apps can't speak for themselves.
+        """
+        return self._tokens_of(registered).session(registered)
+
+    def _session(
+        self,
+        registered: RegisteredApp,
+        token: Callable[[], Secret],
+        subject: str,
+        *,
+        patience_seconds: float | None = None,
+        on_unauthorized: Callable[[], None] | None = None,
+    ) -> TransportSession:
+        manifest = self._registry.provider(registered.app.provider).manifest
+        return TransportSession(
+            self._transport,
+            root=registered.app.urls.api,
+            authorization=lambda: f"Bearer {token().reveal()}",
+            dialect=manifest.rate_limits,
+            headers=manifest.api_headers,
+            subject=subject,
+            patience_seconds=patience_seconds,
+            on_unauthorized=on_unauthorized,
+        )
+
+    def _tokens_of(self, registered: RegisteredApp) -> AppTokens:
+        """Return the provider's token mint; there is one for each, so that its cache is shared."""
+        manifest = self._registry.provider(registered.app.provider).manifest
+        if manifest.app_tokens is None:
+            raise ConfigurationError(
+                "an app of this provider can't speak for itself",
+                subject=f"{registered.app.provider} app at {registered.app.host}",
+                remedy="use a session of an installation",
+            )
+        with self._lock:
+            known = self._app_tokens.get(manifest.provider)
+            if known is None:
+                known = AppTokens(manifest, manifest.app_tokens, self._transport, self._private_key)
+                self._app_tokens[manifest.provider] = known
+            return known
+
+    def _private_key(self, registered: RegisteredApp) -> Secret:
+        with self._store.reading() as connection:
+            return self._vault.open(
+                connection, workspace=registered.workspace, credential_id=registered.private_key_id
+            ).secret

@@ -1,0 +1,213 @@
+"""Everything secret, sealed row by row; the one way in and out of the table `credentials`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from attrs import frozen
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from ..errors import ConnectorsError, NotFoundError
+from ..identifiers import Clock, new_id, utc_now
+from .sealing import Keys, Place, UnsealError, key_id_of, seal, unseal
+from .secret import Secret
+from .tables import credentials
+
+SECRET: Final = "secret"  # noqa: S105 - the name of a value
+"""Name of the value of a credential that has only one."""
+
+
+class CredentialUnreadableError(ConnectorsError):
+    """A stored credential can't be opened: it was changed, moved, or sealed with a key that isn't there."""
+
+    code = "credential_unreadable"
+
+
+@frozen(kw_only=True)
+class OpenCredential:
+    """A credential, opened.
+
+    Attributes:
+        workspace: whose it is.
+        id: its id.
+        provider: provider key.
+        host: the provider's host.
+        kind: what it is, for example ``grant``.
+        version: counts its replacements, from 1.
+        expires_at: when it ends, in UTC, or None.
+        values: name → secret.
+    """
+
+    workspace: str
+    id: str
+    provider: str
+    host: str
+    kind: str
+    version: int
+    expires_at: datetime | None
+    values: Mapping[str, Secret]
+
+    @property
+    def secret(self) -> Secret:
+        """The one value of a credential that was stored as ``{SECRET: …}``."""
+        return self.values[SECRET]
+
+
+class Vault:
+    """Seals, opens, replaces and forgets credentials, in the transaction it is handed.
+
+    >>> from sqlalchemy import create_engine
+    >>> from speckitty_connectors.credentials.keyring import KeyRing
+    >>> engine = create_engine("sqlite://")
+    >>> credentials.create(engine)
+    >>> vault = Vault(KeyRing.from_configuration({"2026": KeyRing.new_key()}))
+    >>> with engine.begin() as connection:
+    ...     place = {"workspace": "w1", "provider": "acme", "host": "acme.example", "kind": "grant"}
+    ...     credential_id = vault.seal_new(connection, **place, values={"access_token": Secret("t")})
+    ...     vault.open(connection, workspace="w1", credential_id=credential_id).values
+    {'access_token': Secret(hidden)}
+    >>> engine.dispose()
+
+    Args:
+        keys: what seals and opens.
+        clock: the present moment.
+    """
+
+    def __init__(self, keys: Keys, clock: Clock = utc_now) -> None:
+        self._keys = keys
+        self._clock = clock
+
+    def seal_new(
+        self,
+        connection: Connection,
+        *,
+        workspace: str,
+        provider: str,
+        host: str,
+        kind: str,
+        values: Mapping[str, Secret | str],
+        expires_at: datetime | None = None,
+    ) -> str:
+        """Store a new credential and return its id."""
+        credential_id = new_id()
+        place = _place(workspace, credential_id, provider, host, kind, version=1)
+        connection.execute(
+            insert(credentials).values(
+                workspace_id=workspace,
+                id=credential_id,
+                provider=provider,
+                host=host,
+                kind=kind,
+                created_at=self._clock(),
+                **self._sealed(place, values, expires_at),
+            )
+        )
+        return credential_id
+
+    def open(self, connection: Connection, *, workspace: str, credential_id: str) -> OpenCredential:
+        """Return a credential.
+
+        Raises:
+            NotFoundError: the workspace has no such credential.
+            CredentialUnreadableError: it isn't what was sealed for this row.
+        """
+        row = _find(connection, workspace, credential_id)
+        if row is None:
+            raise NotFoundError(
+                "there is no such credential in this workspace",
+                subject=f"credential {credential_id}",
+                remedy="connect again, or register the app again",
+            )
+        return OpenCredential(
+            workspace=row.workspace_id,
+            id=row.id,
+            provider=row.provider,
+            host=row.host,
+            kind=row.kind,
+            version=row.version,
+            expires_at=row.expires_at,
+            values=self._opened(row),
+        )
+
+    def replace(
+        self,
+        connection: Connection,
+        *,
+        workspace: str,
+        credential_id: str,
+        expected_version: int,
+        values: Mapping[str, Secret | str],
+        expires_at: datetime | None = None,
+    ) -> bool:
+        """Replace what a credential holds if it still has the expected version; return whether it had."""
+        row = _find(connection, workspace, credential_id)
+        if row is None:
+            return False
+        place = _place(workspace, credential_id, row.provider, row.host, row.kind, version=expected_version + 1)
+        replaced = connection.execute(
+            update(credentials)
+            .where(
+                credentials.c.workspace_id == workspace,
+                credentials.c.id == credential_id,
+                credentials.c.version == expected_version,
+            )
+            .values(**self._sealed(place, values, expires_at))
+        )
+        return replaced.rowcount == 1
+
+    def forget(self, connection: Connection, *, workspace: str, credential_id: str) -> None:
+        """Delete a credential; with its row goes the only copy of the key that it was sealed with."""
+        connection.execute(
+            delete(credentials).where(credentials.c.workspace_id == workspace, credentials.c.id == credential_id)
+        )
+
+    def _sealed(
+        self, place: Place, values: Mapping[str, Secret | str], expires_at: datetime | None
+    ) -> dict[str, object]:
+        content = msgspec.json.encode({name: Secret(value).reveal() for name, value in values.items()})
+        sealed = seal(self._keys, place, content)
+        return {
+            "version": place.version,
+            "key_id": key_id_of(sealed),
+            "sealed": sealed,
+            "expires_at": expires_at,
+            "updated_at": self._clock(),
+        }
+
+    def _opened(self, row: Row[tuple[object, ...]]) -> Mapping[str, Secret]:
+        try:
+            content = self._unsealed(row)
+        except UnsealError:
+            raise CredentialUnreadableError(
+                "a stored credential can't be opened",
+                subject=f"{row.kind} {row.id} of {row.provider}",
+                remedy="see that its key is configured and its row as it was; else connect or register again",
+            ) from None
+        return {name: Secret(value) for name, value in msgspec.json.decode(content, type=dict[str, str]).items()}
+
+    def _unsealed(self, row: Row[tuple[object, ...]]) -> bytes:
+        if key_id_of(row.sealed) != row.key_id:
+            raise UnsealError
+        place = _place(row.workspace_id, row.id, row.provider, row.host, row.kind, version=row.version)
+        return unseal(self._keys, place, row.sealed)
+
+
+def _find(connection: Connection, workspace: str, credential_id: str) -> Row[tuple[object, ...]] | None:
+    query = select(credentials).where(credentials.c.workspace_id == workspace, credentials.c.id == credential_id)
+    return connection.execute(query).one_or_none()
+
+
+def _place(workspace: str, credential_id: str, provider: str, host: str, kind: str, *, version: int) -> Place:
+    return Place(
+        table=credentials.name,
+        column=credentials.c.sealed.name,
+        row_id=credential_id,
+        workspace=workspace,
+        provider=provider,
+        host=host,
+        kind=kind,
+        version=version,
+    )

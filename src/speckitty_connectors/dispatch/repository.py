@@ -1,0 +1,116 @@
+"""Reads dispatches with what their handlers need, and ends those that lost their authority."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, bindparam, select, update
+
+from ..errors import NotFoundError
+from ..installations.tables import installations
+from ..installations.types import InstallationStatus
+from ..mappings.tables import resource_mappings
+from ..mappings.types import Direction, MappingState
+from ..providers.codec import outcome_from
+from ..providers.deliveries import Event
+from ..providers.suggestions import Target
+from ..routing.events import RECEIVING
+from ..routing.tables import decisions, dispatches
+from ..store.claims import Claim
+from .types import Dispatch
+
+REVOKED = "revoked"
+"""The state of a dispatch whose installation or mapping ended before it was handed over."""
+
+ROUTING = frozenset({MappingState.ACTIVE, MappingState.DEGRADED})
+"""The states of a mapping over which events still go to its target."""
+
+
+def load(connection: Connection, claim: Claim) -> Dispatch:
+    """Return the dispatch of a claim.
+
+    Raises:
+        NotFoundError: its decision, or the event that it tells of, isn't there.
+    """
+    row = connection.execute(_DISPATCH, {"workspace": claim.workspace, "dispatch": claim.id}).one_or_none()
+    event = outcome_from(row.outcome) if row else None
+    if row is None or not isinstance(event, Event):
+        raise NotFoundError("there is no event to hand over", subject=f"dispatch {claim.id}")
+    return Dispatch(
+        id=row.id,
+        workspace=row.workspace_id,
+        provider=row.provider,
+        host=row.host,
+        installation_id=row.installation_id,
+        event_id=row.inbox_id,
+        decision_id=row.decision_id,
+        mapping_id=row.mapping_id,
+        event=event,
+        target=Target(kind=row.target_kind, id=row.target_id),
+        effect_key=row.effect_key,
+        attempt=claim.attempts,
+    )
+
+
+def revocation(connection: Connection, dispatch: Dispatch) -> str:
+    """Return why a dispatch may no longer be handed over, or empty where it may.
+
+    What it looks at stays as it is until the transaction ends: who disconnects in the meantime waits, and has
+    no effect behind their back afterwards.
+    """
+    row = connection.execute(
+        select(installations.c.status, resource_mappings.c.state, resource_mappings.c.direction)
+        .join(
+            resource_mappings,
+            and_(
+                resource_mappings.c.workspace_id == installations.c.workspace_id,
+                resource_mappings.c.installation_id == installations.c.id,
+            ),
+        )
+        .where(
+            resource_mappings.c.workspace_id == dispatch.workspace,
+            resource_mappings.c.id == dispatch.mapping_id,
+        )
+        .with_for_update(read=True)
+    ).one_or_none()
+    if row is None:
+        return "the mapping was removed"
+    if InstallationStatus(row.status) not in RECEIVING:
+        return f"the installation is {row.status}"
+    if Direction(row.direction) is Direction.OUT:
+        return "the mapping leads outwards only"
+    return "" if MappingState(row.state) in ROUTING else f"the mapping is {row.state}"
+
+
+def revoke(connection: Connection, claim: Claim, *, reason: str, now: datetime) -> None:
+    """End a dispatch that is held without handing it over."""
+    connection.execute(
+        update(dispatches)
+        .where(
+            dispatches.c.workspace_id == claim.workspace,
+            dispatches.c.id == claim.id,
+            dispatches.c.generation == claim.generation,
+        )
+        .values(state=REVOKED, last_error=reason, finished_at=now)
+    )
+
+
+_DISPATCH = (
+    select(dispatches, decisions.c.inbox_id, decisions.c.outcome, decisions.c.installation_id)
+    .add_columns(installations.c.provider, installations.c.host)
+    .join(
+        decisions,
+        and_(
+            decisions.c.workspace_id == dispatches.c.workspace_id,
+            decisions.c.id == dispatches.c.decision_id,
+        ),
+    )
+    .join(
+        installations,
+        and_(
+            installations.c.workspace_id == decisions.c.workspace_id,
+            installations.c.id == decisions.c.installation_id,
+        ),
+    )
+    .where(dispatches.c.workspace_id == bindparam("workspace"), dispatches.c.id == bindparam("dispatch"))
+)

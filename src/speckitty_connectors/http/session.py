@@ -1,0 +1,257 @@
+"""The one way out: a guarded transport, and sessions that speak to one provider host with one credential."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+import msgspec
+import requests
+from requests.auth import AuthBase
+
+from ..identifiers import Clock, utc_now
+from ..providers.api import ApiError, ApiThrottledError, ApiUnauthorizedError, EgressRefusedError
+from ..providers.manifest import RateLimitDialect
+from .adapter import GuardedAdapter
+from .answers import ProviderAnswer
+from .egress import Egress, Resolve, origin_of, resolve_host
+from .throttling import Patience, throttled_seconds
+
+logger = logging.getLogger(__name__)
+
+USER_AGENT: Final = "speckitty-connectors"
+"""Some providers refuse requests without one."""
+
+FOLLOWED: Final = frozenset({301, 302, 307, 308})
+"""The redirects that a GET follows, inside its origin (RFC 9110, section 15.4)."""
+
+REDIRECTS: Final = 3
+"""How many of them."""
+
+
+class Transport:
+    """Carries every outbound call of a process; safe to share between threads.
+
+    Only https to public addresses on port 443, save for the operator's `allowed_hosts`; no proxy, no cookies, no
+    redirects, nothing from the environment.
+
+    Args:
+        allowed_hosts: ``host:port`` that may be reached although they aren't public, not https or not port 443.
+        clock: the present moment, for the end of rate-limit windows.
+        sleep: waits so many seconds.
+        timeout_seconds: longest wait for a connection, and for the next piece of an answer.
+        call_seconds: longest time for all of one request and its answer.
+        patience_seconds: longest that a call may be kept waiting between its tries.
+        body_limit: largest answer, in bytes.
+        certificates: path of a file with certificates to trust instead of the public ones.
+        resolve: finds the addresses of a host.
+
+    >>> Transport(allowed_hosts={"gitlab.internal:443"}).egress.check("https://gitlab.internal/api").host
+    'gitlab.internal'
+
+    Raises:
+        ConfigurationError: an allowed host isn't of the form ``host:port``.
+    """
+
+    def __init__(
+        self,
+        *,
+        allowed_hosts: Iterable[str] = frozenset(),
+        clock: Clock = utc_now,
+        sleep: Callable[[float], None] = time.sleep,
+        timeout_seconds: float = 10.0,
+        call_seconds: float = 60.0,
+        patience_seconds: float = 120.0,
+        body_limit: int = 32 * 1024 * 1024,
+        certificates: str = "",
+        resolve: Resolve = resolve_host,
+    ) -> None:
+        self.now = clock
+        self.sleep = sleep
+        self.patience_seconds = patience_seconds
+        self.egress = Egress(allowed_hosts=frozenset(allowed_hosts), resolve=resolve)
+        self.adapter = GuardedAdapter(
+            self.egress,
+            timeout_seconds=timeout_seconds,
+            call_seconds=call_seconds,
+            body_limit=body_limit,
+            certificates=certificates,
+        )
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self.adapter.close()
+
+
+class _Authorization(AuthBase):
+    """Puts the credential into a request at the last moment, so that no frame of ours holds it."""
+
+    def __init__(self, authorization: Callable[[], str]) -> None:
+        self._authorization = authorization
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._authorization()
+        if _is_header_value(request.headers["Authorization"]):
+            return request
+        # Refused here, because the standard library would refuse it with the value in its text.
+        raise ApiUnauthorizedError(
+            "the credential has letters that a header can't carry",
+            remedy="connect it again, or register the app again",
+        )
+
+
+def _is_header_value(value: str) -> bool:
+    return value.isascii() and value.isprintable()
+
+
+class TransportSession:
+    """Speaks to one provider host with one credential; implements `providers.api.ApiSession`.
+
+    Throttling is waited out, and a GET that fails for the moment is tried again, as long as the patience lasts.
+
+    Args:
+        transport: carries the requests.
+        root: the API's root without a trailing slash; its origin is the only one that is asked.
+        authorization: returns the value of the Authorization header, asked for at each request.
+        dialect: how the provider says "too fast".
+        headers: of every request.
+        subject: what error messages call the other side.
+        patience_seconds: longest that a call may be kept waiting; the transport's where not given.
+        on_unauthorized: called when the credential was refused (401), so that a cached one is dropped.
+
+    >>> session = TransportSession(
+    ...     Transport(), root="https://api.example", authorization=lambda: "Bearer …",
+    ...     dialect=RateLimitDialect(), headers={}, subject="example")
+    >>> session.get("https://elsewhere.example/boards")
+    Traceback (most recent call last):
+    speckitty_connectors.providers.api.EgressRefusedError: the URL leaves the API's origin · example · ...
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        root: str,
+        authorization: Callable[[], str],
+        dialect: RateLimitDialect,
+        headers: Mapping[str, str],
+        subject: str,
+        patience_seconds: float | None = None,
+        on_unauthorized: Callable[[], None] | None = None,
+    ) -> None:
+        self._transport = transport
+        self._root = root
+        self._authorization = _Authorization(authorization)
+        self._dialect = dialect
+        self._headers = {"User-Agent": USER_AGENT, **headers}
+        self._subject = subject
+        self._patience_seconds = transport.patience_seconds if patience_seconds is None else patience_seconds
+        self._on_unauthorized = on_unauthorized
+
+    def get(self, url: str, *, parameters: Mapping[str, str] | None = None) -> ProviderAnswer:
+        """Send a GET request, and follow redirects inside the origin.
+
+        Raises:
+            ApiError: the answer was not 2xx or 304, or there was none.
+        """
+        return self._call(requests.Request("GET", self._absolute(url), params=dict(parameters or {})))
+
+    def post(self, url: str, *, document: object = None) -> ProviderAnswer:
+        """Send a POST request with a JSON document.
+
+        Raises:
+            ApiError: the answer was not 2xx, or there was none.
+        """
+        return self._call(self._with_document("POST", url, document))
+
+    def put(self, url: str, *, document: object = None) -> ProviderAnswer:
+        """Send a PUT request with a JSON document.
+
+        Raises:
+            ApiError: the answer was not 2xx, or there was none.
+        """
+        return self._call(self._with_document("PUT", url, document))
+
+    def delete(self, url: str) -> ProviderAnswer:
+        """Send a DELETE request.
+
+        Raises:
+            ApiError: the answer was not 2xx, or there was none.
+        """
+        return self._call(requests.Request("DELETE", self._absolute(url)))
+
+    def _with_document(self, method: str, url: str, document: object) -> requests.Request:
+        if document is None:
+            return requests.Request(method, self._absolute(url))
+        headers = {"Content-Type": "application/json"}
+        return requests.Request(method, self._absolute(url), data=msgspec.json.encode(document), headers=headers)
+
+    def _absolute(self, url: str) -> str:
+        absolute = self._root + url if url.startswith("/") else url
+        if origin_of(absolute) != origin_of(self._root):
+            raise EgressRefusedError(
+                "the URL leaves the API's origin",
+                subject=self._subject,
+                remedy="use a URL that the API itself gave",
+            )
+        return absolute
+
+    def _call(self, request: requests.Request) -> ProviderAnswer:
+        """Send until there is a good answer or the patience ends."""
+        patience = Patience(self._patience_seconds, repeatable=request.method == "GET")
+        while True:
+            failure: ApiError | None
+            try:
+                answer = self._follow(request)
+            except ApiError as error:
+                failure = error
+            else:
+                failure = self._failure(request, answer, patience.throttled)
+                if failure is None:
+                    return answer
+            wait = patience.wait_for(failure)
+            if wait is None:
+                raise failure
+            logger.info("%s: %s; next try in %.1f s", self._subject, failure.what, wait)
+            self._transport.sleep(wait)
+
+    def _follow(self, request: requests.Request) -> ProviderAnswer:
+        answer = self._send(request)
+        for _ in range(REDIRECTS):
+            if request.method != "GET" or answer.status not in FOLLOWED:
+                break
+            answer = self._send(requests.Request("GET", answer.location))
+        return answer
+
+    def _send(self, request: requests.Request) -> ProviderAnswer:
+        request.headers = {**self._headers, **(request.headers or {})}
+        request.auth = self._authorization
+        answer = ProviderAnswer.of(self._transport.adapter.send(request.prepare()))
+        logger.debug("%s: %s answered %d", self._subject, request.method, answer.status)
+        return answer
+
+    def _failure(self, request: requests.Request, answer: ProviderAnswer, tries: int) -> ApiError | None:
+        wait = throttled_seconds(
+            self._dialect,
+            status=answer.status,
+            headers=answer.headers,
+            error_code=answer.error_code() if self._dialect.error_code else "",
+            tries=tries,
+            now=self._transport.now(),
+        )
+        if wait is None and answer.is_good:
+            return None
+        failure = answer.failure(request.method or "", self._subject)
+        if wait is not None:
+            return ApiThrottledError(
+                failure.what,
+                subject=self._subject,
+                remedy=f"try again in {wait:.0f} seconds",
+                status=answer.status,
+                retry_after_seconds=wait,
+            )
+        if isinstance(failure, ApiUnauthorizedError) and self._on_unauthorized is not None:
+            self._on_unauthorized()
+        return failure

@@ -1,0 +1,132 @@
+"""How long a provider asks to wait, in its own dialect, and how long a call may be kept waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from ..providers.api import ApiError, ApiThrottledError, ApiUnavailableError
+from ..providers.manifest import RateLimitDialect, ResetUnit
+
+THROTTLED_TRIES: Final = 5
+"""How often a call that is throttled is sent at most."""
+
+FAILED_TRIES: Final = 3
+"""How often a GET without a good answer is sent at most."""
+
+FIRST_BACKOFF_SECONDS: Final = 0.5
+"""Wait before a failed GET is sent again; doubled at each further try."""
+
+LONGEST_WAIT_SECONDS: Final = 7 * 24 * 3600.0
+"""What no header can exceed, so that a mad one does no harm."""
+
+
+def throttled_seconds(
+    dialect: RateLimitDialect,
+    *,
+    status: int,
+    headers: Mapping[str, str],
+    error_code: str = "",
+    tries: int = 0,
+    now: datetime,
+) -> float | None:
+    """Return how many seconds to wait before the next try, or None where the answer isn't about throttling.
+
+    The order is that of GitHub's "Rate limits for the REST API", which suits the others: what ``retry-after`` says;
+    else the end of the window where nothing remains; else the dialect's fallback, doubled at each try.
+
+    Args:
+        dialect: how this provider says it.
+        status: HTTP status of the answer.
+        headers: its headers, by any case.
+        error_code: the error code in its body, or empty.
+        tries: how often this call was throttled before.
+        now: the present moment.
+
+    >>> throttled_seconds(RateLimitDialect(), status=429, headers={"retry-after": "7"}, now=datetime.now(UTC))
+    7.0
+    """
+    retry_after = _retry_after(headers.get(dialect.retry_after, ""), now)
+    exhausted = bool(dialect.remaining) and headers.get(dialect.remaining, "").strip() == "0"
+    hinted = retry_after is not None or exhausted
+    named = bool(dialect.error_code) and error_code == dialect.error_code
+    if not (named or status in dialect.statuses or (status in dialect.conditional_statuses and hinted)):
+        return None
+    if retry_after is not None:
+        return retry_after
+    reset = _reset(headers.get(dialect.reset, ""), dialect.reset_unit) if exhausted and dialect.reset else None
+    if reset is not None:
+        return _bounded((reset - now).total_seconds())
+    return _bounded(float(dialect.fallback_seconds * 2**tries))
+
+
+class Patience:
+    """How often, and how long, one call may still be tried again.
+
+    Args:
+        seconds: longest wait for all tries together.
+        repeatable: whether the request may be sent again where its fate isn't known.
+
+    >>> patience = Patience(100, repeatable=False)
+    >>> patience.wait_for(ApiThrottledError("slow down", retry_after_seconds=60))
+    60
+    >>> patience.wait_for(ApiThrottledError("slow down", retry_after_seconds=60)) is None
+    True
+    """
+
+    def __init__(self, seconds: float, *, repeatable: bool) -> None:
+        self._seconds = seconds
+        self._repeatable = repeatable
+        self.throttled = 0
+        self._failed = 0
+
+    def wait_for(self, failure: ApiError) -> float | None:
+        """Return how long to wait before the next try, or None where there should be none."""
+        if isinstance(failure, ApiThrottledError) and failure.retry_after_seconds is not None:
+            self.throttled += 1
+            return self._spend(failure.retry_after_seconds) if self.throttled < THROTTLED_TRIES else None
+        if isinstance(failure, ApiUnavailableError) and self._repeatable:
+            self._failed += 1
+            if self._failed < FAILED_TRIES:
+                return self._spend(FIRST_BACKOFF_SECONDS * 2 ** (self._failed - 1))
+        return None
+
+    def _spend(self, seconds: float) -> float | None:
+        if seconds > self._seconds:
+            return None
+        self._seconds -= seconds
+        return seconds
+
+
+def _retry_after(value: str, now: datetime) -> float | None:
+    """Read seconds or a date (RFC 9110, section 10.2.3); None for anything else."""
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return _bounded(float(value[:12]))
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return _bounded((_aware(moment) - now).total_seconds())
+
+
+def _reset(value: str, unit: ResetUnit) -> datetime | None:
+    try:
+        if unit is ResetUnit.ISO_8601:
+            return _aware(datetime.fromisoformat(value))
+        if not (value.isascii() and value.isdigit()):
+            return None
+        milliseconds = int(value) if unit is ResetUnit.EPOCH_MILLISECONDS else 1000 * int(value)
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)

@@ -1,0 +1,128 @@
+"""Accept a delivery: limit, verify, de-duplicate, store, and only then acknowledge."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..credentials.vault import Vault
+from ..errors import ConnectorsError
+from ..providers.registry import Registry
+from ..providers.statuses import PluginUnavailableError
+from ..store.engine import Store
+from .answers import ACCEPTED, CONFLICT, DUPLICATE, IGNORED, UNAVAILABLE, Answer, refused
+from .principals import Principals
+from .reception import Reception
+from .refusals import DeliveryRefusedError, UnknownProviderError
+from .repository import Arrival, Recorded, digest_of, record
+from .request import Request, read_body, select_headers
+from .verification import is_replayable
+
+logger = logging.getLogger(__name__)
+
+ANSWER_SECONDS = 0.9
+"""How long the database may take, so that the answer is given within a second; Slack waits for three."""
+
+DIGEST_PREFIX = "sha256:"
+"""Before the digest that stands for a delivery id where the provider gives none."""
+
+ANSWERS = {
+    Recorded.ACCEPTED: ACCEPTED,
+    Recorded.IGNORED: IGNORED,
+    Recorded.DUPLICATE: DUPLICATE,
+    Recorded.CONFLICT: CONFLICT,
+}
+
+
+class Inbox:
+    """Takes what providers post; the host's web server hands each request to `accept`.
+
+    Args:
+        store: where deliveries are kept.
+        registry: says what each provider's manifest asks for; no plugin code runs here.
+        vault: opens the secrets of end points.
+        routed_kinds: provider key → the kinds that the host wants; all where a provider isn't named.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        vault: Vault,
+        routed_kinds: Mapping[str, frozenset[str]] | None = None,
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._principals = Principals(store, vault)
+        self._routed_kinds = routed_kinds or {}
+        self._receptions: dict[str, Reception] = {}
+
+    def accept(self, request: Request) -> Answer:
+        """Answer a request: 2xx once the delivery is stored, 4xx for what can't be one, 503 for "try again".
+
+        Nothing is acknowledged before its commit, and no headers or bytes make this raise. An end point that
+        doesn't exist and a signature that doesn't match are one answer.
+        """
+        try:
+            return self._receive(request)
+        except DeliveryRefusedError as refusal:
+            logger.info("refused a delivery: %s (%s)", refusal.code, refusal.what)
+            return refused(refusal)
+        except (ConnectorsError, SQLAlchemyError):
+            logger.exception("a delivery couldn't be stored")
+            return UNAVAILABLE
+
+    def _receive(self, request: Request) -> Answer:
+        """Take the request through the checks in their order, then store it."""
+        reception = self._reception(request.provider)
+        headers = select_headers(request.headers, reception.read)
+        media_type = reception.media_type(headers)
+        body = read_body(request.body, reception.rules.body_limit)
+        deadline = time.monotonic() + ANSWER_SECONDS
+        verified = self._principals.verify(
+            reception.manifest, request.endpoint_id, headers, body, within_seconds=ANSWER_SECONDS
+        )
+        members = reception.members(media_type, body)
+        if handshake := reception.handshake(members):
+            return handshake
+        kind = reception.kind(headers)
+        digest = digest_of(kind, body)
+        arrival = Arrival(
+            endpoint=verified.endpoint,
+            provider=reception.manifest.provider,
+            delivery_id=reception.delivery_id(headers, members) or f"{DIGEST_PREFIX}{digest.hex()}",
+            kind=kind,
+            digest=digest,
+            secret_id=verified.secret_id,
+            received_at=self._store.now(),
+            headers={name: value for name, value in headers.items() if name in reception.kept},
+            media_type=media_type,
+            body=body,
+            unrouted_reason=reception.unrouted_reason(kind),
+            replayable=is_replayable(verified.scheme),
+        )
+        with self._store.transaction(within_seconds=deadline - time.monotonic()) as connection:
+            return ANSWERS[record(connection, arrival)]
+
+    def _reception(self, provider: str) -> Reception:
+        """Return the prepared checks of a provider.
+
+        Raises:
+            UnknownProviderError: no plugin for it is installed.
+            PluginUnavailableError: there is one but it can't be used now, so the delivery should come again.
+        """
+        known = self._receptions.get(provider)
+        if known is not None:
+            return known
+        try:
+            manifest = self._registry.provider(provider).manifest
+        except PluginUnavailableError:
+            if all(status.provider != provider for status in self._registry.statuses()):
+                raise UnknownProviderError("no plugin for this provider is installed") from None
+            raise
+        routed_kinds = self._routed_kinds.get(provider)
+        self._receptions[provider] = Reception.of(manifest, routed_kinds)
+        return self._receptions[provider]

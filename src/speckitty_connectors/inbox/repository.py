@@ -1,0 +1,270 @@
+"""The inbox in the database: store a delivery once, and read it back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+
+import attrs
+from attrs import frozen
+from sqlalchemy import Connection, Dialect, bindparam, case, exists, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ..credentials.endpoints import Endpoint
+from ..errors import NotFoundError
+from ..identifiers import new_id
+from ..providers.deliveries import Delivery
+from ..providers.manifest import Manifest
+from ..store.claims import DONE, PARKED, PENDING, ClaimQueue
+from .compiled import CompiledInsert
+from .content import read_content
+from .reception import CONFLICT_MARK
+from .tables import inbox, inbox_bodies
+
+IGNORED_OUTCOME = "ignored"
+
+CONFLICT = "conflict"
+"""State of a row whose delivery id came before with other content; it is never routed by itself."""
+
+REPLAY_SUSPECT = "replay_suspect"
+"""State of a row whose content came before under another id; it is never routed by itself."""
+
+
+class Recorded(StrEnum):
+    """What became of a delivery that was handed to the inbox."""
+
+    ACCEPTED = "accepted"
+    IGNORED = "ignored"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+
+
+@frozen(kw_only=True)
+class Arrival:
+    """A verified request, ready to be stored.
+
+    Attributes:
+        endpoint: the principal.
+        provider: provider key.
+        delivery_id: the provider's id of it, or its digest in words.
+        kind: value of the kind header, or empty.
+        digest: of the kind and the body: `digest_of`.
+        secret_id: credential id of the secret that verified it.
+        received_at: when, in UTC.
+        headers: the kept headers.
+        media_type: of the body.
+        body: the raw body.
+        unrouted_reason: why it is recorded without its body, or empty.
+        replayable: whether who saw it could send it again under another id, because neither id nor time is signed.
+    """
+
+    endpoint: Endpoint
+    provider: str
+    delivery_id: str
+    kind: str
+    digest: bytes
+    secret_id: str
+    received_at: datetime
+    headers: Mapping[str, str]
+    media_type: str
+    body: bytes
+    unrouted_reason: str = ""
+    replayable: bool = False
+
+
+@frozen(kw_only=True)
+class StoredDelivery:
+    """The row of a delivery, without its body.
+
+    Attributes:
+        workspace: the end point's workspace.
+        id: id in the inbox.
+        provider: provider key.
+        host: host of the end point.
+        endpoint_id: its principal.
+        installation_id: the installation that the end point belongs to, or empty for an app's.
+        delivery_id: the provider's id of it.
+        kind: value of the kind header, or empty.
+        secret_id: credential id of the secret that verified it.
+        received_at: when, in UTC.
+        state: ``pending``, ``running``, ``done``, ``parked``, ``conflict`` or ``replay_suspect``.
+        attempts: how often it was started to be routed.
+        outcome: what it meant, once routed.
+        outcome_reason: why it was ignored, or empty.
+        last_error: why the last attempt failed, or empty.
+    """
+
+    workspace: str
+    id: str
+    provider: str
+    host: str
+    endpoint_id: str
+    installation_id: str
+    delivery_id: str
+    kind: str
+    secret_id: str
+    received_at: datetime
+    state: str
+    attempts: int
+    outcome: str
+    outcome_reason: str
+    last_error: str
+
+
+def digest_of(kind: str, body: bytes) -> bytes:
+    """Return what two deliveries share only if they say the same: SHA-256 over the kind, NUL, and the body."""
+    digest = hashlib.sha256(kind.encode() + b"\x00")
+    digest.update(body)
+    return digest.digest()
+
+
+def record(connection: Connection, arrival: Arrival) -> Recorded:
+    """Store a delivery unless it is there; what is unclear is stored as well, but not to be routed.
+
+    A re-delivery of a parked row makes it due again. The same delivery id with other content becomes a row
+    of its own in the state ``conflict``; the same content under another id, where a stranger could have sent
+    it, one in the state ``replay_suspect``.
+
+    Raises:
+        StoreUnavailableError: the database didn't take it.
+    """
+    state = DONE if arrival.unrouted_reason else PENDING
+    if not _insert(connection, arrival, arrival.delivery_id, state=state):
+        return _meet_again(connection, arrival)
+    return Recorded.IGNORED if arrival.unrouted_reason else Recorded.ACCEPTED
+
+
+def find(connection: Connection, workspace: str, inbox_id: str) -> StoredDelivery | None:
+    """Return the row of a delivery, or None where this workspace has none of that id."""
+    key = {"workspace": workspace, "inbox_id": inbox_id}
+    row = connection.execute(_ROW, key).mappings().one_or_none()
+    return StoredDelivery(**row) if row else None
+
+
+def load_delivery(connection: Connection, workspace: str, inbox_id: str, manifest: Manifest) -> Delivery:
+    """Return a delivery as `route_event` sees it.
+
+    Raises:
+        NotFoundError: this workspace has no delivery of that id, or it was recorded without its body.
+        DocumentRefusedError: the manifest has changed, and what was accepted can't be read by it.
+    """
+    row = find(connection, workspace, inbox_id)
+    raw = connection.execute(_BODY, {"workspace": workspace, "inbox_id": inbox_id}).one_or_none()
+    if row is None or raw is None:
+        raise NotFoundError("there is no such delivery with a body", subject=f"delivery {inbox_id}")
+    content = read_content(raw.content_type, raw.body, form_field=manifest.webhooks.form_field)
+    return Delivery(
+        provider=row.provider,
+        host=row.host,
+        kind=row.kind,
+        content=content.document,
+        received_at=row.received_at,
+        headers=raw.headers,
+        fields=content.fields,
+    )
+
+
+def _meet_again(connection: Connection, arrival: Arrival) -> Recorded:
+    """Handle a delivery id that the end point has seen before."""
+    parameters = {"endpoint": arrival.endpoint.id, "delivery": arrival.delivery_id}
+    earlier = connection.execute(_EARLIER, parameters).one()
+    if earlier.body_digest != arrival.digest:
+        _insert(connection, arrival, f"{arrival.delivery_id}{CONFLICT_MARK}{arrival.digest.hex()}", state=CONFLICT)
+        return Recorded.CONFLICT
+    if earlier.state == PARKED:
+        ClaimQueue(inbox).rearm(connection, earlier.workspace_id, earlier.id)
+    return Recorded.DUPLICATE
+
+
+def _insert(connection: Connection, arrival: Arrival, delivery_id: str, *, state: str) -> bool:
+    """Store row and body; return False where the end point has that delivery id."""
+    endpoint, inbox_id = arrival.endpoint, new_id()
+    row = {
+        "workspace_id": endpoint.workspace,
+        "id": inbox_id,
+        "endpoint_id": endpoint.id,
+        "installation_id": endpoint.installation_id,
+        "provider": arrival.provider,
+        "host": endpoint.host,
+        "delivery_id": delivery_id,
+        "kind": arrival.kind,
+        "body_digest": arrival.digest,
+        "secret_id": arrival.secret_id,
+        "received_at": arrival.received_at,
+        "outcome": IGNORED_OUTCOME if arrival.unrouted_reason else "",
+        "outcome_reason": arrival.unrouted_reason,
+        "same_endpoint": endpoint.id,
+        "same_digest": arrival.digest,
+        "state_if_new": state,
+        "state_if_seen": REPLAY_SUSPECT if state == PENDING and arrival.replayable else state,
+    }
+    if not _row_insert(connection.dialect).execute(connection, row):
+        return False
+    if not arrival.unrouted_reason:
+        body = {
+            "workspace_id": endpoint.workspace,
+            "inbox_id": inbox_id,
+            "headers": arrival.headers,
+            "content_type": arrival.media_type,
+            "body": arrival.body,
+        }
+        _body_insert(connection.dialect).execute(connection, body)
+    return True
+
+
+ROW_COLUMNS = (
+    "workspace_id",
+    "id",
+    "endpoint_id",
+    "installation_id",
+    "provider",
+    "host",
+    "delivery_id",
+    "kind",
+    "body_digest",
+    "secret_id",
+    "received_at",
+    "outcome",
+    "outcome_reason",
+)
+
+
+@cache
+def _row_insert(dialect: Dialect) -> CompiledInsert:
+    """Return the insert that does nothing where the delivery id is known.
+
+    It looks in the same breath whether the end point has had this content before.
+    """
+    seen = exists().where(
+        inbox.c.endpoint_id == bindparam("same_endpoint"), inbox.c.body_digest == bindparam("same_digest")
+    )
+    state = case((seen, bindparam("state_if_seen")), else_=bindparam("state_if_new"))
+    make = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
+    statement = (
+        make(inbox)
+        .values(state=state)
+        .on_conflict_do_nothing(index_elements=[inbox.c.endpoint_id, inbox.c.delivery_id])
+    )
+    return CompiledInsert(statement, ROW_COLUMNS, dialect)
+
+
+@cache
+def _body_insert(dialect: Dialect) -> CompiledInsert:
+    return CompiledInsert(insert(inbox_bodies), inbox_bodies.c.keys(), dialect)
+
+
+_EARLIER = select(inbox.c.workspace_id, inbox.c.id, inbox.c.body_digest, inbox.c.state).where(
+    inbox.c.endpoint_id == bindparam("endpoint"), inbox.c.delivery_id == bindparam("delivery")
+)
+
+_ROW = select(
+    inbox.c.workspace_id.label("workspace"),
+    *(inbox.c[name] for name in attrs.fields_dict(StoredDelivery) if name != "workspace"),
+).where(inbox.c.workspace_id == bindparam("workspace"), inbox.c.id == bindparam("inbox_id"))
+
+_BODY = select(inbox_bodies.c.headers, inbox_bodies.c.content_type, inbox_bodies.c.body).where(
+    inbox_bodies.c.workspace_id == bindparam("workspace"), inbox_bodies.c.inbox_id == bindparam("inbox_id")
+)

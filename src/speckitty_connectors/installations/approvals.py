@@ -1,0 +1,90 @@
+"""An owner approved in the provider's own pages what a member had asked for: the signed delivery says so."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from ..providers.accounts import Account
+from ..providers.deliveries import Change, Lifecycle
+from . import repository
+from .establishing import activate
+from .types import Follow, Installation, follow_nothing
+
+APPROVAL_LASTS = timedelta(days=30)
+"""How long a request can be approved. After that its requester may well work for somebody else."""
+
+logger = logging.getLogger(__name__)
+
+
+def settle(
+    connection: Connection,
+    lifecycle: Lifecycle,
+    provider: str,
+    host: str,
+    *,
+    now: datetime,
+    follow: Follow = follow_nothing,
+) -> list[Installation]:
+    """Activate what waited for this approval; return it, or nothing where nothing did.
+
+    The provider names the requester in a signed delivery, and the requester was proven by a grant when they
+    asked (github.md 1.1): browser state has no part in it, as the owner's browser has none. What was asked
+    for exactly this account comes first. A request for an account we don't know counts only where no second
+    workspace waits for the same person, because nothing says which of the two the owner meant; there, the
+    person can still claim it.
+    """
+    if lifecycle.change is not Change.INSTALLED or lifecycle.requester is None or lifecycle.account is None:
+        return []
+    pending = repository.find_pending(
+        connection,
+        provider=provider,
+        host=host,
+        requester_id=lifecycle.requester.id,
+        account_id=lifecycle.account.id,
+        since=now - APPROVAL_LASTS,
+    )
+    named = [waiting for waiting in pending if waiting.account_id]
+    chosen = named or pending
+    if not named and len({waiting.workspace for waiting in chosen}) > 1:
+        logger.warning("an approval fits several workspaces, so none was connected; the requester can claim it")
+        return []
+    return [
+        _settle_one(connection, waiting, lifecycle, lifecycle.account, now=now, follow=follow) for waiting in chosen
+    ]
+
+
+def _settle_one(
+    connection: Connection,
+    waiting: Installation,
+    lifecycle: Lifecycle,
+    account: Account,
+    *,
+    now: datetime,
+    follow: Follow,
+) -> Installation:
+    known = repository.find_account(
+        connection,
+        workspace=waiting.workspace,
+        provider=waiting.provider,
+        host=waiting.host,
+        account_id=account.id,
+    )
+    if known is not None and known.id != waiting.id:
+        repository.remove(connection, waiting)
+    return activate(
+        connection,
+        known or waiting,
+        account=account,
+        provider_installation_id=lifecycle.installation,
+        scopes=lifecycle.scopes or waiting.scopes,
+        actor=f"provider:{waiting.provider}",
+        now=now,
+        follow=follow,
+        app_id=waiting.app_id,
+        credential_id=waiting.credential_id,
+        connected_by=waiting.connected_by,
+        requester_id=waiting.requester_id,
+    )

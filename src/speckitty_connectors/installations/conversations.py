@@ -1,0 +1,316 @@
+"""Drives conversations with plugins: makes and consumes states, and asks the plugin again with what came back.
+
+`Onboarding` and `Links` both talk through this. No transaction is ever open while the provider is asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, NoReturn
+
+from attrs import evolve, frozen
+
+from sqlalchemy import Connection
+
+from ..credentials.apps import Apps, RegisteredApp
+from ..credentials.oauth import OAuthRefusedError, TokenAnswer, new_verifier
+from ..credentials.secret import Secret
+from ..credentials.vault import Vault
+from ..errors import ConfigurationError, NotFoundError
+from ..providers.conversations import (
+    Authorize,
+    ChooseAccount,
+    Conversation,
+    InstallAnswer,
+    LinkAnswer,
+    Redirect,
+    Refused,
+)
+from ..providers.registry import Registry
+from ..store.audit import record
+from ..store.engine import Store
+from ..store.metadata import OPERATOR
+from .attempts import LIFETIME, Attempt, Purpose, Stage, digest, forget_expired, keep, new_state, take
+from .granting import Granting
+from .offers import Offer
+from .refusals import OnboardingRefusedError, Refusal
+from .steps import PickAccount, SendBrowser
+
+CallbackUrl = Callable[[str, str], str]
+"""Returns the URL to which a provider (its key) sends browsers back from one of its hosts.
+
+It is another one for each provider and host, so that a code can't be taken to the wrong token end point.
+"""
+
+CORE_PARAMETERS: Final = frozenset({"state", "code", "iss"})
+"""What comes back for core alone; a plugin never sees it."""
+
+ERROR_CODE: Final = re.compile(r"[a-z_]{1,64}", re.ASCII)
+"""An error code that may be repeated to the person (RFC 6749, section 4.1.2.1)."""
+
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+VERIFIER: Final = "verifier"
+"""Name of the sealed value that holds the PKCE verifier."""
+
+
+@frozen(kw_only=True)
+class Turn:
+    """What a plugin answered, and what core holds while it acts on it.
+
+    Attributes:
+        attempt: what it belongs to.
+        app: the app in whose name it is made.
+        state: the state that the plugin saw; stored only if its answer uses it.
+        answer: what the plugin answered.
+        tokens: the tokens of the grant, where there is one.
+    """
+
+    attempt: Attempt
+    app: RegisteredApp
+    state: str
+    answer: InstallAnswer | LinkAnswer
+    tokens: TokenAnswer | None
+
+
+class Conversations:
+    """Takes one step of a conversation at a time.
+
+    Args:
+        store: the database.
+        registry: the plugins.
+        apps: the registered apps.
+        vault: seals verifiers, and grants that wait for a choice.
+        granting: speaks OAuth.
+        callback_url: where providers send browsers back to.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        apps: Apps,
+        vault: Vault,
+        granting: Granting,
+        callback_url: CallbackUrl,
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._apps = apps
+        self._vault = vault
+        self._granting = granting
+        self._callback_url = callback_url
+
+    def begin(
+        self,
+        *,
+        purpose: Purpose,
+        workspace: str,
+        member: str,
+        session: str,
+        app: RegisteredApp,
+        installation_id: str = "",
+        parameters: Mapping[str, str] = NOTHING,
+    ) -> SendBrowser:
+        """Ask the plugin its first question, and send the browser where it says.
+
+        Raises:
+            ConfigurationError: the workspace, the member or the browser session is empty.
+            OnboardingRefusedError: the plugin refused, or took for proven what no grant proves.
+        """
+        if not (workspace and member and session):
+            raise ConfigurationError(
+                "a conversation needs a workspace, a member and a browser session",
+                subject=f"provider {app.app.provider}",
+                remedy="pass who is signed in, and a value that only their browser session has",
+            )
+        attempt = Attempt(
+            workspace=workspace,
+            member=member,
+            session_digest=digest(session),
+            purpose=purpose,
+            provider=app.app.provider,
+            host=app.app.host,
+            app_id=app.id,
+            redirect_uri=self._callback_url(app.app.provider, app.app.host),
+            installation_id=installation_id,
+            expires_at=self._store.now() + LIFETIME,
+        )
+        turn = self._ask(attempt, app, parameters=parameters)
+        return self.send(turn) or self.refuse(attempt, Refusal.UNPROVEN)
+
+    def find_app(self, workspace: str, provider: str, host: str | None) -> RegisteredApp:
+        """Return the app at a host: the workspace's own, or else the operator's.
+
+        Raises:
+            NotFoundError: there is neither.
+        """
+        with self._store.reading() as connection:
+            try:
+                return self._apps.find(connection, provider=provider, host=host, workspace=workspace)
+            except NotFoundError:
+                return self._apps.find(connection, provider=provider, host=host)
+
+    def resume(
+        self, *, purpose: Purpose, provider: str, host: str | None, session: str, parameters: Mapping[str, str]
+    ) -> Turn:
+        """Consume the state that a browser brought back, exchange its code if it has one, and ask the plugin.
+
+        Raises:
+            OnboardingRefusedError: anything isn't as it was begun, or the provider or the plugin refused.
+        """
+        place = (provider, host or self._registry.provider(provider).manifest.hosts.default)
+        state = parameters.get("state", "")
+        attempt, unsealed = self._take(state, purpose, session, (Stage.LANDING, Stage.CODE), place)
+        with self._store.reading() as connection:
+            app = self._apps.of(connection, attempt)
+        if attempt.stage is Stage.CODE:
+            issuer = self._granting.issuer(attempt, app)
+            if issuer and parameters.get("iss") != issuer:
+                self.refuse(attempt, Refusal.ISSUER_MISMATCH)
+        if "error" in parameters:
+            named = ERROR_CODE.fullmatch(parameters["error"])
+            self.refuse(attempt, Refusal.DENIED, detail=named.group() if named else "")
+        tokens = None
+        if attempt.stage is Stage.CODE:
+            tokens = self._exchange(attempt, app, parameters.get("code", ""), unsealed[VERIFIER])
+        return self._ask(attempt, app, parameters=parameters, tokens=tokens)
+
+    def choose(self, *, session: str, state: str, account_ids: Sequence[str]) -> Turn:
+        """Consume the state of a choice, and ask the plugin again with what was picked.
+
+        Raises:
+            OnboardingRefusedError: the state isn't this browser's, or what was picked wasn't there to choose.
+        """
+        attempt, unsealed = self._take(state, Purpose.INSTALL, session, (Stage.CHOICE,))
+        offer = Offer.from_sealed(unsealed)
+        if not offer.allows(account_ids):
+            self.refuse(attempt, Refusal.CHOICE_INVALID)
+        with self._store.reading() as connection:
+            app = self._apps.of(connection, attempt)
+        return self._ask(attempt, app, tokens=offer.tokens, choice=account_ids)
+
+    def send(self, turn: Turn) -> SendBrowser | None:
+        """Send the browser where the plugin's answer says; None where it says something else.
+
+        Raises:
+            OnboardingRefusedError: the plugin refused.
+        """
+        match turn.answer:
+            case Redirect():
+                self._keep(turn, turn.answer.remember, stage=Stage.LANDING, state=turn.state, sealed={})
+                return SendBrowser(url=turn.answer.url)
+            case Authorize():
+                state, verifier = new_state(), new_verifier()
+                url = self._granting.authorize_url(
+                    turn.attempt, turn.app, turn.answer, state=state, verifier=verifier
+                )
+                self._keep(
+                    turn, turn.answer.remember, stage=Stage.CODE, state=state, sealed={VERIFIER: verifier}
+                )
+                return SendBrowser(url=url)
+            case Refused():
+                self.refuse(turn.attempt, turn.answer)
+        return None
+
+    def offer(self, turn: Turn, answer: ChooseAccount, tokens: TokenAnswer) -> PickAccount:
+        """Let the person choose; the grant waits, sealed."""
+        state = new_state()
+        offer = Offer(
+            tokens=tokens, offered=tuple(account.id for account in answer.accounts), several=answer.several
+        )
+        self._keep(turn, answer.remember, stage=Stage.CHOICE, state=state, sealed=offer.to_sealed())
+        return PickAccount(state=state, accounts=answer.accounts, several=answer.several)
+
+    def refuse(self, attempt: Attempt, why: Refusal | Refused, *, detail: str = "") -> NoReturn:
+        """Record a refusal, core's own or a plugin's, and raise it.
+
+        Raises:
+            OnboardingRefusedError: always.
+        """
+        error = OnboardingRefusedError.because(why, subject=attempt.subject, detail=detail)
+        with self._store.transaction() as connection:
+            self._record(connection, attempt.id, error.refusal, attempt)
+        raise error
+
+    def _ask(
+        self,
+        attempt: Attempt,
+        app: RegisteredApp,
+        *,
+        parameters: Mapping[str, str] = NOTHING,
+        tokens: TokenAnswer | None = None,
+        choice: Sequence[str] = (),
+    ) -> Turn:
+        provider = self._registry.provider(attempt.provider)
+        hook = provider.install if attempt.purpose is Purpose.INSTALL else provider.link_user
+        state = new_state()
+        conversation = Conversation(
+            app=app.app,
+            state=state,
+            parameters={name: value for name, value in parameters.items() if name not in CORE_PARAMETERS},
+            remembered=attempt.remembered,
+            grant=self._granting.grant(app, tokens) if tokens else None,
+            choice=tuple(choice),
+        )
+        return Turn(attempt=attempt, app=app, state=state, answer=hook(conversation), tokens=tokens)
+
+    def _exchange(self, attempt: Attempt, app: RegisteredApp, code: str, verifier: Secret) -> TokenAnswer:
+        if not code:
+            self.refuse(attempt, Refusal.CODE_MISSING)
+        try:
+            tokens = self._granting.exchange(attempt, app, code=code, verifier=verifier)
+        except OAuthRefusedError as error:
+            self.refuse(attempt, Refusal.CODE_REFUSED, detail=error.error)
+        missing = [scope for scope in self._granting.rules(attempt).required_scopes if scope not in tokens.scopes]
+        if missing:
+            self.refuse(attempt, Refusal.SCOPES_MISSING, detail=", ".join(missing))
+        return tokens
+
+    def _keep(
+        self, turn: Turn, remember: Mapping[str, str], *, stage: Stage, state: str, sealed: Mapping[str, Secret]
+    ) -> None:
+        now = self._store.now()
+        attempt = evolve(turn.attempt, stage=stage, remembered=dict(remember), expires_at=now + LIFETIME)
+        with self._store.transaction() as connection:
+            forget_expired(connection, self._vault, now=now)
+            keep(connection, self._vault, attempt, state=state, sealed=sealed, now=now)
+
+    def _take(
+        self,
+        state: str,
+        purpose: Purpose,
+        session: str,
+        stages: Sequence[Stage],
+        place: tuple[str, str] | None = None,
+    ) -> tuple[Attempt, Mapping[str, Secret]]:
+        """Use up a state, whoever brings it, and only then look whether it is theirs."""
+        with self._store.transaction() as connection:
+            taken = take(connection, self._vault, state=state) if state else None
+            attempt = taken[0] if taken else None
+            if taken is None:
+                refusal = Refusal.STATE_UNKNOWN if state else Refusal.STATE_MISSING
+            else:
+                objection = taken[0].objection(purpose, session, stages, place, now=self._store.now())
+                if objection is None:
+                    return taken
+                refusal = objection
+            self._record(connection, digest(state) if state else "", refusal, attempt)
+        raise OnboardingRefusedError.because(refusal, subject=attempt.subject if attempt else "a browser's return")
+
+    def _record(self, connection: Connection, state_digest: str, refusal: str, attempt: Attempt | None) -> None:
+        """Note who had begun what was refused; who came instead isn't known."""
+        begun = {} if attempt is None else {"purpose": attempt.purpose, "provider": attempt.provider, "host": attempt.host}
+        record(
+            connection,
+            workspace=attempt.workspace if attempt else OPERATOR,
+            at=self._store.now(),
+            actor=f"member:{attempt.member}" if attempt else "system",
+            verb="conversation.refused",
+            entity="conversation",
+            entity_id=state_digest,
+            reason=refusal,
+            after=begun,
+        )

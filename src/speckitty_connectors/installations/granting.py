@@ -1,0 +1,86 @@
+"""Speaks a manifest's OAuth flow for a conversation; never inside a transaction."""
+
+from __future__ import annotations
+
+from ..credentials.apps import RegisteredApp
+from ..credentials.oauth import OAuthFlow, TokenAnswer
+from ..credentials.secret import Secret
+from ..credentials.sessions import Sessions
+from ..credentials.vault import Vault
+from ..errors import ConfigurationError
+from ..http.session import Transport
+from ..providers.conversations import Authorize, Grant
+from ..providers.oauth import OAuthRules
+from ..providers.registry import Registry
+from ..store.engine import Store
+from .attempts import Attempt, Purpose
+
+
+class Granting:
+    """Sends people to authorise, exchanges their codes, and opens the API in the name of their grants.
+
+    Args:
+        store: the database.
+        registry: the plugins.
+        vault: opens the client secret.
+        sessions: opens the API.
+        transport: carries the token request.
+    """
+
+    def __init__(
+        self, store: Store, registry: Registry, vault: Vault, sessions: Sessions, transport: Transport
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._vault = vault
+        self._sessions = sessions
+        self._transport = transport
+
+    def rules(self, attempt: Attempt) -> OAuthRules:
+        """Return the flow of the manifest that an attempt follows.
+
+        Raises:
+            ConfigurationError: the manifest has none, although the plugin asks for one.
+        """
+        manifest = self._registry.provider(attempt.provider).manifest
+        rules = manifest.install_oauth if attempt.purpose is Purpose.INSTALL else manifest.link_oauth
+        if rules is None:
+            raise ConfigurationError(
+                f"the plugin answered Authorize, but its manifest has no {attempt.purpose}_oauth",
+                subject=attempt.subject,
+                remedy="tell the plugin's authors",
+            )
+        return rules
+
+    def issuer(self, attempt: Attempt, app: RegisteredApp) -> str:
+        """Return the issuer that the answer must name (RFC 9207), or empty where none is expected."""
+        urls = app.app.urls
+        return self.rules(attempt).issuer.replace("{web}", urls.web).replace("{api}", urls.api)
+
+    def authorize_url(
+        self, attempt: Attempt, app: RegisteredApp, answer: Authorize, *, state: str, verifier: Secret
+    ) -> str:
+        """Return where the person authorises."""
+        return self._flow(attempt, app).authorize_url(
+            state=state, redirect_uri=attempt.redirect_uri, verifier=verifier, parameters=answer.parameters
+        )
+
+    def exchange(self, attempt: Attempt, app: RegisteredApp, *, code: str, verifier: Secret) -> TokenAnswer:
+        """Exchange a code at the token end point of the attempt's own host, with its own redirect URI.
+
+        Raises:
+            OAuthRefusedError: the provider refused.
+            ApiError: it didn't answer.
+        """
+        flow = self._flow(attempt, app)
+        return flow.exchange(code=code, redirect_uri=attempt.redirect_uri, verifier=verifier)
+
+    def grant(self, app: RegisteredApp, tokens: TokenAnswer) -> Grant:
+        """Return what a plugin may know of a grant: no token, but a session that speaks in its name."""
+        session = self._sessions.for_grant(app, tokens.values)
+        return Grant(scopes=tokens.scopes, details=tokens.details, session=session)
+
+    def _flow(self, attempt: Attempt, app: RegisteredApp) -> OAuthFlow:
+        with self._store.reading() as connection:
+            opened = self._vault.open(connection, workspace=app.workspace, credential_id=app.client_secret_id)
+        return OAuthFlow(self.rules(attempt), app.app, opened.secret, self._transport)

@@ -1,0 +1,251 @@
+"""Reads and writes installations; every function is bound to one workspace, save the two that say otherwise."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from attrs import asdict, evolve
+from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
+
+from ..errors import NotFoundError
+from .resources import (
+    change_resource,
+    find_resource,
+    get_resource,
+    list_resources,
+    mark_unseen,
+    no_resource,
+    orphan_resources,
+    rekey_resource,
+    rename_resource,
+    resolve_key,
+    revive_resources,
+    set_resource_status,
+)
+from .sightings import note_references, upsert_resources
+from .tables import installations
+from .types import GONE, LIVE, Installation, InstallationStatus
+
+__all__ = [
+    "add",
+    "change_resource",
+    "find_account",
+    "find_live",
+    "find_pending",
+    "find_resource",
+    "find_waiting",
+    "get",
+    "get_resource",
+    "list_all",
+    "list_resources",
+    "mark_unseen",
+    "no_resource",
+    "note_references",
+    "orphan_resources",
+    "rekey_resource",
+    "remove",
+    "rename_resource",
+    "resolve_key",
+    "revive_resources",
+    "save",
+    "set_resource_status",
+    "set_status",
+    "upsert_resources",
+]
+
+
+def add(connection: Connection, installation: Installation) -> None:
+    """Write a new installation.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: the workspace has one of that account already.
+    """
+    connection.execute(insert(installations).values(_values(installation)))
+
+
+def save(connection: Connection, installation: Installation) -> None:
+    """Write a changed installation back."""
+    values = _values(installation)
+    workspace, installation_id = values.pop("workspace_id"), values.pop("id")
+    connection.execute(
+        update(installations)
+        .where(installations.c.workspace_id == workspace, installations.c.id == installation_id)
+        .values(values)
+    )
+
+
+def remove(connection: Connection, installation: Installation) -> None:
+    """Delete a request that became something else; what was ever connected is never deleted."""
+    connection.execute(
+        delete(installations).where(
+            installations.c.workspace_id == installation.workspace,
+            installations.c.id == installation.id,
+            installations.c.status == InstallationStatus.PENDING_APPROVAL,
+        )
+    )
+
+
+def get(connection: Connection, *, workspace: str, installation_id: str, lock: bool = False) -> Installation:
+    """Return the installation of that id; with `lock`, no other transaction changes it until this one ends.
+
+    Raises:
+        NotFoundError: there is none in this workspace.
+    """
+    query = select(installations).where(
+        installations.c.workspace_id == workspace, installations.c.id == installation_id
+    )
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        raise NotFoundError(
+            "there is no such installation in this workspace",
+            subject=f"installation {installation_id}",
+            remedy="list the workspace's installations and use one of their ids",
+        )
+    return _installation(row)
+
+
+def list_all(connection: Connection, *, workspace: str, provider: str | None = None) -> list[Installation]:
+    """Return the workspace's installations, oldest first, also those that were removed."""
+    query = select(installations).where(installations.c.workspace_id == workspace).order_by(installations.c.id)
+    if provider is not None:
+        query = query.where(installations.c.provider == provider)
+    return [_installation(row) for row in connection.execute(query)]
+
+
+def find_account(
+    connection: Connection, *, workspace: str, provider: str, host: str, account_id: str
+) -> Installation | None:
+    """Return the workspace's installation of that account, whatever its status, or None."""
+    row = connection.execute(
+        select(installations).where(
+            installations.c.workspace_id == workspace,
+            installations.c.provider == provider,
+            installations.c.host == host,
+            installations.c.account_id == account_id,
+            installations.c.account_id != "",
+        )
+    ).one_or_none()
+    return None if row is None else _installation(row)
+
+
+def find_live(
+    connection: Connection,
+    *,
+    provider: str,
+    host: str,
+    provider_installation_id: str = "",
+    account_id: str = "",
+) -> list[Installation]:
+    """Return the live installations, **across workspaces**, that a verified delivery concerns; oldest first.
+
+    The provider's own id of the installation decides. An account id finds those that have no such id, and all
+    of the account's where the delivery names no installation. Neither finds nothing.
+    """
+    by_account = and_(installations.c.account_id == account_id, installations.c.account_id != "")
+    if provider_installation_id:
+        found = or_(
+            installations.c.provider_installation_id == provider_installation_id,
+            and_(installations.c.provider_installation_id == "", by_account),
+        )
+    else:
+        found = by_account
+    rows = connection.execute(
+        select(installations)
+        .where(installations.c.provider == provider, installations.c.host == host, found)
+        .where(installations.c.status.in_(LIVE))
+        .order_by(installations.c.id)
+    )
+    return [_installation(row) for row in rows]
+
+
+def find_waiting(
+    connection: Connection, *, workspace: str, provider: str, host: str, member: str, requester_id: str
+) -> Installation | None:
+    """Return what this member, or this person on the provider's side, asked for without an account known."""
+    asked_by = installations.c.connected_by == member
+    if requester_id:
+        asked_by = or_(asked_by, installations.c.requester_id == requester_id)
+    row = connection.execute(
+        select(installations)
+        .where(
+            installations.c.workspace_id == workspace,
+            installations.c.provider == provider,
+            installations.c.host == host,
+            installations.c.account_id == "",
+            installations.c.status == InstallationStatus.PENDING_APPROVAL,
+            asked_by,
+        )
+        .order_by(installations.c.id)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else _installation(row)
+
+
+def find_pending(
+    connection: Connection, *, provider: str, host: str, requester_id: str, account_id: str, since: datetime
+) -> list[Installation]:
+    """Return, **across workspaces**, what this person asked for since then and an owner must approve.
+
+    Both what was asked for this account and what was asked for an account we don't know; locked.
+    """
+    rows = connection.execute(
+        select(installations)
+        .where(
+            installations.c.provider == provider,
+            installations.c.host == host,
+            installations.c.requester_id == requester_id,
+            installations.c.requester_id != "",
+            installations.c.account_id.in_(["", account_id]),
+            installations.c.status_at >= since,
+            installations.c.status == InstallationStatus.PENDING_APPROVAL,
+        )
+        .order_by(installations.c.id)
+        .with_for_update()
+    )
+    return [_installation(row) for row in rows]
+
+
+def set_status(
+    connection: Connection,
+    *,
+    workspace: str,
+    installation_id: str,
+    status: InstallationStatus,
+    reason: str = "",
+    at: datetime,
+) -> Installation:
+    """Change the status and say why; return the installation as it is now.
+
+    An installation that is gone keeps its status unless it becomes `REMOVED`: only a new connection revives it.
+
+    Raises:
+        NotFoundError: there is none in this workspace.
+    """
+    known = get(connection, workspace=workspace, installation_id=installation_id, lock=True)
+    if known.status in GONE and status is not InstallationStatus.REMOVED:
+        return known
+    changed = evolve(
+        known,
+        status=status,
+        status_reason=reason,
+        status_at=max(at, known.status_at),
+        updated_at=max(at, known.updated_at),
+    )
+    save(connection, changed)
+    return changed
+
+
+def _values(installation: Installation) -> dict[str, object]:
+    values = asdict(installation, recurse=False)
+    values["workspace_id"] = values.pop("workspace")
+    values["scopes"] = list(installation.scopes)
+    values["defaults"] = dict(installation.defaults)
+    return values
+
+
+def _installation(row: Row[tuple[object, ...]]) -> Installation:
+    values: dict[str, object] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+    values["workspace"] = values.pop("workspace_id")
+    values["status"] = InstallationStatus(str(values["status"]))
+    values["scopes"] = tuple(row.scopes)
+    return Installation(**values)  # type: ignore[arg-type]  # the columns are the attributes

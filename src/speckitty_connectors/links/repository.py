@@ -1,0 +1,118 @@
+"""Reads and writes user links; every function is bound to one workspace, save the one that says otherwise."""
+
+from __future__ import annotations
+
+from attrs import asdict
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+
+from ..errors import NotFoundError
+from .tables import user_links
+from .types import LinkStatus, UserLink
+
+
+def add(connection: Connection, link: UserLink) -> None:
+    """Write a new link.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: the member, or the identity, is linked under that installation already.
+    """
+    connection.execute(insert(user_links).values(_values(link)))
+
+
+def save(connection: Connection, link: UserLink) -> None:
+    """Write a changed link back."""
+    connection.execute(
+        update(user_links)
+        .where(user_links.c.workspace_id == link.workspace, user_links.c.id == link.id)
+        .values(_values(link))
+    )
+
+
+def remove(connection: Connection, link: UserLink) -> None:
+    """Delete a link whose identity became another member's."""
+    connection.execute(
+        delete(user_links).where(user_links.c.workspace_id == link.workspace, user_links.c.id == link.id)
+    )
+
+
+def get(connection: Connection, *, workspace: str, link_id: str) -> UserLink:
+    """Return the link of that id.
+
+    Raises:
+        NotFoundError: there is none in this workspace.
+    """
+    row = connection.execute(_of(workspace).where(user_links.c.id == link_id)).one_or_none()
+    if row is None:
+        raise NotFoundError(
+            "there is no such link in this workspace",
+            subject=f"link {link_id}",
+            remedy="list the workspace's links and use one of their ids",
+        )
+    return _link(row)
+
+
+def list_all(
+    connection: Connection, *, workspace: str, installation_id: str | None = None, member: str | None = None
+) -> list[UserLink]:
+    """Return the workspace's links, oldest first, under one installation or of one member where asked."""
+    query = _of(workspace).order_by(user_links.c.id)
+    if installation_id is not None:
+        query = query.where(user_links.c.installation_id == installation_id)
+    if member is not None:
+        query = query.where(user_links.c.member_id == member)
+    return [_link(row) for row in connection.execute(query)]
+
+
+def find_member(connection: Connection, *, workspace: str, installation_id: str, member: str) -> UserLink | None:
+    """Return a member's link under an installation, whatever its status, or None."""
+    row = connection.execute(
+        _of(workspace).where(user_links.c.installation_id == installation_id, user_links.c.member_id == member)
+    ).one_or_none()
+    return None if row is None else _link(row)
+
+
+def find_identity(
+    connection: Connection, *, workspace: str, installation_id: str, external_id: str
+) -> UserLink | None:
+    """Return who is linked to an identity under an installation, whatever the status, or None."""
+    row = connection.execute(
+        _of(workspace).where(
+            user_links.c.installation_id == installation_id, user_links.c.external_id == external_id
+        )
+    ).one_or_none()
+    return None if row is None else _link(row)
+
+
+def find_everywhere(connection: Connection, *, provider: str, host: str, external_id: str) -> list[UserLink]:
+    """Return every link, **across workspaces**, to a person whom a verified delivery names; locked."""
+    rows = connection.execute(
+        select(user_links)
+        .where(
+            user_links.c.provider == provider,
+            user_links.c.host == host,
+            user_links.c.external_id == external_id,
+            user_links.c.external_id != "",
+        )
+        .order_by(user_links.c.id)
+        .with_for_update()
+    )
+    return [_link(row) for row in rows]
+
+
+def _of(workspace: str) -> Select[tuple[object, ...]]:
+    return select(user_links).where(user_links.c.workspace_id == workspace)
+
+
+def _values(link: UserLink) -> dict[str, object]:
+    values = asdict(link, recurse=False)
+    values["workspace_id"] = values.pop("workspace")
+    values["member_id"] = values.pop("member")
+    return values
+
+
+def _link(row: Row[tuple[object, ...]]) -> UserLink:
+    values: dict[str, object] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+    values["workspace"] = values.pop("workspace_id")
+    values["member"] = values.pop("member_id")
+    values["status"] = LinkStatus(str(values["status"]))
+    return UserLink(**values)  # type: ignore[arg-type]  # the columns are the attributes

@@ -1,0 +1,150 @@
+"""Reads and writes resource mappings; every function is bound to one workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, insert, or_, select, update
+
+from ..errors import NotFoundError
+from ..installations.tables import resources
+from ..providers.codec import converter, to_document
+from ..providers.resources import ResourceReference
+from ..providers.suggestions import Target
+from .tables import resource_mappings
+from .types import Direction, MappingState, Origin, ResourceMapping, Selector
+
+
+def add(connection: Connection, mapping: ResourceMapping) -> None:
+    """Write a new mapping.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: the resource is mapped to that target already, or isn't the
+            installation's in this workspace.
+    """
+    connection.execute(
+        insert(resource_mappings).values(
+            workspace_id=mapping.workspace,
+            id=mapping.id,
+            installation_id=mapping.installation_id,
+            resource_id=mapping.resource_id,
+            target_kind=mapping.target.kind,
+            target_id=mapping.target.id,
+            selector=to_document(mapping.selector),
+            direction=mapping.direction,
+            origin=mapping.origin,
+            state=mapping.state,
+            state_reason=mapping.state_reason,
+            created_by=mapping.created_by,
+            created_at=mapping.created_at,
+            updated_at=mapping.updated_at,
+        )
+    )
+
+
+def get(connection: Connection, *, workspace: str, mapping_id: str) -> ResourceMapping:
+    """Return the mapping of that id.
+
+    Raises:
+        NotFoundError: there is none in this workspace.
+    """
+    row = connection.execute(_of(workspace).where(resource_mappings.c.id == mapping_id)).one_or_none()
+    if row is None:
+        raise NotFoundError(
+            "there is no such mapping in this workspace",
+            subject=f"mapping {mapping_id}",
+            remedy="list the workspace's mappings and use one of their ids",
+        )
+    return _mapping(row)
+
+
+def list_all(
+    connection: Connection, *, workspace: str, installation_id: str | None = None, target: Target | None = None
+) -> list[ResourceMapping]:
+    """Return the workspace's mappings, oldest first, of one installation or of one target where asked."""
+    query = _of(workspace)
+    if installation_id is not None:
+        query = query.where(resource_mappings.c.installation_id == installation_id)
+    if target is not None:
+        query = query.where(
+            resource_mappings.c.target_kind == target.kind, resource_mappings.c.target_id == target.id
+        )
+    return [_mapping(row) for row in connection.execute(query)]
+
+
+def find_for_resources(
+    connection: Connection, *, workspace: str, installation_id: str, references: Iterable[ResourceReference]
+) -> list[ResourceMapping]:
+    """Return every mapping of these resources, oldest first, in whatever state and direction.
+
+    Resources are found by kind and immutable id; the key in a reference decides nothing.
+    """
+    wanted: list[ColumnElement[bool]] = [
+        and_(resources.c.kind == reference.kind, resources.c.external_id == reference.id)
+        for reference in references
+    ]
+    if not wanted:
+        return []
+    query = _of(workspace).where(resource_mappings.c.installation_id == installation_id, or_(*wanted))
+    return [_mapping(row) for row in connection.execute(query)]
+
+
+def set_state(
+    connection: Connection, *, workspace: str, mapping_id: str, state: MappingState, reason: str, at: datetime
+) -> None:
+    """Change whether a mapping routes, and say why."""
+    connection.execute(
+        update(resource_mappings)
+        .where(resource_mappings.c.workspace_id == workspace, resource_mappings.c.id == mapping_id)
+        .values(state=state, state_reason=reason, updated_at=at)
+    )
+
+
+def remove(connection: Connection, *, workspace: str, mapping_id: str) -> None:
+    """Delete a mapping."""
+    connection.execute(
+        delete(resource_mappings).where(
+            resource_mappings.c.workspace_id == workspace, resource_mappings.c.id == mapping_id
+        )
+    )
+
+
+def _of(workspace: str) -> Select[tuple[object, ...]]:
+    """Return the mappings of a workspace, each with what its resource is called."""
+    same_resource = and_(
+        resources.c.workspace_id == resource_mappings.c.workspace_id,
+        resources.c.id == resource_mappings.c.resource_id,
+    )
+    return (
+        select(
+            resource_mappings,
+            resources.c.kind.label("resource_kind"),
+            resources.c.external_id.label("resource_external_id"),
+            resources.c.key.label("resource_key"),
+        )
+        .join(resources, same_resource)
+        .where(resource_mappings.c.workspace_id == workspace)
+        .order_by(resource_mappings.c.id)
+    )
+
+
+def _mapping(row: Row[tuple[object, ...]]) -> ResourceMapping:
+    return ResourceMapping(
+        workspace=row.workspace_id,
+        id=row.id,
+        installation_id=row.installation_id,
+        resource_id=row.resource_id,
+        resource_kind=row.resource_kind,
+        resource_external_id=row.resource_external_id,
+        resource_key=row.resource_key,
+        target=Target(kind=row.target_kind, id=row.target_id),
+        selector=converter.structure(row.selector, Selector),
+        direction=Direction(row.direction),
+        origin=Origin(row.origin),
+        state=MappingState(row.state),
+        state_reason=row.state_reason,
+        created_by=row.created_by,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

@@ -1,0 +1,149 @@
+"""Layer 3's types: a resource mapped to a target, and what narrows the mapping."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from attrs import field, frozen
+from attrs.validators import and_, deep_iterable, instance_of, min_len
+
+from ..providers.deliveries import Event
+from ..providers.suggestions import Target
+
+TARGET_KINDS = ("project", "feed", "incident_stream")
+"""The kinds of targets that every host has."""
+
+
+class Direction(StrEnum):
+    """Which way a mapping lets things flow; events are routed over `IN` and `BOTH`."""
+
+    IN = "in"
+    OUT = "out"
+    BOTH = "both"
+
+
+class Origin(StrEnum):
+    """Where a mapping comes from."""
+
+    MANUAL = "manual"
+    SUGGESTED = "suggested"
+    AUTOMATIC = "automatic"
+    MIGRATED = "migrated"
+
+
+class MappingState(StrEnum):
+    """Whether a mapping routes; `ORPHANED` and back is derived from its resource, the rest is said by people."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    DEGRADED = "degraded"
+    ORPHANED = "orphaned"
+
+
+_words = deep_iterable(and_(instance_of(str), min_len(1)), instance_of(tuple))
+
+
+@frozen(kw_only=True)
+class Selector:
+    """Which of a resource's events a mapping wants; what is empty narrows nothing.
+
+    An event that says nothing of a branch, or of paths, isn't matched by a selector that names some. A branch
+    of a fork is never one of the resource's own.
+
+    Attributes:
+        kinds: event kinds, each alone or as ``kind.action``.
+        branches: globs over branch names, case-sensitive: ``main``, ``release/*``.
+        paths: folders or files; one changed path under any of them is enough.
+
+    >>> from speckitty_connectors import GitFacts
+    >>> selector = Selector(kinds=("push",), branches=("release/*",), paths=("services/billing",))
+    >>> selector.matches(Event(kind="push", git=GitFacts(branch="release/2", paths=("services/billing/a.py",))))
+    True
+    >>> selector.matches(Event(kind="push", git=GitFacts(branch="release/2", paths=("services/billings.md",))))
+    False
+    """
+
+    kinds: tuple[str, ...] = field(default=(), validator=_words)
+    branches: tuple[str, ...] = field(default=(), validator=_words)
+    paths: tuple[str, ...] = field(default=(), validator=_words)
+
+    def matches(self, event: Event) -> bool:
+        """Return whether the mapping wants this event."""
+        return self._matches_kind(event) and self._matches_branch(event) and self._matches_paths(event)
+
+    def _matches_kind(self, event: Event) -> bool:
+        return not self.kinds or event.kind in self.kinds or f"{event.kind}.{event.action}" in self.kinds
+
+    def _matches_branch(self, event: Event) -> bool:
+        if not self.branches:
+            return True
+        if event.git is None or not event.git.branch or event.git.from_fork:
+            return False
+        return any(fnmatchcase(event.git.branch, pattern) for pattern in self.branches)
+
+    def _matches_paths(self, event: Event) -> bool:
+        if not self.paths:
+            return True
+        changed = event.git.paths if event.git else ()
+        return any(_is_under(path, prefix.strip("/")) for path in changed for prefix in self.paths)
+
+
+def _is_under(path: str, prefix: str) -> bool:
+    return path == prefix or path.startswith(f"{prefix}/")
+
+
+@frozen(kw_only=True)
+class ResourceMapping:
+    """A resource mapped to a target of the host: explicit, with an author and an origin.
+
+    Attributes:
+        workspace: the host's workspace.
+        id: our id.
+        installation_id: the installation that the resource is seen through.
+        resource_id: our id of the resource.
+        resource_kind: its kind.
+        resource_external_id: the provider's immutable id of it.
+        resource_key: its display key of today.
+        target: where its events go.
+        selector: which of them.
+        direction: which way things flow.
+        origin: where the mapping comes from.
+        state: whether it routes.
+        state_reason: why, for a person; empty where there is nothing to say.
+        created_by: who made it, as the audit names them.
+        created_at: when, in UTC.
+        updated_at: when it last changed, in UTC.
+
+    >>> from datetime import UTC, datetime
+    >>> moment = datetime(2026, 1, 2, tzinfo=UTC)
+    >>> mapping = ResourceMapping(
+    ...     workspace="w1", id="m1", installation_id="i1", resource_id="r1", resource_kind="board",
+    ...     resource_external_id="9", resource_key="plans", target=Target(kind="project", id="apollo"),
+    ...     created_by="member:mona", created_at=moment, updated_at=moment)
+    >>> mapping.routes, str(mapping.target)
+    (True, 'project:apollo')
+    """
+
+    workspace: str
+    id: str
+    installation_id: str
+    resource_id: str
+    resource_kind: str
+    resource_external_id: str
+    resource_key: str
+    target: Target
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+    selector: Selector = Selector()
+    direction: Direction = Direction.BOTH
+    origin: Origin = Origin.MANUAL
+    state: MappingState = MappingState.ACTIVE
+    state_reason: str = ""
+
+    @property
+    def routes(self) -> bool:
+        """Whether events come in over it; what its selector wants is asked apart."""
+        return self.direction is not Direction.OUT and self.state in {MappingState.ACTIVE, MappingState.DEGRADED}

@@ -1,0 +1,73 @@
+"""The types of the plugin contract as JSON documents, and back: what is stored is what was decided on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from cattrs import BaseValidationError, Converter
+from cattrs.strategies import configure_tagged_union
+
+from .deliveries import Event, Handshake, Ignored, Lifecycle, Outcome
+
+TAG = "outcome"
+"""The key of a document that says which of the four outcomes it is."""
+
+NAMES: Mapping[type[Outcome], str] = {
+    Event: "event",
+    Lifecycle: "lifecycle",
+    Handshake: "handshake",
+    Ignored: "ignored",
+}
+"""Each outcome's word in documents and in the inbox."""
+
+
+def _write_moment(moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a time zone can't be written; pass an aware datetime")
+    return moment.astimezone(UTC).isoformat()
+
+
+def _converter() -> Converter:
+    converter = Converter(unstruct_collection_overrides={Sequence: list})
+    converter.register_unstructure_hook(datetime, _write_moment)
+    converter.register_unstructure_hook(StrEnum, lambda word: word.value)
+    converter.register_structure_hook(datetime, lambda text, _: datetime.fromisoformat(text))
+    configure_tagged_union(Outcome, converter, tag_name=TAG, tag_generator=lambda kind: NAMES[kind])
+    return converter
+
+
+converter = _converter()
+"""Writes and reads every attrs type of the contract: enums by value, moments in ISO 8601 and UTC, tuples as
+lists, fields in the order of their definition, so that equal values give equal bytes."""
+
+
+def to_document(value: object) -> dict[str, Any]:
+    """Return an attrs value of the contract as a document; an outcome says which one it is.
+
+    Raises:
+        ValueError: a moment in it has no time zone.
+
+    >>> to_document(Ignored(reason="nothing to route"))
+    {'reason': 'nothing to route', 'outcome': 'ignored'}
+    """
+    document: dict[str, Any] = converter.unstructure(value, Outcome if type(value) in NAMES else None)
+    return document
+
+
+def outcome_from(document: Mapping[str, Any]) -> Outcome:
+    """Return the outcome that a document tells of; keys it doesn't know are left aside.
+
+    Raises:
+        ValueError: the document isn't one of an outcome.
+
+    >>> outcome_from({"outcome": "ignored", "reason": "nothing to route"})
+    Ignored(reason='nothing to route')
+    """
+    try:
+        outcome: Outcome = converter.structure(document, Outcome)  # type: ignore[arg-type]  # a union is no class
+    except (BaseValidationError, KeyError, TypeError) as error:
+        raise ValueError(f"the document tells of no outcome: {type(error).__name__}") from error
+    return outcome

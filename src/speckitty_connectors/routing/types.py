@@ -1,0 +1,81 @@
+"""What the router concludes for a delivery, and why."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from attrs import frozen
+
+from ..providers.deliveries import Outcome
+from ..providers.suggestions import Evidence, Target
+
+
+class Stage(StrEnum):
+    """Which part of the router decided: exactly one of them for every delivery and installation."""
+
+    EXPLICIT = "explicit"
+    REVIEW = "review"
+    IGNORED = "ignored"
+    LIFECYCLE = "lifecycle"
+
+
+@frozen(kw_only=True)
+class RoutedTarget:
+    """A target that a decision hands an event to, and the mapping that says so.
+
+    >>> str(RoutedTarget(target=Target(kind="project", id="apollo"), mapping_id="0195").target)
+    'project:apollo'
+    """
+
+    target: Target
+    mapping_id: str
+
+
+@frozen(kw_only=True)
+class Conclusion:
+    """What one stage makes of an event.
+
+    Attributes:
+        stage: the stage that concluded it.
+        rule: stable name of the rule that decided.
+        targets: where the event goes; empty unless the stage places events.
+        evidence: what won, and what lost (`Evidence.against`), worded for a person.
+
+    >>> Conclusion(stage=Stage.IGNORED, rule="mapping_paused").targets
+    ()
+    """
+
+    stage: Stage
+    rule: str
+    targets: tuple[RoutedTarget, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+
+@frozen(kw_only=True)
+class Decision:
+    """What the router concluded for one delivery and one installation, as it is stored.
+
+    Attributes:
+        id: its id.
+        workspace: whose decision it is; the operator's where no installation was found.
+        event_id: id of the delivery in the inbox.
+        installation_id: the installation, or empty where none was found.
+        stage: the stage that concluded it.
+        rule: stable name of the rule that decided.
+        outcome: what the plugin said that the delivery means.
+        targets: where the event goes.
+        evidence: what won, and what lost, worded for a person.
+        decided_at: when, in UTC.
+    """
+
+    id: str
+    workspace: str
+    event_id: str
+    installation_id: str
+    stage: Stage
+    rule: str
+    outcome: Outcome
+    targets: tuple[RoutedTarget, ...]
+    evidence: tuple[Evidence, ...]
+    decided_at: datetime

@@ -1,0 +1,124 @@
+"""PostgreSQL: nothing waits longer than it may, and a server that may lose a commit is refused."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from concurrent.futures import Future
+from threading import Thread
+from typing import Any, Final, TypeVar
+
+import psycopg
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL
+
+from ..errors import ConfigurationError
+from .deadline import seconds_left
+
+CONNECT_ARGUMENTS: Final = {
+    "application_name": "speckitty-connectors",
+    "connect_timeout": 10,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""A server whose machine is gone is noticed after 11 seconds (PostgreSQL, "Parameter Key Words" of libpq; the last
+in milliseconds, the others in seconds)."""
+
+DURABILITY: Final = ("synchronous_commit", "fsync", "full_page_writes")
+"""The settings without which a crash takes acknowledged deliveries with it."""
+
+LOOK_SECONDS: Final = 0.02
+"""How often a wait that has a deadline looks at the clock."""
+
+Result = TypeVar("Result")
+
+
+class BoundedConnection(psycopg.Connection[Any]):
+    """A connection that gives up waiting at the deadline, also for a server that hangs without a word."""
+
+    def wait(self, gen: Generator[Any, Any, Result], interval: float = 0.1, *others: Any, **options: Any) -> Result:
+        """Run a protocol exchange; close the connection when it isn't over in time, because it is out of step."""
+        if math.isinf(seconds_left()):
+            return super().wait(gen, interval, *others, **options)
+        try:
+            return super().wait(_in_time(gen), min(interval, LOOK_SECONDS), *others, **options)
+        except TimeoutError as error:
+            self.close()
+            raise psycopg.OperationalError("the database didn't answer in time") from error
+
+
+def open_postgresql(url: URL, wait_seconds: float) -> Engine:
+    """Return an engine that gives up on a lock, a free connection or a silent server in time."""
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_timeout=wait_seconds,
+        connect_args={name: value for name, value in CONNECT_ARGUMENTS.items() if name not in url.query},
+    )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_: object, __: object, arguments: list[Any], parameters: dict[str, Any]) -> BoundedConnection:
+        connection = _connect(arguments, parameters)
+        try:
+            _set_up(connection, wait_seconds)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    return engine
+
+
+def _in_time(exchange: Generator[Any, Any, Result]) -> Generator[Any, Any, Result]:
+    """Pass everything through until the deadline; psycopg comes by at least once in each interval."""
+    ready: object = None
+    try:
+        while seconds_left():
+            ready = yield exchange.send(ready)
+        raise TimeoutError
+    except StopIteration as finished:
+        result: Result = finished.value
+        return result
+
+
+def _connect(arguments: list[Any], parameters: dict[str, Any]) -> BoundedConnection:
+    """Connect within the deadline: apart, because libpq gives a silent server at least two seconds."""
+    future: Future[BoundedConnection] = Future()
+
+    def attempt() -> None:
+        try:
+            future.set_result(BoundedConnection.connect(*arguments, **parameters))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
+            future.set_exception(error)
+
+    Thread(target=attempt, name="connectors-connect", daemon=True).start()
+    left = seconds_left()
+    try:
+        return future.result(timeout=None if math.isinf(left) else left)
+    except TimeoutError as error:
+        future.add_done_callback(_close)
+        raise psycopg.OperationalError("the database didn't accept a connection in time") from error
+
+
+def _close(late: Future[BoundedConnection]) -> None:
+    if late.exception() is None:
+        late.result().close()
+
+
+def _set_up(connection: BoundedConnection, wait_seconds: float) -> None:
+    """Bound the waiting for locks; refuse a server, database or role that acknowledges before writing."""
+    connection.autocommit = True
+    connection.execute("SELECT set_config('lock_timeout', %s, false)", [f"{int(wait_seconds * 1000)}ms"])
+    query = "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name"
+    found = connection.execute(query, [list(DURABILITY)])
+    unsafe = [f"{name}={setting}" for name, setting in found if setting == "off"]
+    connection.autocommit = False
+    if unsafe:
+        raise ConfigurationError(
+            "this PostgreSQL may lose what it has acknowledged",
+            subject=", ".join(sorted(unsafe)),
+            remedy="set it to 'on' for the server, the database and the role of the connectors",
+        )

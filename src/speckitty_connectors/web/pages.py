@@ -1,0 +1,82 @@
+"""The plain pages of the application; a host shows its own by passing `present`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+from http import HTTPStatus
+
+from attrs import frozen
+
+from ..errors import ConnectorsError
+from ..installations.steps import Done, PickAccount, SendBrowser, Step, Waiting
+
+SAFE_HEADERS = (("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer"), ("X-Content-Type-Options", "nosniff"))
+"""A callback's URL carries one-time values: neither caches nor the next site may see them."""
+
+
+@frozen(kw_only=True)
+class Page:
+    """An answer to a browser.
+
+    Attributes:
+        status: HTTP status.
+        headers: names and values.
+        body: the document.
+
+    >>> Page(status=200, headers=(), body=b"").status
+    200
+    """
+
+    status: int
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+
+
+Present = Callable[[Step], Page]
+"""Turns a step of a conversation into an answer."""
+
+
+def html(status: int, title: str, *paragraphs: str) -> Page:
+    """Return a page of text."""
+    content = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in paragraphs)
+    return _page(status, title, content)
+
+
+def refusal(error: ConnectorsError, status: int = HTTPStatus.FORBIDDEN) -> Page:
+    """Return a page that says what happened and what to do next."""
+    return html(status, error.what, error.remedy)
+
+
+def redirect(url: str) -> Page:
+    """Return a redirect after a GET or a form."""
+    return Page(status=HTTPStatus.SEE_OTHER, headers=(("Location", url), *SAFE_HEADERS), body=b"")
+
+
+def present(step: Step) -> Page:
+    """Show a step with the plainest page that does."""
+    match step:
+        case SendBrowser():
+            return redirect(step.url)
+        case PickAccount():
+            return _choice(step)
+        case Waiting():
+            return html(HTTPStatus.OK, "Waiting for approval", step.reason)
+        case Done():
+            names = ", ".join(installation.account_name for installation in step.installations)
+            return html(HTTPStatus.OK, f"Connected: {names}", "You can close this page.")
+
+
+def _choice(step: PickAccount) -> Page:
+    kind = "checkbox" if step.several else "radio"
+    options = "".join(
+        f'<p><label><input type="{kind}" name="account" value="{escape(account.id)}"> {escape(account.name)}</label></p>'
+        for account in step.accounts
+    )
+    state = f'<input type="hidden" name="state" value="{escape(step.state)}">'
+    return _page(HTTPStatus.OK, "Choose", f'<form method="post">{state}{options}<button>Connect</button></form>')
+
+
+def _page(status: int, title: str, content: str) -> Page:
+    document = f"<!doctype html><meta charset=utf-8><title>{escape(title)}</title><h1>{escape(title)}</h1>{content}"
+    return Page(status=status, headers=(("Content-Type", "text/html; charset=utf-8"), *SAFE_HEADERS), body=document.encode())

@@ -1,0 +1,119 @@
+"""Fixtures shared by the core's tests: both databases, migrated and empty, and a clock that a test moves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from sqlalchemy import MetaData, Table
+
+from speckitty_connectors.store import migrations
+from speckitty_connectors.store.engine import Store
+from testbed.clock import FrozenClock
+from testbed.postgresql import PostgresqlUnavailableError, fresh_database, running_postgresql
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    """A clock that stands still until the test advances it."""
+    return FrozenClock()
+
+
+@pytest.fixture(scope="session")
+def corpus(request: pytest.FixtureRequest) -> Path:
+    """The folder of recorded deliveries beside the project, ``shared/corpus``."""
+    folder = request.config.rootpath.parent / "shared" / "corpus"
+    if not folder.is_dir():
+        pytest.skip("the corpus of recorded deliveries isn't beside this project")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The URL of a database in a real PostgreSQL, which lives as long as the test session."""
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(running_postgresql())
+        except PostgresqlUnavailableError as error:
+            if os.environ.get("CI") == "true":
+                pytest.fail(str(error))
+            pytest.skip(str(error))
+        yield url
+
+
+@pytest.fixture
+def empty_postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """The URL of a database of this test alone, without any table."""
+    with fresh_database(postgresql_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql_server: str) -> Iterator[Store]:
+    """A migrated database that all tests of the session share, one after the other."""
+    with fresh_database(postgresql_server) as url:
+        shared = Store(url)
+        migrations.upgrade(shared)
+        yield shared
+        shared.close()
+
+
+@pytest.fixture(scope="session")
+def migrated_tables(migrated_postgresql: Store) -> list[Table]:
+    """The tables of the library, each before those that it refers to."""
+    reflected = MetaData()
+    with migrated_postgresql.reading() as connection:
+        reflected.reflect(connection)
+    return [table for table in reversed(reflected.sorted_tables) if table.name != migrations.REVISION_TABLE]
+
+
+@pytest.fixture
+def postgresql_url(migrated_postgresql: Store, migrated_tables: list[Table]) -> str:
+    """The URL of a migrated, empty database in PostgreSQL."""
+    with migrated_postgresql.transaction() as connection:
+        for table in migrated_tables:
+            connection.execute(table.delete())
+    return migrated_postgresql.url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    template = Store(f"sqlite:///{path}")
+    migrations.upgrade(template)
+    template.close()
+    return path
+
+
+@pytest.fixture
+def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """The URL of a migrated, empty SQLite file."""
+    return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'connectors.db')}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a migrated, empty database: once SQLite, once PostgreSQL."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """A store on a migrated, empty database: once SQLite, once PostgreSQL."""
+    opened = Store(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sqlite_store(sqlite_url: str) -> Iterator[Store]:
+    """A store on a migrated, empty SQLite file."""
+    opened = Store(sqlite_url)
+    yield opened
+    opened.close()

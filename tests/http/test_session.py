@@ -1,0 +1,366 @@
+"""Sessions: what an answer's status becomes, who is asked again and when, and which links are followed."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+import pytest
+import responses
+
+from speckitty_connectors.http.session import Transport, TransportSession
+from speckitty_connectors.providers.api import (
+    ApiError,
+    ApiForbiddenError,
+    ApiNotFoundError,
+    ApiSession,
+    ApiThrottledError,
+    ApiUnauthorizedError,
+    ApiUnavailableError,
+    EgressRefusedError,
+)
+from speckitty_connectors.providers.manifest import RateLimitDialect, ResetUnit
+from testbed.clock import FrozenClock
+
+ROOT = "https://api.example/v3"
+DIALECT = RateLimitDialect(
+    conditional_statuses=frozenset({403}),
+    remaining="x-ratelimit-remaining",
+    reset="x-ratelimit-reset",
+    error_code="RATELIMITED",
+)
+BODY = "what the provider said to nobody but us"
+
+
+class Sleeper:
+    """Remembers how long it was asked to sleep, and moves a clock on instead."""
+
+    def __init__(self, clock: FrozenClock) -> None:
+        self.slept: list[float] = []
+        self._clock = clock
+
+    def __call__(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self._clock.advance(seconds)
+
+
+@pytest.fixture
+def api() -> Iterator[responses.RequestsMock]:
+    """Answers in place of the network; every answer given to it must be fetched."""
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+@pytest.fixture
+def sleeper(clock: FrozenClock) -> Sleeper:
+    return Sleeper(clock)
+
+
+def open_session(sleeper: Sleeper, clock: FrozenClock, **options: object) -> TransportSession:
+    transport = Transport(clock=clock, sleep=sleeper, patience_seconds=600)
+    settings: dict[str, object] = {"dialect": DIALECT, "headers": {}, "subject": "acme installation 7", **options}
+    return TransportSession(transport, root=ROOT, authorization=lambda: "Bearer t", **settings)  # type: ignore[arg-type]  # tests name what they need
+
+
+@pytest.fixture
+def session(sleeper: Sleeper, clock: FrozenClock) -> ApiSession:
+    return open_session(sleeper, clock)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "code"),
+    [
+        (401, ApiUnauthorizedError, "api_unauthorized"),
+        (403, ApiForbiddenError, "api_forbidden"),
+        (404, ApiNotFoundError, "api_not_found"),
+        (410, ApiNotFoundError, "api_not_found"),
+        (400, ApiError, "api"),
+        (422, ApiError, "api"),
+        (302, ApiError, "api"),
+        (500, ApiUnavailableError, "api_unavailable"),
+        (503, ApiUnavailableError, "api_unavailable"),
+        (429, ApiThrottledError, "api_throttled"),
+    ],
+)
+def test_each_status_has_its_error(
+    status: int, error: type[ApiError], code: str, api: responses.RequestsMock, session: ApiSession
+) -> None:
+    """An error names status, method, host, subject and remedy, and nothing of the body or the path."""
+    headers = {"retry-after": "9999"} if status == 429 else {}
+    api.post(f"{ROOT}/secret-path", status=status, json={"message": BODY}, headers=headers)
+    with pytest.raises(error) as caught:
+        session.post("/secret-path")
+    assert (type(caught.value), caught.value.status, caught.value.code) == (error, status, code)
+    assert str(caught.value).startswith(f"POST to api.example answered {status} · acme installation 7 · ")
+    assert caught.value.remedy
+    assert BODY not in str(caught.value)
+    assert "secret-path" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 304])
+def test_good_answers_are_returned(status: int, api: responses.RequestsMock, session: ApiSession) -> None:
+    """2xx and 304 aren't errors."""
+    api.get(f"{ROOT}/boards", status=status, headers={"ETag": "x"})
+    answer = session.get("/boards")
+    assert (answer.status, answer.headers["etag"], answer.headers["ETAG"]) == (status, "x", "x")
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"a":', b"\xff", b"[" * 100_000])
+def test_an_answer_that_is_not_json_is_a_typed_error(
+    body: bytes, api: responses.RequestsMock, session: ApiSession
+) -> None:
+    """Asking a broken body for its document raises our error, whatever is broken about it."""
+    api.get(f"{ROOT}/boards", body=body)
+    with pytest.raises(ApiError, match="isn't JSON"):
+        session.get("/boards").json()
+
+
+def test_a_get_that_fails_for_the_moment_is_tried_three_times(
+    api: responses.RequestsMock, session: ApiSession, sleeper: Sleeper
+) -> None:
+    """5xx answers are followed by growing waits, then by the answer."""
+    for status in (500, 503, 200):
+        api.get(f"{ROOT}/boards", status=status, json=[])
+    assert session.get("/boards").json() == []
+    assert sleeper.slept == [0.5, 1.0]
+
+
+def test_a_get_that_keeps_failing_ends(api: responses.RequestsMock, session: ApiSession, sleeper: Sleeper) -> None:
+    """After the third failure the error is raised."""
+    answers = [api.get(f"{ROOT}/boards", status=502) for _ in range(3)]
+    with pytest.raises(ApiUnavailableError):
+        session.get("/boards")
+    assert [answer.call_count for answer in answers] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete"])
+def test_a_change_is_not_repeated_when_its_fate_is_unknown(
+    method: str, api: responses.RequestsMock, session: ApiSession
+) -> None:
+    """After a 5xx nobody knows whether a change was made, so it isn't sent again."""
+    answer = api.add(method.upper(), f"{ROOT}/boards", status=500)
+    with pytest.raises(ApiUnavailableError):
+        getattr(session, method)("/boards")
+    assert answer.call_count == 1
+
+
+def throttled(api: responses.RequestsMock, *answers: tuple[int, dict[str, str]]) -> None:
+    for status, headers in answers:
+        api.post(f"{ROOT}/boards", status=status, headers=headers)
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+EPOCH = int(NOW.timestamp())
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "wait"),
+    [
+        (429, {"retry-after": "7"}, 7),
+        (403, {"retry-after": "7"}, 7),
+        (429, {"Retry-After": "7", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(EPOCH + 90)}, 7),
+        (429, {"retry-after": format_datetime(NOW.replace(second=9), usegmt=True)}, 9),
+        (429, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(EPOCH + 90)}, 90),
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(EPOCH + 90)}, 90),
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(EPOCH - 5)}, 0),
+        (403, {"x-ratelimit-remaining": "0"}, 60),
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "soon"}, 60),
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9" * 40}, 60),
+        (429, {"x-ratelimit-remaining": "5", "x-ratelimit-reset": str(EPOCH + 90)}, 60),
+        (429, {}, 60),
+        (429, {"retry-after": "soon"}, 60),
+        (429, {"retry-after": "-3"}, 60),
+    ],
+)
+def test_throttling_is_waited_out_in_the_documented_order(
+    status: int,
+    headers: dict[str, str],
+    wait: float,
+    api: responses.RequestsMock,
+    session: ApiSession,
+    sleeper: Sleeper,
+) -> None:
+    """First retry-after, then the end of an exhausted window, else a minute; also for a change."""
+    throttled(api, (status, headers), (201, {}))
+    assert session.post("/boards").status == 201
+    assert sleeper.slept == [wait]
+
+
+def test_a_plain_403_is_not_throttling(api: responses.RequestsMock, session: ApiSession, sleeper: Sleeper) -> None:
+    """A 403 without a hint of a limit says that it isn't allowed, and waiting wouldn't help."""
+    throttled(api, (403, {"x-ratelimit-remaining": "10", "x-ratelimit-reset": str(EPOCH + 90)}))
+    with pytest.raises(ApiForbiddenError):
+        session.post("/boards")
+    assert sleeper.slept == []
+
+
+def test_an_unexplained_429_is_waited_out_longer_each_time(
+    api: responses.RequestsMock, session: ApiSession, sleeper: Sleeper
+) -> None:
+    """Where nothing is said, the waits double, and the next that patience doesn't cover is raised."""
+    throttled(api, *[(429, {})] * 4)
+    with pytest.raises(ApiThrottledError) as caught:
+        session.post("/boards")
+    assert sleeper.slept == [60, 120, 240]
+    assert caught.value.retry_after_seconds == 480
+
+
+def test_a_call_is_throttled_five_times_at_most(
+    api: responses.RequestsMock, session: ApiSession, sleeper: Sleeper
+) -> None:
+    """Even short waits come to an end, because calling on while limited may get the app banned."""
+    throttled(api, *[(429, {"retry-after": "1"})] * 5)
+    with pytest.raises(ApiThrottledError):
+        session.post("/boards")
+    assert sleeper.slept == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("wait", ["601", "9999999999999999"])
+def test_a_longer_wait_than_the_patience_is_raised_at_once(
+    wait: str, api: responses.RequestsMock, session: ApiSession, sleeper: Sleeper
+) -> None:
+    """The caller hears how long it would be, and no time is lost."""
+    throttled(api, (429, {"retry-after": wait}))
+    with pytest.raises(ApiThrottledError) as caught:
+        session.post("/boards")
+    assert sleeper.slept == []
+    assert caught.value.retry_after_seconds == min(int(wait), 7 * 24 * 3600)
+    assert caught.value.retryable
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_throttling_may_hide_in_another_status(
+    status: int, api: responses.RequestsMock, session: ApiSession, sleeper: Sleeper
+) -> None:
+    """The error code that the manifest names means throttling whatever the status is."""
+    body = json.dumps({"errors": [{"message": "slow", "extensions": {"code": "RATELIMITED"}}]})
+    api.post(f"{ROOT}/graphql", status=status, body=body, headers={"retry-after": "3"})
+    api.post(f"{ROOT}/graphql", json={"data": {}})
+    assert session.post("/graphql").json() == {"data": {}}
+    assert sleeper.slept == [3]
+
+
+@pytest.mark.parametrize(
+    ("unit", "value"),
+    [
+        (ResetUnit.EPOCH_SECONDS, str(EPOCH + 30)),
+        (ResetUnit.EPOCH_MILLISECONDS, str(1000 * EPOCH + 30_000)),
+        (ResetUnit.ISO_8601, "2026-01-01T00:00:30Z"),
+        (ResetUnit.ISO_8601, "2026-01-01T01:00:30+01:00"),
+        (ResetUnit.ISO_8601, "2026-01-01T00:00:30"),
+    ],
+)
+def test_the_end_of_a_window_is_read_in_the_manifests_unit(
+    unit: ResetUnit, value: str, api: responses.RequestsMock, sleeper: Sleeper, clock: FrozenClock
+) -> None:
+    """Seconds, milliseconds and ISO 8601 name the same moment."""
+    dialect = RateLimitDialect(remaining="left", reset="end", reset_unit=unit)
+    throttled(api, (429, {"left": "0", "end": value}), (200, {}))
+    open_session(sleeper, clock, dialect=dialect).post("/boards")
+    assert sleeper.slept == [30]
+
+
+def test_pages_are_followed_by_the_link_header(api: responses.RequestsMock, session: ApiSession) -> None:
+    """The next page's URL comes from the answer, relative or not, and is empty on the last one."""
+    api.get(f"{ROOT}/boards", headers={"Link": f'<{ROOT}/boards?page=2>; rel="next", <{ROOT}/x>; rel="last"'})
+    api.get(f"{ROOT}/boards?page=2", headers={"Link": '</v3/boards?page=3>; rel="prev next"'})
+    api.get(f"{ROOT}/boards?page=3", headers={"Link": f'<{ROOT}/boards>; rel="first"'})
+    url, seen = "/boards", []
+    while url:
+        seen.append(url)
+        url = session.get(url).next_link
+    assert seen == ["/boards", f"{ROOT}/boards?page=2", f"{ROOT}/boards?page=3"]
+
+
+FOREIGN = [
+    "https://evil.example/x",
+    "https://api.example:8443/x",
+    "http://api.example/x",
+    "//evil.example/x",
+    "https://api.example@evil.example/x",
+    "https://api.example.evil.example/x",
+    "https:\\\\evil.example/x",
+    "ftp://api.example/x",
+]
+
+
+@pytest.mark.parametrize("link", FOREIGN)
+def test_a_next_link_to_another_origin_is_refused(
+    link: str, api: responses.RequestsMock, session: ApiSession
+) -> None:
+    """A page that leads elsewhere ends the listing with an error instead of sending the credential there."""
+    api.get(f"{ROOT}/boards", headers={"Link": f'<{link}>; rel="next"'})
+    answer = session.get("/boards")
+    with pytest.raises(EgressRefusedError):
+        _ = answer.next_link
+
+
+@pytest.mark.parametrize("link", FOREIGN)
+def test_a_redirect_to_another_origin_is_refused(
+    link: str, api: responses.RequestsMock, session: ApiSession
+) -> None:
+    """Another host, port or scheme never sees the request."""
+    api.get(f"{ROOT}/boards", status=302, headers={"Location": link})
+    with pytest.raises(EgressRefusedError):
+        session.get("/boards")
+
+
+@pytest.mark.parametrize("url", [*FOREIGN[:3], FOREIGN[4], "boards", "", "\\boards"])
+def test_a_url_of_another_origin_is_refused(url: str, session: ApiSession) -> None:
+    """A plugin can't send the credential elsewhere."""
+    with pytest.raises(EgressRefusedError):
+        session.get(url)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_get_follows_redirects_inside_the_origin(
+    status: int, api: responses.RequestsMock, session: ApiSession
+) -> None:
+    """A renamed resource is found at its new place, with the credential and the headers."""
+    api.get(f"{ROOT}/repos/old", status=status, headers={"Location": "/v3/repositories/1"})
+    api.get(f"{ROOT}/repositories/1", json={"id": 1})
+    assert session.get("/repos/old").json() == {"id": 1}
+    assert api.calls[1].request.headers["Authorization"] == "Bearer t"
+
+
+def test_a_chain_of_redirects_ends(api: responses.RequestsMock, session: ApiSession) -> None:
+    """After three redirects the fourth is an error."""
+    circle = api.get(f"{ROOT}/boards", status=302, headers={"Location": "/v3/boards"})
+    with pytest.raises(ApiError) as caught:
+        session.get("/boards")
+    assert (caught.value.status, circle.call_count) == (302, 4)
+
+
+def test_a_change_follows_no_redirect(api: responses.RequestsMock, session: ApiSession) -> None:
+    """A POST that is redirected is an error, because it would be repeated."""
+    api.post(f"{ROOT}/boards", status=307, headers={"Location": "/v3/other"})
+    with pytest.raises(ApiError) as caught:
+        session.post("/boards")
+    assert caught.value.status == 307
+
+
+def test_a_refused_credential_is_told(api: responses.RequestsMock, sleeper: Sleeper, clock: FrozenClock) -> None:
+    """Whoever caches the credential hears of the 401, and only of that."""
+    told: list[str] = []
+    session = open_session(sleeper, clock, on_unauthorized=lambda: told.append("401"))
+    for status in (403, 401):
+        api.get(f"{ROOT}/{status}", status=status)
+        with pytest.raises(ApiError):
+            session.get(f"/{status}")
+    assert told == ["401"]
+
+
+def test_logs_name_neither_path_nor_credential(
+    api: responses.RequestsMock, session: ApiSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is logged is the method, the status and whom it was for."""
+    caplog.set_level(logging.DEBUG)
+    api.get(f"{ROOT}/private-path", status=500)
+    api.get(f"{ROOT}/private-path", status=200)
+    session.get("/private-path", parameters={"q": "private-query"})
+    own = [record.getMessage() for record in caplog.records if record.name.startswith("speckitty")]
+    assert any("answered 200" in line for line in own)
+    assert not any("private" in line or "Bearer" in line for line in own)
