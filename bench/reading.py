@@ -14,8 +14,7 @@ from gidgethub import sansio
 from rounds import Candidate, Report, take_turns
 from samples import PROVIDER, SECRET, Sample, read_samples
 
-from speckitty_connectors import Delivery, Event, ResourceReference, Target
-from speckitty_connectors.credentials.secret import Secret
+from speckitty_connectors import Delivery, Event, ResourceReference, Secret, Target
 from speckitty_connectors.inbox.verification import verify
 from speckitty_connectors.mappings.types import ResourceMapping
 from speckitty_connectors.providers.registry import Registry

@@ -26,7 +26,7 @@ def main() -> None:
     arguments = parser.parse_args()
     report = Report()
     reading.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
-    accepting.measure(report, rounds=arguments.rounds)
+    accepting.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
 
 
 if __name__ == "__main__":

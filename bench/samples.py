@@ -9,10 +9,26 @@ from pathlib import Path
 
 from attrs import frozen
 
+from speckitty_connectors import AppSettings, Secret
 from speckitty_connectors.providers.standin import stand_ins
 
 PROVIDER = "github"
 SECRET = "a-webhook-secret-for-the-benchmark"
+
+
+def _app() -> AppSettings:
+    made = stand_ins()[PROVIDER](setup_url="http://127.0.0.1/", callback_url="http://127.0.0.1/").registration("")
+    return AppSettings(
+        provider=PROVIDER,
+        client_id="bench",
+        client_secret=Secret(made["client_secret"]),
+        private_key=Secret(made["private_key"] or ""),
+        webhook_secrets=(Secret(SECRET),),
+        settings=made["settings"],
+    )
+
+
+APP = _app()
 
 
 @frozen(kw_only=True)
@@ -38,8 +54,9 @@ def read_samples(corpus: Path) -> list[Sample]:
     else:
         stand_in = stand_ins()[PROVIDER](setup_url="http://127.0.0.1/", callback_url="http://127.0.0.1/")
         pairs = [(delivery.kind, delivery.content) for delivery in stand_in.deliveries()]
-    return [Sample(kind=kind, body=body, signature=_sign(body)) for kind, body in pairs]
+    return [Sample(kind=kind, body=body, signature=sign(body)) for kind, body in pairs]
 
 
-def _sign(body: bytes) -> str:
+def sign(body: bytes) -> str:
+    """Return the signature header of a body."""
     return "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()

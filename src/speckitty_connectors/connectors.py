@@ -21,6 +21,7 @@ from .dispatch.worker import Worker
 from .http.session import Transport
 from .identifiers import Clock, utc_now
 from .inbox.accept import Inbox
+from .inbox.repository import find_by_delivery_id
 from .installations import repository as installation_rows
 from .installations.inventory import Inventory
 from .installations.onboarding import Onboarding
@@ -202,11 +203,16 @@ class Connectors:
     def explain(self, *, workspace: str, event_id: str) -> Explanation:
         """Return what became of a delivery, and why.
 
+        Args:
+            workspace: who asks; what was decided for others stays theirs.
+            event_id: id of the delivery in the inbox, or the id that the provider gave it.
+
         Raises:
             NotFoundError: this workspace knows no such delivery.
         """
         with self.store.reading() as connection:
-            return explain(connection, workspace=workspace, event_id=event_id)
+            known = find_by_delivery_id(connection, event_id) or event_id
+            return explain(connection, workspace=workspace, event_id=known)
 
     def close(self) -> None:
         """Close every connection, to the database and outside."""

@@ -16,12 +16,13 @@ from ..connectors import Connectors
 from ..credentials.keyring import KeyRing
 from ..credentials.secret import Secret
 from ..dispatch.types import Dispatch
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, NotFoundError
 from ..http.unguarded import browse, post
 from ..installations.types import Installation
 from ..providers.resources import ResourceReference
 from ..providers.standin import SampleDelivery, StandIn, stand_ins
 from ..providers.suggestions import Target
+from ..store.metadata import OPERATOR
 from ..web.application import Application
 from ..web.visitors import Environ, Visitor
 from .loopback import Loopback
@@ -146,7 +147,7 @@ def _list_and_map(scene: Scene, installation: Installation) -> None:
     _heading("List its resources, and map one")
     result = scene.connectors.inventory.sync(VISITOR.workspace, installation.id)
     click.echo(f"  {result.listed} resources on {result.pages} pages")
-    resource = scene.connectors.resources(VISITOR.workspace, installation.id)[0]
+    resource = scene.connectors.inventory.resources(VISITOR.workspace, installation.id)[0]
     scene.connectors.mappings.create(
         workspace=VISITOR.workspace,
         installation_id=installation.id,
@@ -191,8 +192,10 @@ def _became(scene: Scene, sample: SampleDelivery, status: int) -> list[str]:
         return ["refused: nothing is stored"]
     if status == 200:
         return ["seen before: nothing is done twice"]
-    event_id = scene.connectors.find_event(scene.provider, sample.delivery_id)
-    return scene.connectors.explain(workspace=VISITOR.workspace, event_id=event_id).lines()
+    try:
+        return scene.connectors.explain(workspace=VISITOR.workspace, event_id=sample.delivery_id).lines()
+    except NotFoundError:
+        return scene.connectors.explain(workspace=OPERATOR, event_id=sample.delivery_id).lines()
 
 
 def _show_review(scene: Scene) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Dialect, bindparam, case, exists, insert, sel
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..credentials.endpoints import Endpoint
+from ..credentials.tables import endpoints
 from ..errors import NotFoundError
 from ..identifiers import new_id
 from ..providers.deliveries import Delivery
@@ -142,6 +143,13 @@ def find(connection: Connection, workspace: str, inbox_id: str) -> StoredDeliver
     key = {"workspace": workspace, "inbox_id": inbox_id}
     row = connection.execute(_ROW, key).mappings().one_or_none()
     return StoredDelivery(**row) if row else None
+
+
+def find_by_delivery_id(connection: Connection, delivery_id: str) -> str | None:
+    """Return the inbox id of the newest delivery that a provider gave this id, or None."""
+    at_any_endpoint = inbox.c.endpoint_id.in_(select(endpoints.c.id))  # the unique key leads with it
+    found = select(inbox.c.id).where(at_any_endpoint, inbox.c.delivery_id == delivery_id)
+    return connection.scalar(found.order_by(inbox.c.id.desc()).limit(1))
 
 
 def load_delivery(connection: Connection, workspace: str, inbox_id: str, manifest: Manifest) -> Delivery:

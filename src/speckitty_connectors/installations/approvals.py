@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from attrs import evolve
 from sqlalchemy import Connection
 
 from ..providers.accounts import Account
@@ -76,15 +77,17 @@ def _settle_one(
         repository.remove(connection, waiting)
     return activate(
         connection,
-        known or waiting,
+        evolve(
+            known or waiting,
+            app_id=waiting.app_id,
+            credential_id=waiting.credential_id,
+            connected_by=waiting.connected_by,
+            requester_id=waiting.requester_id,
+        ),
         account=account,
         provider_installation_id=lifecycle.installation,
         scopes=lifecycle.scopes or waiting.scopes,
         actor=f"provider:{waiting.provider}",
         now=now,
         follow=follow,
-        app_id=waiting.app_id,
-        credential_id=waiting.credential_id,
-        connected_by=waiting.connected_by,
-        requester_id=waiting.requester_id,
     )

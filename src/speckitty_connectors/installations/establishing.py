@@ -40,16 +40,18 @@ def connect(
     return tuple(
         activate(
             connection,
-            _find_or_add(connection, attempt, account, connected, now),
+            evolve(
+                _find_or_add(connection, attempt, account, connected, now),
+                app_id=attempt.app_id,
+                credential_id=credential_id,
+                connected_by=attempt.member,
+            ),
             account=account,
             provider_installation_id=connected.installation,
             scopes=connected.scopes,
             actor=f"member:{attempt.member}",
             now=now,
             follow=follow,
-            app_id=attempt.app_id,
-            credential_id=credential_id,
-            connected_by=attempt.member,
         )
         for account in connected.accounts
     )
@@ -99,7 +101,6 @@ def activate(
     actor: str,
     now: datetime,
     follow: Follow,
-    **values: object,
 ) -> Installation:
     """Make an installation active for an account whose control is proven, and adopt its resources again."""
     active = evolve(
@@ -114,7 +115,6 @@ def activate(
         scopes=scopes,
         inventory_synced_at=None,
         updated_at=now,
-        **values,
     )
     repository.save(connection, active)
     repository.revive_resources(connection, workspace=active.workspace, installation_id=active.id)

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import islice
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 from sqlalchemy import Connection
 
 from ..credentials.apps import Apps
 from ..credentials.sessions import Sessions
 from ..errors import ConflictError, ConnectorsError
 from ..providers.api import ApiError, ApiUnauthorizedError, Listing
-from ..providers.binding import Provider
 from ..providers.registry import Registry
+from ..providers.resources import ResourcePage
 from ..store.audit import record
 from ..store.engine import Store
 from . import repository
-from .types import Follow, Installation, InstallationStatus, follow_nothing
+from .types import Follow, Installation, InstallationStatus, KnownResource, follow_nothing
 
 MOST_PAGES = 10_000
 """Pages of one sync: a million resources, and the end of a listing that would never end."""
 
 LISTABLE = frozenset({InstallationStatus.ACTIVE, InstallationStatus.DEGRADED, InstallationStatus.NEEDS_RECONSENT})
 """The statuses in which a provider answers."""
+
+UNAUTHORIZED = "the provider no longer accepts the credential; an admin has to connect the account again"
 
 
 @frozen(kw_only=True)
@@ -31,15 +34,17 @@ class SyncResult:
 
     Attributes:
         listed: how many resources were on the pages.
+        pages: how many pages there were.
         missing: how many that were known before are not there any more.
         complete: whether the listing began at the beginning and reached the end; only then is anything missing.
         cursor: where to resume a listing that stopped early; empty where it reached the end.
 
-    >>> SyncResult(listed=3, missing=0, complete=True).cursor
+    >>> SyncResult(listed=3, pages=1, missing=0, complete=True).cursor
     ''
     """
 
     listed: int
+    pages: int
     missing: int
     complete: bool
     cursor: str = ""
@@ -65,6 +70,18 @@ class SyncInterruptedError(ConnectorsError):
         self.cursor = cursor
         self.listed = listed
         self.cause = cause
+
+
+@define(kw_only=True)
+class _Walk:
+    """How far a listing has come."""
+
+    installation: Installation
+    began: datetime
+    from_beginning: bool
+    cursor: str
+    pages: int = 0
+    listed: int = 0
 
 
 class Inventory:
@@ -132,6 +149,16 @@ class Inventory:
             ) from error
         return self._end(walk)
 
+    def resources(self, workspace: str, installation_id: str) -> list[KnownResource]:
+        """Return what is known of an installation's resources, ordered by their key of today.
+
+        Raises:
+            NotFoundError: the workspace has no such installation.
+        """
+        with self._store.reading() as connection:
+            repository.get(connection, workspace=workspace, installation_id=installation_id)
+            return repository.list_resources(connection, workspace=workspace, installation_id=installation_id)
+
     def _keep_page(self, walk: _Walk, page: ResourcePage) -> None:
         with self._store.transaction() as connection:
             repository.upsert_resources(
@@ -158,6 +185,53 @@ class Inventory:
                     installation_id=installation.id,
                     since=walk.began,
                 )
-                repository.set_synced(connection, ...)
+                self._note_synced(connection, installation, now)
             self._follow(connection, workspace=installation.workspace, installation_id=installation.id, now=now)
-        return SyncResult(listed=walk.listed, missing=missing, complete=complete, cursor=walk.cursor)
+        return SyncResult(
+            listed=walk.listed, pages=walk.pages, missing=missing, complete=complete, cursor=walk.cursor
+        )
+
+    def _note_synced(self, connection: Connection, installation: Installation, now: datetime) -> None:
+        """Remember that the inventory is whole, unless a delivery has said since that it must be listed anew."""
+        current = repository.get(
+            connection, workspace=installation.workspace, installation_id=installation.id, lock=True
+        )
+        repository.save(connection, evolve(current, inventory_synced_at=now, updated_at=now))
+
+    def _interrupt(self, walk: _Walk, error: ApiError) -> None:
+        """Keep what an interrupted listing tells of the installation: a credential that is no longer accepted."""
+        if not isinstance(error, ApiUnauthorizedError):
+            return
+        now = self._store.now()
+        status = InstallationStatus.NEEDS_REAUTHORISATION
+        installation = walk.installation
+        with self._store.transaction() as connection:
+            repository.set_status(
+                connection,
+                workspace=installation.workspace,
+                installation_id=installation.id,
+                status=status,
+                reason=UNAUTHORIZED,
+                at=now,
+            )
+            record(
+                connection,
+                workspace=installation.workspace,
+                at=now,
+                actor="system",
+                verb="installation.status_changed",
+                entity="installation",
+                entity_id=installation.id,
+                reason=UNAUTHORIZED,
+                before={"status": installation.status},
+                after={"status": status},
+            )
+
+
+def _check_listable(installation: Installation) -> None:
+    if installation.status not in LISTABLE:
+        raise ConflictError(
+            f"the installation is {installation.status}: {installation.status_reason or 'no reason is known'}",
+            subject=installation.subject,
+            remedy="bring it back to active, then sync again",
+        )
