@@ -21,7 +21,7 @@ from speckitty_connectors import Connectors, KeyRing, Settings
 from speckitty_connectors.inbox.request import Request
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from testbed.postgresql import running_postgresql  # noqa: E402 - the tests' own server
+from testbed.postgresql import running_postgresql
 
 BATCH = 50
 """Deliveries a turn; each is a commit of its own."""
@@ -30,21 +30,25 @@ ROW = (
     "insert into inbox (workspace_id, id, endpoint_id, installation_id, provider, host, delivery_id, kind,"
     " body_digest, secret_id, received_at, state) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-BODY = (
-    "insert into inbox_bodies (workspace_id, inbox_id, headers, content_type, body) values (?, ?, ?, ?, ?)"
-)
+BODY = "insert into inbox_bodies (workspace_id, inbox_id, headers, content_type, body) values (?, ?, ?, ?, ?)"
 
 
 def measure(report: Report, *, corpus: Path, rounds: int) -> None:
     """Add what it costs to accept a delivery for good, on both databases."""
     samples = read_samples(corpus)[:BATCH]
     report.title(f"{BATCH} deliveries a turn, a commit each; the floor is the raw driver with the same inserts")
-    with tempfile.TemporaryDirectory() as folder, _connectors(f"sqlite:///{Path(folder) / 'bench.db'}") as connectors:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _connectors(f"sqlite:///{Path(folder) / 'bench.db'}") as connectors,
+    ):
         floor = _raw_sqlite(Path(folder) / "bench.db", samples)
         _compare(report, "SQLite", connectors, floor, samples, rounds)
-    with running_postgresql() as url, _connectors(url) as connectors:
-        with psycopg.connect(url.replace("+psycopg", "")) as connection:
-            _compare(report, "PostgreSQL", connectors, _raw_postgresql(connection, samples), samples, rounds)
+    with (
+        running_postgresql() as url,
+        _connectors(url) as connectors,
+        psycopg.connect(url.replace("+psycopg", "")) as connection,
+    ):
+        _compare(report, "PostgreSQL", connectors, _raw_postgresql(connection, samples), samples, rounds)
 
 
 def _compare(

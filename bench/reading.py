@@ -104,7 +104,9 @@ def _unrouted(samples: Sequence[Sample]) -> Candidate:
     (scheme,) = rules.schemes.values()
     secrets = {"current": Secret(SECRET)}
     routed = frozenset({"no kind of the samples"})
-    requests = [({"x-hub-signature-256": each.signature, "x-github-event": each.kind}, each.body) for each in samples]
+    requests = [
+        ({"x-hub-signature-256": each.signature, "x-github-event": each.kind}, each.body) for each in samples
+    ]
     dropped = 0
 
     def run() -> None:

@@ -48,5 +48,5 @@ class Report:
 
     def _print(self, what: str, ratios: list[float], aim: str) -> None:
         spread = f"{min(ratios):.2f} … {max(ratios):.2f}"
-        print(f"{what:52}  {statistics.median(ratios):.2f} ×   {spread:12}  {aim}".rstrip())
+        print(f"{what:52}  {statistics.median(ratios):.2f} x   {spread:12}  {aim}".rstrip())
         self.lines += 1

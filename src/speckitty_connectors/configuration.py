@@ -140,7 +140,9 @@ def _structure(document: dict[str, Any], folder: Path, environment: Mapping[str,
         return converter.structure({**document, **_overrides(environment)}, Settings)
     except cattrs.BaseValidationError as error:
         raise ConfigurationError(
-            "; ".join(cattrs.transform_error(error, path="settings", format_exception=_describe)), subject=subject, remedy="mend these settings"
+            "; ".join(cattrs.transform_error(error, path="settings", format_exception=_describe)),
+            subject=subject,
+            remedy="mend these settings",
         ) from None
 
 

@@ -47,6 +47,9 @@ SERVERS = 2
 WORKERS = 3
 PRODUCERS = 4
 PRODUCER_PAUSE_SECONDS = 0.03
+PAUSES = 0.6
+"""The share of a worker's troubles that are pauses past its lease; the others are kills."""
+
 PAUSE_SECONDS = 1.6 * LEASE_SECONDS
 DRAIN_SECONDS = 45.0
 LOST_AFTER_SECONDS = 3.0
@@ -180,7 +183,7 @@ class Harness:
             index = chance.randrange(SERVERS + WORKERS)
             if index in pauses:
                 continue
-            if index >= SERVERS and chance.random() < 0.3:
+            if index >= SERVERS and chance.random() < PAUSES:
                 pauses[index] = nursery.pause(index)
             else:
                 nursery.kill(index)
@@ -203,6 +206,7 @@ class Harness:
     def _drain(self) -> None:
         """Wait until nothing waits any more."""
         end = time.monotonic() + DRAIN_SECONDS
+        waiting: list[int] = []
         while time.monotonic() < end:
             with self.store.reading() as connection:
                 waiting = [

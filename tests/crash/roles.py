@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import waitress
+import waitress  # type: ignore[import-untyped]  # it has no stubs
 from attrs import asdict, frozen
 from sqlalchemy import Column, Connection, MetaData, String, Table, insert
 
@@ -32,7 +32,7 @@ LEASE_SECONDS = 1.0
 HANDLER_SECONDS = 0.003
 """How long the handler takes between its start and its write: the window that kills are to hit."""
 
-PATIENCE = {"lease_seconds": LEASE_SECONDS, "max_attempts": 1000, "first_delay_seconds": 0.1}
+PATIENCE: dict[str, Any] = {"lease_seconds": LEASE_SECONDS, "max_attempts": 1000, "first_delay_seconds": 0.1}
 """Attempts without end: here processes die far more often than a poisonous row would let them."""
 
 host_tables = MetaData()

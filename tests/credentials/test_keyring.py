@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, update
@@ -17,7 +18,7 @@ from speckitty_connectors.store.engine import Store
 
 GOOD = base64.b64encode(bytes(range(32))).decode()
 OTHER = base64.b64encode(bytes(range(1, 33))).decode()
-FIELDS = {"workspace": "w1", "provider": "fake", "host": "fake.example", "kind": "grant"}
+FIELDS: dict[str, Any] = {"workspace": "w1", "provider": "fake", "host": "fake.example", "kind": "grant"}
 
 
 @pytest.mark.parametrize(

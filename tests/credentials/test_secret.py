@@ -38,7 +38,7 @@ def raise_with_local() -> str:
     secret = Secret(CANARY)
     holder = Holder(secret=secret)
     try:
-        return str({}["missing"]) + str(holder)
+        return str(dict[str, str]()["missing"]) + str(holder)
     except KeyError as error:
         lines = traceback.TracebackException.from_exception(error, capture_locals=True).format()
         return "".join(line for line in lines if "CANARY" not in line)
@@ -74,10 +74,10 @@ def refused(act: Callable[[Secret], object]) -> str:
         lambda secret: refused(lambda secret: secret.__getstate__()),
         lambda secret: refused(vars),
         lambda secret: refused(hash),
-        lambda secret: refused(lambda secret: secret + "x"),  # type: ignore[operator]
-        lambda secret: refused(lambda secret: secret[0]),  # type: ignore[index]
-        lambda secret: refused(len),
-        lambda secret: refused(iter),
+        lambda secret: refused(lambda secret: secret + "x"),  # type: ignore[operator]  # what is tried
+        lambda secret: refused(lambda secret: secret[0]),  # type: ignore[index]  # what is tried
+        lambda secret: refused(lambda secret: len(secret)),  # type: ignore[arg-type]  # what is tried
+        lambda secret: refused(lambda secret: iter(secret)),  # type: ignore[call-overload]  # what is tried
     ],
 )
 def test_no_rendering_shows_a_secret(render: Callable[[Secret], str]) -> None:

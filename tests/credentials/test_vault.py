@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -18,7 +19,7 @@ from speckitty_connectors.errors import NotFoundError
 from speckitty_connectors.store.engine import Store
 from testbed.clock import FrozenClock
 
-FIELDS = {"workspace": "w1", "provider": "fake", "host": "fake.example", "kind": "grant"}
+FIELDS: dict[str, Any] = {"workspace": "w1", "provider": "fake", "host": "fake.example", "kind": "grant"}
 LATER = datetime(2027, 1, 1, tzinfo=UTC)
 
 

@@ -158,9 +158,13 @@ def test_a_host_that_drips_is_cut_off(first: bytes, stack: ExitStack) -> None:
         session_to(stack, address, call_seconds=0.3, timeout_seconds=5).post("/")
 
 
+def _say_nothing(_: socket.socket, ended: threading.Event) -> None:
+    ended.wait()
+
+
 def test_a_silent_host_meets_the_timeout(stack: ExitStack) -> None:
     """A host that accepts and says nothing is given up on."""
-    address = stack.enter_context(raw_host(lambda connection, ended: ended.wait() and None))
+    address = stack.enter_context(raw_host(_say_nothing))
     with pytest.raises(ApiUnavailableError, match="no answer"):
         session_to(stack, address, timeout_seconds=0.1).post("/")
 
@@ -237,7 +241,12 @@ def test_no_error_shows_the_credential(case: str, stack: ExitStack) -> None:
 def test_the_request_is_what_was_asked_for(stack: ExitStack) -> None:
     """Parameters, JSON documents and the manifest's headers arrive as they were given."""
     seen: list[Received] = []
-    host = stack.enter_context(provider_host(lambda request: seen.append(request) or Reply(status=201)))
+
+    def answer(request: Received) -> Reply:
+        seen.append(request)
+        return Reply(status=201)
+
+    host = stack.enter_context(provider_host(answer))
     session = session_to(stack, host.address)
     session.get("/boards", parameters={"page": "2", "q": "a b"})
     session.post("/boards", document={"name": "menu"})

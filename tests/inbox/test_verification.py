@@ -198,7 +198,7 @@ def test_a_correct_sha1_signature_is_refused(scheme: HexHmac) -> None:
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
 def test_only_the_asked_scheme_counts(scheme: SignatureScheme) -> None:
     """A request that satisfies every other scheme of the same secret is refused by this one."""
-    others = {}
+    others: dict[str, str] = {}
     for other in SCHEMES.values():
         if other is not scheme:
             others |= signed(other)

@@ -6,8 +6,9 @@ import itertools
 from datetime import datetime, timedelta
 
 import pytest
+
 from speckitty_connectors import Account, Change, ExternalIdentity, Lifecycle, Resource, ResourceReference
-from speckitty_connectors.installations import lifecycle
+from speckitty_connectors.installations import lifecycle, repository
 from speckitty_connectors.installations.types import Installation, InstallationStatus, ResourceStatus
 from speckitty_connectors.store.engine import Store
 from testbed.layers import MOMENT, add_installation, add_resources, audited, installation_of, resource_of
@@ -34,11 +35,13 @@ def installation(store: Store) -> Installation:
     return made
 
 
-def apply(store: Store, installation: Installation, *changes: Lifecycle, now: datetime = day(30)) -> Installation:
+def apply(
+    store: Store, installation: Installation, *changes: Lifecycle, now: datetime | None = None
+) -> Installation:
     """Apply changes in this order, each in a transaction of its own; return what the installation is then."""
     for change in changes:
         with store.transaction() as connection:
-            lifecycle.apply(connection, installation=installation, lifecycle=change, now=now)
+            lifecycle.apply(connection, installation=installation, lifecycle=change, now=now or day(30))
     return installation_of(store, installation)
 
 
@@ -117,7 +120,7 @@ def test_a_moment_ahead_of_our_clock_is_taken_for_now(store: Store, installation
 def test_scopes_and_names_follow_the_provider(store: Store, installation: Installation) -> None:
     """A rename changes the label of this account only, and new scopes end the need for consent."""
     with store.transaction() as connection:
-        lifecycle.repository.set_status(
+        repository.set_status(
             connection,
             workspace="w1",
             installation_id=installation.id,
@@ -213,9 +216,7 @@ def test_the_side_that_a_resource_leaves_may_be_told_too(store: Store, installat
 
 
 @pytest.mark.parametrize("listed_before", [False, True])
-def test_a_new_immutable_id_keeps_our_own(
-    store: Store, installation: Installation, listed_before: bool
-) -> None:
+def test_a_new_immutable_id_keeps_our_own(store: Store, installation: Installation, listed_before: bool) -> None:
     """A provider may re-key a resource (slack.md 3.5); ours stays, even where a listing saw the new id first."""
     before = resource_of(store, installation, "b1")
     if listed_before:

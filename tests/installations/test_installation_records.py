@@ -7,13 +7,14 @@ from datetime import timedelta
 
 import pytest
 from attrs import evolve
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
 from speckitty_connectors import NotFoundError, Resource, ResourceReference
 from speckitty_connectors.installations import repository
 from speckitty_connectors.installations.resources import former_keys
 from speckitty_connectors.installations.types import Installation, InstallationStatus, ResourceStatus
 from speckitty_connectors.store.engine import Store
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 from testbed.layers import MOMENT, add_installation, add_resources, installation_of, resource_of
 
 LATER = MOMENT + timedelta(days=1)
@@ -170,9 +171,7 @@ def test_a_resource_cannot_be_written_under_a_foreign_installation(store: Store)
     """The composite key refuses a resource whose workspace isn't its installation's."""
     made = add_installation(store)
     with pytest.raises(IntegrityError), store.transaction() as connection:
-        repository.upsert_resources(
-            connection, workspace="w2", installation_id=made.id, listed=[MENU], at=MOMENT
-        )
+        repository.upsert_resources(connection, workspace="w2", installation_id=made.id, listed=[MENU], at=MOMENT)
 
 
 def test_a_listing_updates_what_a_mention_began(store: Store) -> None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from attrs import evolve
+from sqlalchemy.exc import IntegrityError
+
 from speckitty_connectors import Change, ExternalIdentity, Lifecycle, NotFoundError
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.links import lifecycle, repository
 from speckitty_connectors.links.types import LinkStatus, UserLink
 from speckitty_connectors.store.engine import Store
-from sqlalchemy.exc import IntegrityError
 from testbed.layers import MOMENT, add_installation, audited, installation_of
 
 LATER = MOMENT + timedelta(days=1)
 
 
-def add_link(store: Store, installation: Installation, member: str, external_id: str, **values: object) -> UserLink:
+def add_link(store: Store, installation: Installation, member: str, external_id: str, **values: Any) -> UserLink:
     """Link a member to an identity under an installation."""
     link = UserLink(
         workspace=installation.workspace,

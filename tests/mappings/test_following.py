@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+
 from speckitty_connectors import Change, Lifecycle, Resource, ResourceReference, Target
 from speckitty_connectors.installations import lifecycle, repository
 from speckitty_connectors.installations.types import Installation
@@ -38,7 +39,9 @@ def mapping(store: Store, installation: Installation) -> ResourceMapping:
     )
 
 
-def happen(store: Store, installation: Installation, change: Change, days: int, *references: ResourceReference) -> int:
+def happen(
+    store: Store, installation: Installation, change: Change, days: int, *references: ResourceReference
+) -> int:
     """Let the provider change something, as the router applies it; return how many mappings changed."""
     now = MOMENT + timedelta(days=days)
     with store.transaction() as connection:

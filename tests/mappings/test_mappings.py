@@ -6,6 +6,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
+
 from speckitty_connectors import (
     ConfigurationError,
     ConflictError,
@@ -22,8 +25,6 @@ from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.tables import resource_mappings
 from speckitty_connectors.mappings.types import Direction, MappingState, Origin, ResourceMapping, Selector
 from speckitty_connectors.store.engine import Store
-from sqlalchemy import insert
-from sqlalchemy.exc import IntegrityError
 from testbed.layers import MOMENT, add_installation, add_resources, audited, resource_of
 
 APOLLO = Target(kind="project", id="apollo")
@@ -74,7 +75,9 @@ def test_what_was_created_is_read_back_whole(store: Store, mappings: Mappings, i
     assert audited(store) == ["mapping.created"]
 
 
-def test_a_former_key_still_finds_the_resource(store: Store, mappings: Mappings, installation: Installation) -> None:
+def test_a_former_key_still_finds_the_resource(
+    store: Store, mappings: Mappings, installation: Installation
+) -> None:
     """A person, or an import, may use a key from before a rename; what is mapped is the resource itself."""
     with store.transaction() as connection:
         installations.rename_resource(

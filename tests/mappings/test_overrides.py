@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from speckitty_connectors import ConfigurationError
 from speckitty_connectors.overrides.service import Overrides
 from speckitty_connectors.store.engine import Store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from speckitty_connectors import Event, GitFacts
 from speckitty_connectors.mappings.types import Selector
 
@@ -45,7 +46,13 @@ def test_the_branch_of_a_fork_is_not_the_resources_own() -> None:
 
 @pytest.mark.parametrize(
     ("prefix", "wanted"),
-    [("services", True), ("services/billing/", True), ("services/bill", False), ("README.md", True), ("docs", False)],
+    [
+        ("services", True),
+        ("services/billing/", True),
+        ("services/bill", False),
+        ("README.md", True),
+        ("docs", False),
+    ],
 )
 def test_paths_are_whole_folders_or_files(prefix: str, wanted: bool) -> None:
     """One changed path under a folder is enough, and a folder's name is never cut."""

@@ -101,7 +101,8 @@ class Inbound:
         with self.store.transaction() as connection:
             record(connection, arrival)
             newest = select(inbox.c.id).where(inbox.c.endpoint_id == endpoint.id).order_by(inbox.c.id.desc())
-            return connection.execute(newest.limit(1)).scalar_one()
+            event_id: str = connection.execute(newest.limit(1)).scalar_one()
+            return event_id
 
     def stored(self, event_id: str, workspace: str = OPERATOR) -> StoredDelivery:
         """Return a delivery as the inbox has it now."""

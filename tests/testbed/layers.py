@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from sqlalchemy import select
+
 from speckitty_connectors import Resource
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations import repository
 from speckitty_connectors.installations.types import Installation, InstallationStatus, KnownResource
 from speckitty_connectors.store.audit import audit
 from speckitty_connectors.store.engine import Store
-from sqlalchemy import select
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 

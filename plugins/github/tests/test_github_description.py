@@ -115,7 +115,14 @@ def problems(description: Mapping[str, Any], schema: Mapping[str, Any], document
     choices = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
     if choices and all(list(problems(description, choice, document, where)) for choice in choices):
         yield f"{where} is none of {len(choices)} shapes"
-    kinds = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float)}
+    kinds: dict[str, Any] = {
+        "object": dict,
+        "array": list,
+        "string": str,
+        "boolean": bool,
+        "integer": int,
+        "number": (int, float),
+    }
     if "type" in schema and not isinstance(document, kinds[schema["type"]]):
         yield f"{where} is a {type(document).__name__}, not {schema['type']}"
     if isinstance(document, dict):

@@ -176,9 +176,7 @@ def _post(scene: Scene, sample: SampleDelivery, *, broken: bool = False) -> None
     headers = signed_headers(
         manifest, recording, scene.webhook_secret, kind=sample.kind, delivery_id=sample.delivery_id
     )
-    answer = post(
-        scene.webhook_url, headers=headers, body=tampered(sample.content) if broken else sample.content
-    )
+    answer = post(scene.webhook_url, headers=headers, body=tampered(sample.content) if broken else sample.content)
     while scene.connectors.worker().run_once():
         pass
     click.echo(f"  {answer.status}  {sample.title}")
@@ -201,7 +199,7 @@ def _became(scene: Scene, sample: SampleDelivery, status: int) -> list[str]:
 def _show_review(scene: Scene) -> None:
     _heading("What waits for a person")
     for item in scene.connectors.review_items(VISITOR.workspace):
-        click.echo(f"  {item.count} × {item.subject.kind} {item.subject.key}: {item.reason}")
+        click.echo(f"  {item.count} x {item.subject.kind} {item.subject.key}: {item.reason}")
 
 
 def _heading(text: str) -> None:

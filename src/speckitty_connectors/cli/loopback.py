@@ -24,7 +24,7 @@ class Loopback:
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._server: Any = None
-        self._thread = threading.Thread(target=lambda: self._server.run(), name="loopback", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="loopback", daemon=True)
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self.url = f"http://{self.address}"
 
@@ -32,6 +32,9 @@ class Loopback:
         """Serve the application until the block ends."""
         self._server = load_extra("waitress").create_server(application, sockets=[self._socket], threads=4)
         self._thread.start()
+
+    def _run(self) -> None:
+        self._server.run()
 
     def __enter__(self) -> Loopback:
         return self

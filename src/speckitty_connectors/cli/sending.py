@@ -33,8 +33,16 @@ UNEXPECTED_ANSWER = 3
 @click.option("--kind", default=None, help="Event kind, where no index.json beside the file says it.")
 @click.option("--tamper", is_flag=True, help="Break each body after signing it; everything should be refused.")
 @as_json
-def send(  # noqa: PLR0913 - one argument for each option of the command
-    *, provider: str, path: Path, url: str, secret_env: str, scheme: str | None, kind: str | None, tamper: bool, as_json: bool
+def send(
+    *,
+    provider: str,
+    path: Path,
+    url: str,
+    secret_env: str,
+    scheme: str | None,
+    kind: str | None,
+    tamper: bool,
+    as_json: bool,
 ) -> None:
     """Sign the recorded deliveries of PATH, a file or a folder, as PROVIDER would, and post them to a receiver.
 
@@ -50,7 +58,7 @@ def send(  # noqa: PLR0913 - one argument for each option of the command
         rows.append({"recording": recording.name, "status": answer.status, "answer": answer.code})
         statuses.append(answer.status)
     show(rows, ("recording", "status", "answer"), as_json=as_json, nothing="nothing was sent")
-    counts = ", ".join(f"{count} × {status}" for status, count in sorted(Counter(statuses).items()))
+    counts = ", ".join(f"{count} x {status}" for status, count in sorted(Counter(statuses).items()))
     click.echo(f"{len(rows)} sent: {counts}", err=True)
     if any((200 <= status < 300) is tamper for status in statuses):
         raise click.exceptions.Exit(UNEXPECTED_ANSWER)
@@ -94,6 +102,8 @@ def _secret(variable: str) -> Secret:
     value = os.environ.get(variable, "")
     if not value:
         raise ConfigurationError(
-            f"the environment variable {variable} is empty", subject="send", remedy="export the webhook secret in it"
+            f"the environment variable {variable} is empty",
+            subject="send",
+            remedy="export the webhook secret in it",
         )
     return Secret(value)

@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Final, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from attrs import evolve, frozen
-
+from attrs import evolve
 from sqlalchemy import Connection
 
 from ..credentials.apps import Apps, RegisteredApp
@@ -23,8 +21,6 @@ from ..providers.conversations import (
     Authorize,
     ChooseAccount,
     Conversation,
-    InstallAnswer,
-    LinkAnswer,
     Redirect,
     Refused,
 )
@@ -37,42 +33,10 @@ from .granting import Granting
 from .offers import Offer
 from .refusals import OnboardingRefusedError, Refusal
 from .steps import PickAccount, SendBrowser
-
-CallbackUrl = Callable[[str, str], str]
-"""Returns the URL to which a provider (its key) sends browsers back from one of its hosts.
-
-It is another one for each provider and host, so that a code can't be taken to the wrong token end point.
-"""
-
-CORE_PARAMETERS: Final = frozenset({"state", "code", "iss"})
-"""What comes back for core alone; a plugin never sees it."""
+from .turns import CORE_PARAMETERS, NOTHING, VERIFIER, CallbackUrl, Turn
 
 ERROR_CODE: Final = re.compile(r"[a-z_]{1,64}", re.ASCII)
 """An error code that may be repeated to the person (RFC 6749, section 4.1.2.1)."""
-
-NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
-
-VERIFIER: Final = "verifier"
-"""Name of the sealed value that holds the PKCE verifier."""
-
-
-@frozen(kw_only=True)
-class Turn:
-    """What a plugin answered, and what core holds while it acts on it.
-
-    Attributes:
-        attempt: what it belongs to.
-        app: the app in whose name it is made.
-        state: the state that the plugin saw; stored only if its answer uses it.
-        answer: what the plugin answered.
-        tokens: the tokens of the grant, where there is one.
-    """
-
-    attempt: Attempt
-    app: RegisteredApp
-    state: str
-    answer: InstallAnswer | LinkAnswer
-    tokens: TokenAnswer | None
 
 
 class Conversations:
@@ -138,8 +102,10 @@ class Conversations:
             installation_id=installation_id,
             expires_at=self._store.now() + LIFETIME,
         )
-        turn = self._ask(attempt, app, parameters=parameters)
-        return self.send(turn) or self.refuse(attempt, Refusal.UNPROVEN)
+        sent = self.send(self._ask(attempt, app, parameters=parameters))
+        if sent is None:
+            raise self.refused(attempt, Refusal.UNPROVEN)
+        return sent
 
     def find_app(self, workspace: str, provider: str, host: str | None) -> RegisteredApp:
         """Return the app at a host: the workspace's own, or else the operator's.
@@ -169,10 +135,10 @@ class Conversations:
         if attempt.stage is Stage.CODE:
             issuer = self._granting.issuer(attempt, app)
             if issuer and parameters.get("iss") != issuer:
-                self.refuse(attempt, Refusal.ISSUER_MISMATCH)
+                raise self.refused(attempt, Refusal.ISSUER_MISMATCH)
         if "error" in parameters:
             named = ERROR_CODE.fullmatch(parameters["error"])
-            self.refuse(attempt, Refusal.DENIED, detail=named.group() if named else "")
+            raise self.refused(attempt, Refusal.DENIED, detail=named.group() if named else "")
         tokens = None
         if attempt.stage is Stage.CODE:
             tokens = self._exchange(attempt, app, parameters.get("code", ""), unsealed[VERIFIER])
@@ -187,7 +153,7 @@ class Conversations:
         attempt, unsealed = self._take(state, Purpose.INSTALL, session, (Stage.CHOICE,))
         offer = Offer.from_sealed(unsealed)
         if not offer.allows(account_ids):
-            self.refuse(attempt, Refusal.CHOICE_INVALID)
+            raise self.refused(attempt, Refusal.CHOICE_INVALID)
         with self._store.reading() as connection:
             app = self._apps.of(connection, attempt)
         return self._ask(attempt, app, tokens=offer.tokens, choice=account_ids)
@@ -207,12 +173,10 @@ class Conversations:
                 url = self._granting.authorize_url(
                     turn.attempt, turn.app, turn.answer, state=state, verifier=verifier
                 )
-                self._keep(
-                    turn, turn.answer.remember, stage=Stage.CODE, state=state, sealed={VERIFIER: verifier}
-                )
+                self._keep(turn, turn.answer.remember, stage=Stage.CODE, state=state, sealed={VERIFIER: verifier})
                 return SendBrowser(url=url)
             case Refused():
-                self.refuse(turn.attempt, turn.answer)
+                raise self.refused(turn.attempt, turn.answer)
         return None
 
     def offer(self, turn: Turn, answer: ChooseAccount, tokens: TokenAnswer) -> PickAccount:
@@ -224,16 +188,12 @@ class Conversations:
         self._keep(turn, answer.remember, stage=Stage.CHOICE, state=state, sealed=offer.to_sealed())
         return PickAccount(state=state, accounts=answer.accounts, several=answer.several)
 
-    def refuse(self, attempt: Attempt, why: Refusal | Refused, *, detail: str = "") -> NoReturn:
-        """Record a refusal, core's own or a plugin's, and raise it.
-
-        Raises:
-            OnboardingRefusedError: always.
-        """
+    def refused(self, attempt: Attempt, why: Refusal | Refused, *, detail: str = "") -> OnboardingRefusedError:
+        """Record a refusal, core's own or a plugin's; return the error to raise."""
         error = OnboardingRefusedError.because(why, subject=attempt.subject, detail=detail)
         with self._store.transaction() as connection:
             self._record(connection, attempt.id, error.refusal, attempt)
-        raise error
+        return error
 
     def _ask(
         self,
@@ -259,14 +219,14 @@ class Conversations:
 
     def _exchange(self, attempt: Attempt, app: RegisteredApp, code: str, verifier: Secret) -> TokenAnswer:
         if not code:
-            self.refuse(attempt, Refusal.CODE_MISSING)
+            raise self.refused(attempt, Refusal.CODE_MISSING)
         try:
             tokens = self._granting.exchange(attempt, app, code=code, verifier=verifier)
         except OAuthRefusedError as error:
-            self.refuse(attempt, Refusal.CODE_REFUSED, detail=error.error)
+            raise self.refused(attempt, Refusal.CODE_REFUSED, detail=error.error) from None
         missing = [scope for scope in self._granting.rules(attempt).required_scopes if scope not in tokens.scopes]
         if missing:
-            self.refuse(attempt, Refusal.SCOPES_MISSING, detail=", ".join(missing))
+            raise self.refused(attempt, Refusal.SCOPES_MISSING, detail=", ".join(missing))
         return tokens
 
     def _keep(
@@ -302,7 +262,11 @@ class Conversations:
 
     def _record(self, connection: Connection, state_digest: str, refusal: str, attempt: Attempt | None) -> None:
         """Note who had begun what was refused; who came instead isn't known."""
-        begun = {} if attempt is None else {"purpose": attempt.purpose, "provider": attempt.provider, "host": attempt.host}
+        begun = (
+            {}
+            if attempt is None
+            else {"purpose": attempt.purpose, "provider": attempt.provider, "host": attempt.host}
+        )
         record(
             connection,
             workspace=attempt.workspace if attempt else OPERATOR,

@@ -19,7 +19,6 @@ from .attempts import Attempt
 from .tables import installations
 from .types import Follow, Installation, InstallationStatus
 
-
 GRANT = "grant"
 """What the vault calls the credential of an installation whose provider mints none."""
 

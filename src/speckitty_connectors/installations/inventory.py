@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from itertools import islice
+from typing import Final
 
 from attrs import define, evolve, frozen
 from sqlalchemy import Connection
@@ -19,13 +20,13 @@ from ..store.engine import Store
 from . import repository
 from .types import Follow, Installation, InstallationStatus, KnownResource, follow_nothing
 
-MOST_PAGES = 10_000
-"""Pages of one sync: a million resources, and the end of a listing that would never end."""
+MOST_PAGES: Final = 10_000
+"""Pages of one sync: a million resources at a hundred a page, and the end of a listing that has none."""
 
-LISTABLE = frozenset({InstallationStatus.ACTIVE, InstallationStatus.DEGRADED, InstallationStatus.NEEDS_RECONSENT})
+LISTABLE: Final = frozenset(
+    {InstallationStatus.ACTIVE, InstallationStatus.DEGRADED, InstallationStatus.NEEDS_RECONSENT}
+)
 """The statuses in which a provider answers."""
-
-UNAUTHORIZED = "the provider no longer accepts the credential; an admin has to connect the account again"
 
 
 @frozen(kw_only=True)
@@ -51,30 +52,27 @@ class SyncResult:
 
 
 class SyncInterruptedError(ConnectorsError):
-    """A page could not be had. What was listed before is kept, and nothing is taken for missing.
+    """A page could not be had. What was listed before it is kept, and nothing is taken for missing.
+
+    Its cause is the `ApiError`, which says whether and when to try again.
 
     Attributes:
         cursor: hand it to `Inventory.sync` to resume after the last page that was kept.
         listed: how many resources were on the pages before.
-        retryable: whether the same call may succeed later without a change.
     """
 
     code = "sync_interrupted"
+    retryable = True
 
-    def __init__(self, cause: ConnectorsError, *, subject: str, cursor: str, listed: int) -> None:
-        super().__init__(
-            f"the listing was interrupted: {cause.what}",
-            subject=subject,
-            remedy=cause.remedy or "sync again, from this error's cursor or from the beginning",
-        )
+    def __init__(self, what: str, *, subject: str, remedy: str, cursor: str, listed: int) -> None:
+        super().__init__(what, subject=subject, remedy=remedy)
         self.cursor = cursor
         self.listed = listed
-        self.cause = cause
 
 
 @define(kw_only=True)
-class _Walk:
-    """How far a listing has come."""
+class _Progress:
+    """How far one listing has come."""
 
     installation: Installation
     began: datetime
@@ -83,9 +81,13 @@ class _Walk:
     pages: int = 0
     listed: int = 0
 
+    @property
+    def is_complete(self) -> bool:
+        return self.from_beginning and self.pages > 0 and not self.cursor
+
 
 class Inventory:
-    """Keeps what an installation can see.
+    """Keeps what installations can see.
 
     Args:
         store: the database.
@@ -111,7 +113,7 @@ class Inventory:
         self._follow = follow
 
     def sync(self, workspace: str, installation_id: str, *, cursor: str = "") -> SyncResult:
-        """List the installation's resources, each page kept by a transaction of its own.
+        """List the installation's resources; each page is kept by a transaction of its own.
 
         A listing that is resumed, or that stops before its end, never takes anything for missing.
 
@@ -127,27 +129,22 @@ class Inventory:
         """
         with self._store.reading() as connection:
             installation = repository.get(connection, workspace=workspace, installation_id=installation_id)
-            app = self._apps.of(connection, installation)
         _check_listable(installation)
-        provider = self._registry.provider(installation.provider)
-        walk = _Walk(installation=installation, began=self._store.now(), from_beginning=not cursor, cursor=cursor)
+        progress = _Progress(
+            installation=installation, began=self._store.now(), from_beginning=not cursor, cursor=cursor
+        )
         try:
-            listing = Listing(
-                app=app.app,
-                account=installation.account,
-                installation=installation.provider_installation_id,
-                session=self._sessions.for_installation(installation),
-                cursor=cursor,
-                page_size=provider.manifest.api_page_size,
-            )
-            for page in islice(provider.list_resources(listing), MOST_PAGES):
-                self._keep_page(walk, page)
+            self._walk(progress)
         except ApiError as error:
-            self._interrupt(walk, error)
+            self._interrupted(progress, error)
             raise SyncInterruptedError(
-                error, subject=installation.subject, cursor=walk.cursor, listed=walk.listed
+                f"the listing was interrupted: {error.what}",
+                subject=installation.subject,
+                remedy=error.remedy or "sync again, from this error's cursor or from the beginning",
+                cursor=progress.cursor,
+                listed=progress.listed,
             ) from error
-        return self._end(walk)
+        return self._end(progress)
 
     def resources(self, workspace: str, installation_id: str) -> list[KnownResource]:
         """Return what is known of an installation's resources, ordered by their key of today.
@@ -159,79 +156,98 @@ class Inventory:
             repository.get(connection, workspace=workspace, installation_id=installation_id)
             return repository.list_resources(connection, workspace=workspace, installation_id=installation_id)
 
-    def _keep_page(self, walk: _Walk, page: ResourcePage) -> None:
+    def _walk(self, progress: _Progress) -> None:
+        installation = progress.installation
+        provider = self._registry.provider(installation.provider)
+        with self._store.reading() as connection:
+            app = self._apps.of(connection, installation).app
+        listing = Listing(
+            app=app,
+            account=installation.account,
+            installation=installation.provider_installation_id,
+            session=self._sessions.for_installation(installation),
+            cursor=progress.cursor,
+            page_size=provider.manifest.api_page_size,
+        )
+        for page in islice(provider.list_resources(listing), MOST_PAGES):
+            self._keep(progress, page)
+
+    def _keep(self, progress: _Progress, page: ResourcePage) -> None:
         with self._store.transaction() as connection:
             repository.upsert_resources(
                 connection,
-                workspace=walk.installation.workspace,
-                installation_id=walk.installation.id,
+                workspace=progress.installation.workspace,
+                installation_id=progress.installation.id,
                 listed=page.resources,
                 at=self._store.now(),
             )
-        walk.cursor = page.cursor
-        walk.pages += 1
-        walk.listed += len(page.resources)
+        progress.cursor = page.cursor
+        progress.pages += 1
+        progress.listed += len(page.resources)
 
-    def _end(self, walk: _Walk) -> SyncResult:
-        """Take what a complete listing didn't show for missing; bring the layers above in line in any case."""
-        installation, now = walk.installation, self._store.now()
-        complete = walk.from_beginning and walk.pages > 0 and not walk.cursor
+    def _end(self, progress: _Progress) -> SyncResult:
+        """Take what a complete listing didn't show for missing."""
+        installation, now = progress.installation, self._store.now()
         missing = 0
         with self._store.transaction() as connection:
-            if complete:
+            if progress.is_complete:
                 missing = repository.mark_unseen(
                     connection,
                     workspace=installation.workspace,
                     installation_id=installation.id,
-                    since=walk.began,
+                    since=progress.began,
                 )
-                self._note_synced(connection, installation, now)
+                known = repository.get(
+                    connection, workspace=installation.workspace, installation_id=installation.id, lock=True
+                )
+                repository.save(connection, evolve(known, inventory_synced_at=progress.began, updated_at=now))
+            if missing:
+                _record(connection, installation, "resources_missing", now, {"resources": missing})
             self._follow(connection, workspace=installation.workspace, installation_id=installation.id, now=now)
         return SyncResult(
-            listed=walk.listed, pages=walk.pages, missing=missing, complete=complete, cursor=walk.cursor
+            listed=progress.listed,
+            pages=progress.pages,
+            missing=missing,
+            complete=progress.is_complete,
+            cursor=progress.cursor,
         )
 
-    def _note_synced(self, connection: Connection, installation: Installation, now: datetime) -> None:
-        """Remember that the inventory is whole, unless a delivery has said since that it must be listed anew."""
-        current = repository.get(
-            connection, workspace=installation.workspace, installation_id=installation.id, lock=True
-        )
-        repository.save(connection, evolve(current, inventory_synced_at=now, updated_at=now))
-
-    def _interrupt(self, walk: _Walk, error: ApiError) -> None:
-        """Keep what an interrupted listing tells of the installation: a credential that is no longer accepted."""
-        if not isinstance(error, ApiUnauthorizedError):
-            return
-        now = self._store.now()
-        status = InstallationStatus.NEEDS_REAUTHORISATION
-        installation = walk.installation
+    def _interrupted(self, progress: _Progress, error: ApiError) -> None:
+        """Bring the layers above in line with what was kept; a refused credential shows in the status."""
+        installation, now = progress.installation, self._store.now()
         with self._store.transaction() as connection:
-            repository.set_status(
-                connection,
-                workspace=installation.workspace,
-                installation_id=installation.id,
-                status=status,
-                reason=UNAUTHORIZED,
-                at=now,
-            )
-            record(
-                connection,
-                workspace=installation.workspace,
-                at=now,
-                actor="system",
-                verb="installation.status_changed",
-                entity="installation",
-                entity_id=installation.id,
-                reason=UNAUTHORIZED,
-                before={"status": installation.status},
-                after={"status": status},
-            )
+            if isinstance(error, ApiUnauthorizedError):
+                repository.set_status(
+                    connection,
+                    workspace=installation.workspace,
+                    installation_id=installation.id,
+                    status=InstallationStatus.NEEDS_REAUTHORISATION,
+                    reason="the provider refused its credential; connect the account again",
+                    at=now,
+                )
+                _record(connection, installation, "refused", now, {"status": "needs_reauthorisation"})
+            self._follow(connection, workspace=installation.workspace, installation_id=installation.id, now=now)
 
 
 def _check_listable(installation: Installation) -> None:
     if installation.status not in LISTABLE:
         raise ConflictError(
-            f"the installation is {installation.status}: {installation.status_reason or 'no reason is known'}",
+            f"the installation is {installation.status}, so the provider shows nothing of it",
             subject=installation.subject,
-            remedy="bring it back to active, then sync again",
+            remedy=installation.status_reason or "connect the account again",
         )
+
+
+def _record(
+    connection: Connection, installation: Installation, verb: str, now: datetime, after: dict[str, object]
+) -> None:
+    record(
+        connection,
+        workspace=installation.workspace,
+        at=now,
+        actor=f"provider:{installation.provider}",
+        verb=f"installation.{verb}",
+        entity="installation",
+        entity_id=installation.id,
+        after=after,
+    )

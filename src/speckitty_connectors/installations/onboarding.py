@@ -16,12 +16,14 @@ from ..providers.conversations import AwaitApproval, ChooseAccount, Connected
 from ..providers.registry import Registry
 from ..store.engine import Store
 from .attempts import Purpose
-from .conversations import CallbackUrl, Conversations, Turn
+from .conversations import Conversations
 from .establishing import GRANT, await_approval, connect, disconnect, forget_unused
 from .granting import Granting
 from .refusals import Refusal
 from .steps import Done, SendBrowser, Step, Waiting
+from .turns import CallbackUrl, Turn
 from .types import Follow, Installation, follow_nothing
+
 
 class Onboarding:
     """Connects accounts: the host shows each step to the person and comes back with what their browser brings.
@@ -179,7 +181,7 @@ class Onboarding:
                 return self._wait(turn, turn.answer)
             case Connected() if turn.tokens is not None and turn.answer.accounts:
                 return self._connect(turn, turn.answer, turn.tokens)
-        self._conversations.refuse(turn.attempt, Refusal.UNPROVEN)
+        raise self._conversations.refused(turn.attempt, Refusal.UNPROVEN)
 
     def _wait(self, turn: Turn, answer: AwaitApproval) -> Waiting:
         now = self._store.now()

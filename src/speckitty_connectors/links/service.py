@@ -1,24 +1,27 @@
-"""Layer 2: links members to their own identities, in the same conversations that connect accounts."""
+"""Layer 2: links members to their own identities, in conversations with the provider's plugin."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from attrs import evolve
 from sqlalchemy import Connection
 
 from ..credentials.apps import Apps
+from ..credentials.oauth import TokenAnswer
 from ..credentials.sessions import Sessions
 from ..credentials.vault import Vault
 from ..errors import ConflictError
 from ..http.session import Transport
 from ..identifiers import new_id
 from ..installations import repository as installations
-from ..installations.attempts import Purpose
-from ..installations.conversations import CallbackUrl, Conversations, Turn
+from ..installations.attempts import Attempt, Purpose
+from ..installations.conversations import Conversations
 from ..installations.granting import Granting
 from ..installations.refusals import Refusal
 from ..installations.steps import SendBrowser
+from ..installations.turns import CallbackUrl, Turn
 from ..providers.accounts import ExternalIdentity
 from ..providers.conversations import Linked
 from ..providers.registry import Registry
@@ -27,12 +30,12 @@ from ..store.engine import Store
 from . import repository
 from .types import LinkDone, LinkStatus, UserLink
 
-GRANT = "link_grant"
-"""What the vault calls a member's own grant."""
+LINK_GRANT: Final = "link_grant"
+"""What the vault calls the credential of a link."""
 
 
 class Links:
-    """Links members; it is optional, and nothing that the workspace shares depends on it.
+    """Links members; many under one installation, each with a grant of their own that nobody else depends on.
 
     Args:
         store: the database.
@@ -55,17 +58,24 @@ class Links:
         callback_url: CallbackUrl,
     ) -> None:
         self._store = store
-        self._vault = vault
         self._apps = apps
+        self._vault = vault
         granting = Granting(store, registry, vault, sessions, transport)
         self._conversations = Conversations(store, registry, apps, vault, granting, callback_url)
 
     def begin(self, *, workspace: str, member: str, session: str, installation_id: str) -> SendBrowser:
         """Begin to link a member under an installation.
 
+        Args:
+            workspace: the workspace.
+            member: who links, as the host knows them.
+            session: a value that only this browser session has; whoever comes back without it is refused.
+            installation_id: the installation.
+
         Raises:
             NotFoundError: the workspace has no such installation.
-            ConflictError: the installation is gone.
+            ConflictError: the installation isn't connected any more, or not yet.
+            ConfigurationError: the workspace, the member or the browser session is empty.
             OnboardingRefusedError: the plugin refused.
         """
         with self._store.reading() as connection:
@@ -73,9 +83,9 @@ class Links:
             app = self._apps.of(connection, installation)
         if not installation.is_live:
             raise ConflictError(
-                f"the installation is {installation.status}",
+                f"the installation is {installation.status}, so nobody can link under it",
                 subject=installation.subject,
-                remedy="connect the account again, then link",
+                remedy="connect the account first",
             )
         return self._conversations.begin(
             purpose=Purpose.LINK,
@@ -91,8 +101,16 @@ class Links:
     ) -> SendBrowser | LinkDone:
         """Go on with what a browser brought back from the provider.
 
+        The member becomes the identity that the grant proves, whatever was linked to them before.
+
+        Args:
+            provider: provider key in the callback URL.
+            session: the browser session of whoever came back.
+            parameters: the query of the URL; one in which a parameter stands twice must be refused before.
+            host: host in the callback URL; the provider's own where not given.
+
         Raises:
-            OnboardingRefusedError: anything isn't as it was begun, or the identity is another member's.
+            OnboardingRefusedError: anything isn't as it was begun, or another member has that identity.
             ApiError: the provider didn't answer; the person has to start again.
         """
         turn = self._conversations.resume(
@@ -101,12 +119,12 @@ class Links:
         sent = self._conversations.send(turn)
         if sent is not None:
             return sent
-        if not isinstance(turn.answer, Linked) or turn.tokens is None:
-            self._conversations.refuse(turn.attempt, Refusal.UNPROVEN)
+        if not isinstance(turn.answer, Linked) or turn.tokens is None or not turn.answer.identity.id:
+            raise self._conversations.refused(turn.attempt, Refusal.UNPROVEN)
         with self._store.transaction() as connection:
-            link = self._link(connection, turn, turn.answer.identity)
+            link = self._link(connection, turn, turn.answer.identity, turn.tokens)
         if link is None:
-            self._conversations.refuse(turn.attempt, Refusal.ALREADY_LINKED)
+            raise self._conversations.refused(turn.attempt, Refusal.ALREADY_LINKED)
         return LinkDone(link=link)
 
     def list(
@@ -120,86 +138,96 @@ class Links:
         return tuple(found)
 
     def revoke(self, *, workspace: str, link_id: str, actor: str, reason: str = "") -> UserLink:
-        """End a link and forget its token; the installation and everybody else's links stay.
+        """End a link and forget its grant; the installation and everybody else's links stay as they are.
 
         Raises:
             NotFoundError: the workspace has no such link.
         """
+        now = self._store.now()
         with self._store.transaction() as connection:
             link = repository.get(connection, workspace=workspace, link_id=link_id)
-            if link.status is LinkStatus.REVOKED:
+            if link.status is LinkStatus.REVOKED and not link.credential_id:
                 return link
-            if link.credential_id:
-                self._vault.forget(connection, workspace=workspace, credential_id=link.credential_id)
-            now = self._store.now()
             revoked = evolve(
                 link, status=LinkStatus.REVOKED, status_reason=reason, credential_id="", updated_at=now
             )
             repository.save(connection, revoked)
-            self._record(connection, revoked, "link.revoked", actor, reason=reason, before=link)
-            return revoked
+            self._forget(connection, link)
+            self._record(connection, revoked, "revoked", actor, link)
+        return revoked
 
-    def _link(self, connection: Connection, turn: Turn, identity: ExternalIdentity) -> UserLink | None:
-        """Write the link and return it; None where another member holds the identity."""
+    def _link(
+        self, connection: Connection, turn: Turn, identity: ExternalIdentity, tokens: TokenAnswer
+    ) -> UserLink | None:
+        """Write the link, or return None where the identity is another member's."""
         attempt, now = turn.attempt, self._store.now()
         scope = {"workspace": attempt.workspace, "installation_id": attempt.installation_id}
-        holder = repository.find_identity(connection, external_id=identity.id, **scope)
+        installations.get(connection, **scope, lock=True)  # links under one installation are written one by one
+        holder = repository.find_identity(connection, **scope, external_id=identity.id)
         if holder is not None and holder.member != attempt.member:
             if holder.status is not LinkStatus.REVOKED:
                 return None
             repository.remove(connection, holder)
-        known = repository.find_member(connection, member=attempt.member, **scope)
-        if known is not None and known.credential_id:
-            self._vault.forget(connection, workspace=attempt.workspace, credential_id=known.credential_id)
-        link = UserLink(
+            self._forget(connection, holder)
+        known = repository.find_member(connection, **scope, member=attempt.member)
+        link = evolve(
+            known or self._blank(attempt, identity),
+            external_id=identity.id,
+            external_name=identity.name,
+            status=LinkStatus.ACTIVE,
+            status_reason="",
+            credential_id=self._sealed(connection, attempt, tokens),
+            updated_at=now,
+        )
+        if known is None:
+            repository.add(connection, link)
+        else:
+            repository.save(connection, link)
+            self._forget(connection, known)
+        self._record(connection, link, "linked", f"member:{attempt.member}", known)
+        return link
+
+    def _blank(self, attempt: Attempt, identity: ExternalIdentity) -> UserLink:
+        now = self._store.now()
+        return UserLink(
             workspace=attempt.workspace,
-            id=known.id if known else new_id(),
+            id=new_id(),
             installation_id=attempt.installation_id,
             member=attempt.member,
             provider=attempt.provider,
             host=attempt.host,
             external_id=identity.id,
-            external_name=identity.name,
-            credential_id=self._sealed(connection, turn),
-            created_at=known.created_at if known else now,
+            created_at=now,
             updated_at=now,
         )
-        (repository.save if known else repository.add)(connection, link)
-        self._record(connection, link, "link.made", f"member:{link.member}", before=known)
-        return link
 
-    def _sealed(self, connection: Connection, turn: Turn) -> str:
-        if turn.tokens is None:
-            return ""
+    def _sealed(self, connection: Connection, attempt: Attempt, tokens: TokenAnswer) -> str:
         return self._vault.seal_new(
             connection,
-            workspace=turn.attempt.workspace,
-            provider=turn.attempt.provider,
-            host=turn.attempt.host,
-            kind=GRANT,
-            values=turn.tokens.values,
-            expires_at=turn.tokens.expires_at,
+            workspace=attempt.workspace,
+            provider=attempt.provider,
+            host=attempt.host,
+            kind=LINK_GRANT,
+            values=tokens.values,
+            expires_at=tokens.expires_at,
         )
 
+    def _forget(self, connection: Connection, link: UserLink) -> None:
+        if link.credential_id:
+            self._vault.forget(connection, workspace=link.workspace, credential_id=link.credential_id)
+
     def _record(
-        self,
-        connection: Connection,
-        link: UserLink,
-        verb: str,
-        actor: str,
-        *,
-        reason: str = "",
-        before: UserLink | None = None,
+        self, connection: Connection, link: UserLink, verb: str, actor: str, before: UserLink | None
     ) -> None:
         record(
             connection,
             workspace=link.workspace,
-            at=link.updated_at,
+            at=self._store.now(),
             actor=actor,
-            verb=verb,
+            verb=f"link.{verb}",
             entity="link",
             entity_id=link.id,
-            reason=reason,
-            before={"status": before.status, "external_id": before.external_id} if before else {},
-            after={"status": link.status, "external_id": link.external_id},
+            reason=link.status_reason,
+            before={"status": before.status, "identity": before.external_id} if before else None,
+            after={"status": link.status, "identity": link.external_id, "member": link.member},
         )

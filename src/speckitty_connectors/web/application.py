@@ -1,8 +1,8 @@
 """The WSGI application: where providers post to, and where browsers come back to.
 
-    POST /webhooks/<provider>/<end point>     a delivery; without an end point, the provider's only app
-    GET  /callback/<provider>/<host>          a browser returns from the provider
-    POST /callback/<provider>/<host>          a person picked among several accounts
+POST /webhooks/<provider>/<end point>     a delivery; without an end point, the provider's only app
+GET  /callback/<provider>/<host>          a browser returns from the provider
+POST /callback/<provider>/<host>          a person picked among several accounts
 """
 
 from __future__ import annotations
@@ -86,7 +86,9 @@ class Application:
         pairs = _pairs(str(environ.get("QUERY_STRING", "")))
         parameters = dict(pairs)
         if len(parameters) != len(pairs):
-            return pages.html(HTTPStatus.BAD_REQUEST, "A parameter stands twice", "Start again from your workspace.")
+            return pages.html(
+                HTTPStatus.BAD_REQUEST, "A parameter stands twice", "Start again from your workspace."
+            )
         return self._converse(environ, lambda visitor: self._land(visitor, provider, host, parameters))
 
     def _land(self, visitor: Visitor, provider: str, host: str, parameters: dict[str, str]) -> Step:
@@ -131,10 +133,8 @@ def headers_of(environ: Environ) -> Sequence[tuple[str, str]]:
     """Return the request's headers under their wire names, in lower case."""
     names = [name for name in environ if name.startswith("HTTP_")]
     headers = [(name[5:].replace("_", "-").lower(), str(environ[name])) for name in names]
-    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        if environ.get(name):
-            headers.append((name.replace("_", "-").lower(), str(environ[name])))
-    return headers
+    unprefixed = [name for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if environ.get(name)]
+    return headers + [(name.replace("_", "-").lower(), str(environ[name])) for name in unprefixed]
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

@@ -11,7 +11,11 @@ from attrs import frozen
 from ..errors import ConnectorsError
 from ..installations.steps import Done, PickAccount, SendBrowser, Step, Waiting
 
-SAFE_HEADERS = (("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer"), ("X-Content-Type-Options", "nosniff"))
+SAFE_HEADERS = (
+    ("Cache-Control", "no-store"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+)
 """A callback's URL carries one-time values: neither caches nor the next site may see them."""
 
 
@@ -70,7 +74,8 @@ def present(step: Step) -> Page:
 def _choice(step: PickAccount) -> Page:
     kind = "checkbox" if step.several else "radio"
     options = "".join(
-        f'<p><label><input type="{kind}" name="account" value="{escape(account.id)}"> {escape(account.name)}</label></p>'
+        f'<p><label><input type="{kind}" name="account" value="{escape(account.id)}"> '
+        f"{escape(account.name)}</label></p>"
         for account in step.accounts
     )
     state = f'<input type="hidden" name="state" value="{escape(step.state)}">'
@@ -79,4 +84,6 @@ def _choice(step: PickAccount) -> Page:
 
 def _page(status: int, title: str, content: str) -> Page:
     document = f"<!doctype html><meta charset=utf-8><title>{escape(title)}</title><h1>{escape(title)}</h1>{content}"
-    return Page(status=status, headers=(("Content-Type", "text/html; charset=utf-8"), *SAFE_HEADERS), body=document.encode())
+    return Page(
+        status=status, headers=(("Content-Type", "text/html; charset=utf-8"), *SAFE_HEADERS), body=document.encode()
+    )

@@ -1,0 +1,175 @@
+"""The command line as an operator uses it: a real server, recorded deliveries, and both databases."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from sqlalchemy import func, select
+
+from speckitty_connectors import KeyRing
+from speckitty_connectors.inbox.tables import inbox
+from speckitty_connectors.store.engine import Store
+
+PROVIDER = "github"
+WEBHOOK_SECRET = "a-webhook-secret-of-this-test"
+ROUTE_SECONDS = 60.0
+
+SETTINGS = """
+[[apps]]
+provider = "github"
+client_id = "Iv1.client"
+client_secret = "env:CLIENT_SECRET"
+private_key = "file:app.pem"
+webhook_secrets = ["env:WEBHOOK_SECRET"]
+settings = { slug = "kitty" }
+"""
+
+
+class Operator:
+    """Somebody at a shell, with settings in a folder and secrets in the environment."""
+
+    def __init__(self, folder: Path, database_url: str) -> None:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+        (folder / "app.pem").write_bytes(pem)
+        self.config = folder / "connectors.toml"
+        self.config.write_text(SETTINGS)
+        self.environment = {
+            **os.environ,
+            "SPECKITTY_CONNECTORS_CONFIG": str(self.config),
+            "SPECKITTY_CONNECTORS_DATABASE_URL": database_url,
+            "SPECKITTY_CONNECTORS_KEYS": f"test:{KeyRing.new_key().reveal()}",
+            "CLIENT_SECRET": "the-client-secret",
+            "WEBHOOK_SECRET": WEBHOOK_SECRET,
+        }
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command to its end."""
+        command = [sys.executable, "-m", "speckitty_connectors.cli", *arguments]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+
+    @contextmanager
+    def serving(self) -> Iterator[str]:
+        """Run the server while the block runs, and give the webhook URL that it prints."""
+        command = [sys.executable, "-u", "-m", "speckitty_connectors.cli", "serve", "--port", "0", "--upgrade"]
+        server = subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, text=True)
+        assert server.stdout is not None
+        try:
+            port = ""
+            while not port:
+                line = server.stdout.readline()
+                assert line, "the server ended by itself"
+                found = re.fullmatch(r"listening on http://127\.0\.0\.1:(\d+)\n", line)
+                port = found.group(1) if found else ""
+            yield f"http://127.0.0.1:{port}/webhooks/{PROVIDER}"
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+            server.stdout.close()
+
+    def send(self, path: Path, url: str, *options: str) -> tuple[int, list[dict[str, object]]]:
+        """Send recordings; return the exit code and what was answered to each."""
+        arguments = ("send", PROVIDER, str(path), "--url", url, "--secret-env", "WEBHOOK_SECRET", "--json")
+        done = self.run(*arguments, *options)
+        return done.returncode, json.loads(done.stdout)
+
+
+@pytest.fixture
+def operator(tmp_path: Path, database_url: str) -> Operator:
+    """Somebody at a shell, on SQLite and on PostgreSQL."""
+    return Operator(tmp_path, database_url)
+
+
+def outcomes(store: Store) -> Counter[str]:
+    """Wait until nothing waits to be routed; return how many deliveries have which outcome."""
+    end = time.monotonic() + ROUTE_SECONDS
+    while time.monotonic() < end:
+        with store.reading() as connection:
+            rows = connection.execute(
+                select(inbox.c.state, inbox.c.outcome, func.count()).group_by("state", "outcome")
+            )
+            found = {(row.state, row.outcome): row.count for row in rows}
+        if all(state not in {"pending", "running"} for state, _ in found):
+            return Counter({f"{state} {outcome}": count for (state, outcome), count in found.items()})
+        time.sleep(0.2)
+    raise AssertionError(f"deliveries still wait: {found}")
+
+
+def test_every_recorded_delivery_gets_an_answer_and_a_typed_outcome(
+    operator: Operator, store: Store, corpus: Path
+) -> None:
+    """Each is answered with 2xx and ends in a stored outcome; broken ones store nothing; a repeat adds nothing."""
+    with operator.serving() as url:
+        refused, answers = operator.send(corpus / PROVIDER, url, "--tamper")
+        assert refused == 0
+        assert all(400 <= int(str(answer["status"])) < 500 for answer in answers)
+        assert not outcomes(store)
+
+        accepted, answers = operator.send(corpus / PROVIDER, url)
+        assert accepted == 0
+        assert all(200 <= int(str(answer["status"])) < 300 for answer in answers)
+        first = outcomes(store)
+        assert first.total() == len(answers) > 200
+        assert set(first) <= {"done event", "done lifecycle", "done ignored", "done handshake"}
+
+        again, answers = operator.send(corpus / PROVIDER, url)
+        assert again == 0
+        assert {answer["answer"] for answer in answers} == {"duplicate"}
+        assert outcomes(store) == first
+
+
+def test_a_recording_of_ones_own_is_sent_and_explained(operator: Operator, tmp_path: Path) -> None:
+    """One file needs only its kind; afterwards the operator can ask what became of it."""
+    recording = tmp_path / "star.json"
+    recording.write_text('{"action": "created", "sender": {"id": 1}}')
+    with operator.serving() as url:
+        code, answers = operator.send(recording, url, "--kind", "star")
+    assert (code, answers[0]["status"]) == (0, 202)
+    listed = operator.run("review", "list", "--json")
+    assert (listed.returncode, json.loads(listed.stdout)) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("explain", "nothing", "--workspace", "w1"), 1, "error: no delivery of that id"),
+        (("send", PROVIDER, "missing.json", "--url", "x", "--secret-env", "S"), 2, "missing.json"),
+        (("send", PROVIDER, ".", "--url", "http://127.0.0.1:9/", "--secret-env", "NOT_SET"), 1, "NOT_SET"),
+        (("installations",), 2, "WORKSPACE"),
+        (("db", "current"), 0, ""),
+        (("keys", "new"), 0, ""),
+        (("providers", "--json"), 0, ""),
+        (("installations", "w1"), 0, ""),
+        (("mappings", "w1"), 0, ""),
+        (("apps",), 0, ""),
+    ],
+)
+def test_commands_end_with_their_documented_codes(
+    operator: Operator, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    """What fails says so in one line on standard error, without a traceback; what works ends with 0."""
+    done = operator.run(*arguments)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+    assert said in done.stderr
+
+
+def test_the_demo_tells_the_whole_story(operator: Operator) -> None:
+    """The demo ends with 0 and shows a routed, a reviewed, an ignored and a refused delivery."""
+    done = operator.run("demo")
+    assert done.returncode == 0, done.stderr
+    for part in ("connected: organization octo-org", "25 resources on 3 pages", "to project:apollo: done"):
+        assert part in done.stdout
+    for part in ("review by rule no_mapping", "it means ignored", "refused: nothing is stored"):
+        assert part in done.stdout
