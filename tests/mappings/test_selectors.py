@@ -69,4 +69,4 @@ def test_an_event_without_git_facts_matches_no_branch_and_no_path(selector: Sele
 def test_a_selector_of_anything_but_words_is_refused(blank: object) -> None:
     """A blank entry, or a text where a tuple belongs, is an error and not a selector that matches by accident."""
     with pytest.raises((TypeError, ValueError)):
-        Selector(branches=blank)  # type: ignore[arg-type]
+        Selector(branches=blank)  # type: ignore[arg-type]  # what the test is about

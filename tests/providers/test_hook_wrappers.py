@@ -106,7 +106,7 @@ def test_a_wrapped_listing_is_still_lazy() -> None:
     provider = registry.register(Slow())
     recorder = Recorder()
     registry.wrap(recorder)
-    pages = provider.list_resources(Listing(app=APP, account=Account(id="1"), session=None))  # type: ignore[arg-type]
+    pages = provider.list_resources(Listing(app=APP, account=Account(id="1"), session=None))  # type: ignore[arg-type]  # what the test is about
     assert (recorder.seen, made) == (["generator"], [])
     assert next(pages).cursor == "first"
     assert made == ["first"]

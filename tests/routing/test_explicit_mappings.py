@@ -32,7 +32,7 @@ def mapping(number: int, resource: str, target: str, **values: object) -> Resour
         "updated_at": MOMENT,
         **values,
     }
-    return ResourceMapping(**given)  # type: ignore[arg-type]
+    return ResourceMapping(**given)  # type: ignore[arg-type]  # what the test is about
 
 
 def event(*resources: str, **values: object) -> Event:
@@ -41,7 +41,7 @@ def event(*resources: str, **values: object) -> Event:
         ResourceReference(kind=kind, id=external_id)
         for kind, _, external_id in (resource.partition("/") for resource in resources)
     )
-    return Event(kind="push", resources=references, **values)  # type: ignore[arg-type]
+    return Event(kind="push", resources=references, **values)  # type: ignore[arg-type]  # what the test is about
 
 
 def decide(mappings: list[ResourceMapping], happened: Event) -> Conclusion:

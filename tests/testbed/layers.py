@@ -32,7 +32,7 @@ def add_installation(store: Store, workspace: str = "w1", account_id: str = "7",
         "updated_at": MOMENT,
         **values,
     }
-    installation = Installation(**given)  # type: ignore[arg-type]
+    installation = Installation(**given)  # type: ignore[arg-type]  # what the test is about
     with store.transaction() as connection:
         repository.add(connection, installation)
     return installation
