@@ -12,6 +12,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
+from sqlalchemy.engine.interfaces import ReflectedIndex
 
 import speckitty_connectors
 from speckitty_connectors.errors import ConfigurationError
@@ -57,6 +58,12 @@ def _all_tables() -> None:
         import_module(f"speckitty_connectors.{path.parent.name}.tables")
 
 
+def describe_index(index: ReflectedIndex) -> str:
+    """Return an index with the words of its condition."""
+    conditions = [str(condition) for condition in index.get("dialect_options", {}).values()]
+    return repr((index["name"], index["column_names"], index["unique"], conditions))
+
+
 def describe(store: Store) -> Mapping[str, object]:
     """Return all that the database says of each table, in a form to compare."""
     with store.reading() as connection:
@@ -67,17 +74,7 @@ def describe(store: Store) -> Mapping[str, object]:
                 "primary key": inspector.get_pk_constraint(name),
                 "foreign keys": sorted(map(repr, inspector.get_foreign_keys(name))),
                 "unique": sorted(map(repr, inspector.get_unique_constraints(name))),
-                "indexes": sorted(
-                    repr(
-                        [
-                            index["name"],
-                            index["column_names"],
-                            index["unique"],
-                            *map(str, index.get("dialect_options", {}).values()),
-                        ]
-                    )
-                    for index in inspector.get_indexes(name)
-                ),
+                "indexes": sorted(map(describe_index, inspector.get_indexes(name))),
             }
             for name in inspector.get_table_names()
             if name != migrations.REVISION_TABLE
