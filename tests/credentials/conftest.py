@@ -57,6 +57,30 @@ def private_key() -> str:
 
 
 @pytest.fixture
+def other_private_key() -> str:
+    """The PEM of another RSA key."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    encoded = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return encoded.decode()
+
+
+@pytest.fixture
+def rsa_pems() -> dict[str, str]:
+    """Forms of one RSA key, usable and not."""
+    return {
+        "PKCS#1": pem(serialization.PrivateFormat.TraditionalOpenSSL),
+        "PKCS#8": pem(serialization.PrivateFormat.PKCS8),
+        "password": pem(serialization.PrivateFormat.PKCS8, b"password"),
+        "public": new_rsa_key()
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode(),
+    }
+
+
+@pytest.fixture
 def keys() -> KeyRing:
     """A ring of one key."""
     return KeyRing.from_configuration({"2026": KeyRing.new_key()})

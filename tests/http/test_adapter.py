@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import socket
 import threading
 import traceback
@@ -94,6 +95,19 @@ def test_a_connection_is_kept_for_the_next_call(stack: ExitStack) -> None:
     for _ in range(3):
         assert session.get("/").json() == []
     assert len({request.client for request in host.received}) == 1
+
+
+def test_a_forked_process_has_connections_of_its_own(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker never speaks on a connection that its parent left open."""
+    host = stack.enter_context(provider_host(lambda request: Reply(body=b"[]")))
+    session = session_to(stack, host.address)
+    session.get("/")
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    session.get("/")
+    session.get("/")
+    parents, first, second = (request.client for request in host.received)
+    assert parents != first
+    assert first == second
 
 
 def test_nothing_of_the_environment_is_sent_or_obeyed(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import update
 
 from speckitty_connectors import BodyHandshake, HexHmac, StandardWebhooks
 from speckitty_connectors.inbox.repository import find, load_delivery
@@ -232,29 +230,6 @@ def test_recorded_bodies_are_all_accepted(store: Store, corpus: Path) -> None:
     answers = {path.name: receiver.post(path.read_bytes(), delivery=path.name).status for path in files}
     assert files
     assert set(answers.values()) == {202}
-
-
-# --- nothing is acknowledged before its commit -----------------------------------------------------------------
-
-
-@pytest.fixture
-def broken_commit(receiver: Receiver) -> Iterator[None]:
-    """Every commit fails from now on."""
-
-    def fail(_: object) -> None:
-        raise OperationalError("COMMIT", {}, Exception("the disk is full"))
-
-    event.listen(receiver.store.engine, "commit", fail)
-    yield
-    event.remove(receiver.store.engine, "commit", fail)
-
-
-@pytest.mark.usefixtures("broken_commit")
-def test_a_commit_that_fails_is_no_acknowledgement(receiver: Receiver) -> None:
-    """Where the commit can't happen the provider is asked to come again, and nothing is there."""
-    answer = receiver.post()
-    assert (answer.status, answer.code, answer.retry_after_seconds) == (503, "unavailable", 1)
-    assert not receiver.rows()
 
 
 def test_arrival_is_told_by_the_stores_clock(database_url: str, clock: FrozenClock) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from speckitty_connectors import Change, Lifecycle, Resource, ResourceReference, Target
+from speckitty_connectors import Account, Change, Lifecycle, Resource, ResourceReference, Target
 from speckitty_connectors.installations import lifecycle, repository
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.mappings.lifecycle import follow
@@ -144,3 +144,16 @@ def test_a_mapping_stays_with_a_resource_that_is_rekeyed(
         follow(connection, workspace="w1", installation_id=installation.id, now=LATER)
     kept = Mappings(store).get(workspace="w1", mapping_id=mapping.id)
     assert (kept.resource_external_id, kept.state) == ("c1", MappingState.ACTIVE)
+
+
+def test_a_transfer_orphans_the_mapping_where_the_resource_left(
+    store: Store, installation: Installation, mapping: ResourceMapping
+) -> None:
+    """Only the receiving account is told, and the mapping under the other one follows all the same."""
+    receiver = add_installation(store, account_id="8")
+    told = Lifecycle(
+        change=Change.RESOURCE_TRANSFERRED, account=Account(id="8"), resources=(MENU,), occurred_at=LATER
+    )
+    with store.transaction() as connection:
+        lifecycle.apply(connection, installation=receiver, lifecycle=told, now=LATER, follow=follow)
+    assert state_of(store, mapping) == (MappingState.ORPHANED, "the resource is transferred")

@@ -98,8 +98,8 @@ class Inbound:
             body=body,
             replayable=replayable,
         )
-        with self.store.transaction() as connection:
-            record(connection, arrival)
+        record(self.store, arrival)
+        with self.store.reading() as connection:
             newest = select(inbox.c.id).where(inbox.c.endpoint_id == endpoint.id).order_by(inbox.c.id.desc())
             event_id: str = connection.execute(newest.limit(1)).scalar_one()
             return event_id

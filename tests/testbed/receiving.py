@@ -36,10 +36,13 @@ class Receiver:
     Args:
         store: migrated and empty.
         routed_kinds: what the host asks for.
+        scheme: name of the scheme that the provider signs by; the strongest where not given.
         rules: changes to the fake provider's webhook rules.
     """
 
-    def __init__(self, store: Store, *, routed_kinds: frozenset[str] | None = None, **rules: Any) -> None:
+    def __init__(
+        self, store: Store, *, routed_kinds: frozenset[str] | None = None, scheme: str = "", **rules: Any
+    ) -> None:
         self.store = store
         self.rules: WebhookRules = attrs.evolve(MANIFEST.webhooks, **rules)
         plugin = FakeProvider()
@@ -50,7 +53,7 @@ class Receiver:
         self.inbox = Inbox(
             store, self.registry, self.vault, {"fake": routed_kinds} if routed_kinds is not None else None
         )
-        self.scheme = next(iter(self.rules.schemes))
+        self.scheme = scheme or next(iter(self.rules.schemes))
         self.endpoint = self.add_endpoint()
         self.secret_id = self.add_secret(SECRET).credential_id
 

@@ -71,9 +71,6 @@ def check_registration(
     if not client_id.strip() or not Secret(client_secret).reveal_bytes().strip():
         _refuse("the client id or the client secret is empty", subject, "copy both from the app's page")
     _check_settings(manifest, settings, subject)
-    schemes = manifest.webhooks.schemes
-    if webhook_scheme is not None and webhook_scheme not in schemes:
-        _refuse(f"there is no scheme {webhook_scheme!r}", subject, f"name one of these: {', '.join(schemes)}")
     return Registration(
         provider=manifest.provider,
         host=name,
@@ -83,7 +80,7 @@ def check_registration(
         client_secret=Secret(client_secret),
         private_key=_checked_key(manifest, private_key, subject),
         webhook_secrets=tuple(check_webhook_secret(Secret(secret), subject=subject) for secret in webhook_secrets),
-        webhook_scheme=webhook_scheme or next(iter(schemes)),
+        webhook_scheme=_checked_scheme(manifest, webhook_scheme, subject),
     )
 
 
@@ -125,6 +122,13 @@ def _check_settings(manifest: Manifest, settings: Mapping[str, str], subject: st
         _refuse(f"these settings are missing: {', '.join(missing)}", subject, f"give them ({wanted})")
     if unknown:
         _refuse(f"these settings aren't known: {', '.join(unknown)}", subject, "leave them out; they are public")
+
+
+def _checked_scheme(manifest: Manifest, scheme: str | None, subject: str) -> str:
+    schemes = manifest.webhooks.schemes
+    if scheme is not None and scheme not in schemes:
+        _refuse(f"there is no scheme {scheme!r}", subject, f"name one of these: {', '.join(schemes)}")
+    return scheme or next(iter(schemes))
 
 
 def _checked_key(manifest: Manifest, private_key: Secret | str | None, subject: str) -> Secret | None:

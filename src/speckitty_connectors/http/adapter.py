@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
@@ -130,6 +130,7 @@ class GuardedAdapter(HTTPAdapter):
         self._call_seconds = call_seconds
         self._body_limit = body_limit
         self._certificates = certificates
+        self._process = os.getpid()
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
@@ -146,6 +147,7 @@ class GuardedAdapter(HTTPAdapter):
             ApiError: the answer is too large, or packed although it may not be.
         """
         origin = self.egress.check(request.url or "")
+        self._leave_parents_connections()
         # Packed, a small answer could grow without end.
         request.headers["Accept-Encoding"] = "identity"
         failure: ApiError
@@ -161,6 +163,12 @@ class GuardedAdapter(HTTPAdapter):
             failure = error.with_traceback(None)
         # Raised here, the error has no frame or cause that holds the request and its secrets.
         raise failure
+
+    def _leave_parents_connections(self) -> None:
+        """Start with no connection in a forked process: the open ones are its parent's, who speaks on them."""
+        if self._process != os.getpid():
+            self.init_poolmanager(DEFAULT_POOLSIZE, DEFAULT_POOLSIZE)
+            self._process = os.getpid()
 
     def _exchange(self, request: requests.PreparedRequest) -> requests.Response:
         answer = super().send(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,9 +11,11 @@ from ..credentials.vault import Vault
 from ..errors import ConnectorsError
 from ..providers.registry import Registry
 from ..providers.statuses import PluginUnavailableError
+from ..store.deadline import within
 from ..store.engine import Store
 from .answers import ACCEPTED, CONFLICT, DUPLICATE, IGNORED, UNAVAILABLE, Answer, refused
-from .principals import Principals
+from .content import Members
+from .principals import Principals, Verified
 from .reception import Reception
 from .refusals import DeliveryRefusedError, UnknownProviderError
 from .repository import Arrival, Recorded, digest_of, record
@@ -81,31 +82,14 @@ class Inbox:
         headers = select_headers(request.headers, reception.read)
         media_type = reception.media_type(headers)
         body = read_body(request.body, reception.rules.body_limit)
-        deadline = time.monotonic() + ANSWER_SECONDS
-        verified = self._principals.verify(
-            reception.manifest, request.endpoint_id, headers, body, within_seconds=ANSWER_SECONDS
-        )
-        members = reception.members(media_type, body)
-        if handshake := reception.handshake(members):
-            return handshake
-        kind = reception.kind(headers)
-        digest = digest_of(kind, body)
-        arrival = Arrival(
-            endpoint=verified.endpoint,
-            provider=reception.manifest.provider,
-            delivery_id=reception.delivery_id(headers, members) or f"{DIGEST_PREFIX}{digest.hex()}",
-            kind=kind,
-            digest=digest,
-            secret_id=verified.secret_id,
-            received_at=self._store.now(),
-            headers={name: value for name, value in headers.items() if name in reception.kept},
-            media_type=media_type,
-            body=body,
-            unrouted_reason=reception.unrouted_reason(kind),
-            replayable=is_replayable(verified.scheme),
-        )
-        with self._store.transaction(within_seconds=deadline - time.monotonic()) as connection:
-            return ANSWERS[record(connection, arrival)]
+        with within(ANSWER_SECONDS):
+            verified = self._principals.verify(reception.manifest, request.endpoint_id, headers, body)
+            members = reception.members(media_type, body)
+            handshake = reception.handshake(members)
+            if handshake is not None:
+                return handshake
+            arrival = self._arrival(reception, verified, headers, members, body)
+            return ANSWERS[record(self._store, arrival)]
 
     def _reception(self, provider: str) -> Reception:
         """Return the prepared checks of a provider.
@@ -126,3 +110,24 @@ class Inbox:
         routed_kinds = self._routed_kinds.get(provider)
         self._receptions[provider] = Reception.of(manifest, routed_kinds)
         return self._receptions[provider]
+
+    def _arrival(
+        self, reception: Reception, verified: Verified, headers: Mapping[str, str], members: Members, body: bytes
+    ) -> Arrival:
+        """Put together what is stored of a verified request."""
+        kind = reception.kind(headers)
+        digest = digest_of(kind, body)
+        return Arrival(
+            endpoint=verified.endpoint,
+            provider=reception.manifest.provider,
+            delivery_id=reception.delivery_id(headers, members) or f"{DIGEST_PREFIX}{digest.hex()}",
+            kind=kind,
+            digest=digest,
+            secret_id=verified.secret_id,
+            received_at=self._store.now(),
+            headers={name: value for name, value in headers.items() if name in reception.kept},
+            media_type=reception.media_type(headers),
+            body=body,
+            unrouted_reason=reception.unrouted_reason(kind),
+            replayable=is_replayable(verified.scheme),
+        )

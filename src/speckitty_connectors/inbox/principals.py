@@ -106,8 +106,6 @@ class Principals:
         endpoint_id: str,
         headers: Mapping[str, str],
         body: bytes,
-        *,
-        within_seconds: float,
     ) -> Verified:
         """Return who proved the request; an unknown end point costs what a wrong signature costs.
 
@@ -121,19 +119,19 @@ class Principals:
         now = self._store.now()
         kept = self._kept.get((manifest.provider, endpoint_id))
         if kept is None or not kept.is_fresh(now):
-            return self._open(manifest, endpoint_id, now, within_seconds).verify(headers, body, now)
+            return self._open(manifest, endpoint_id, now).verify(headers, body, now)
         try:
             return kept.verify(headers, body, now)
         except VerificationRefusedError:
-            principal = self._open(manifest, endpoint_id, now, within_seconds)
+            principal = self._open(manifest, endpoint_id, now)
             if principal.secrets.keys() <= kept.secrets.keys():
                 raise
             return principal.verify(headers, body, now)
 
-    def _open(self, manifest: Manifest, endpoint_id: str, now: datetime, within_seconds: float) -> Principal:
+    def _open(self, manifest: Manifest, endpoint_id: str, now: datetime) -> Principal:
         """Read an end point and open its secrets; one that doesn't exist gets a secret that nobody has."""
         schemes = manifest.webhooks.schemes
-        with self._store.reading(within_seconds=within_seconds) as connection:
+        with self._store.reading() as connection:
             known = _may_be_an_id(endpoint_id)
             endpoint = find_endpoint(connection, manifest.provider, endpoint_id) if known else None
             used = {secret.scheme for secret in endpoint.secrets} if endpoint else set()

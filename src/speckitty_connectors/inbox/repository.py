@@ -10,7 +10,7 @@ from functools import cache
 
 import attrs
 from attrs import frozen
-from sqlalchemy import Connection, Dialect, bindparam, case, exists, insert, select
+from sqlalchemy import Connection, Dialect, Insert, bindparam, case, exists, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..credentials.endpoints import Endpoint
@@ -20,7 +20,8 @@ from ..identifiers import new_id
 from ..providers.deliveries import Delivery
 from ..providers.manifest import Manifest
 from ..store.claims import DONE, PARKED, PENDING, ClaimQueue
-from .compiled import CompiledInsert
+from ..store.engine import Store
+from .compiled import CompiledInsert, given
 from .content import read_content
 from .reception import CONFLICT_MARK
 from .tables import inbox, inbox_bodies
@@ -122,20 +123,23 @@ def digest_of(kind: str, body: bytes) -> bytes:
     return digest.digest()
 
 
-def record(connection: Connection, arrival: Arrival) -> Recorded:
-    """Store a delivery unless it is there; what is unclear is stored as well, but not to be routed.
+def record(store: Store, arrival: Arrival) -> Recorded:
+    """Store a delivery unless it is there, and return after the commit.
 
-    A re-delivery of a parked row makes it due again. The same delivery id with other content becomes a row
-    of its own in the state ``conflict``; the same content under another id, where a stranger could have sent
-    it, one in the state ``replay_suspect``.
+    What is unclear is stored as well, but not to be routed: the same delivery id with other content becomes a
+    row of its own in the state ``conflict``; the same content under another id, where a stranger could have
+    sent it, one in the state ``replay_suspect``. A re-delivery of a parked row makes it due again.
 
     Raises:
         StoreUnavailableError: the database didn't take it.
     """
     state = DONE if arrival.unrouted_reason else PENDING
-    if not _insert(connection, arrival, arrival.delivery_id, state=state):
-        return _meet_again(connection, arrival)
-    return Recorded.IGNORED if arrival.unrouted_reason else Recorded.ACCEPTED
+    if _insert(store, arrival, arrival.delivery_id, state=state):
+        return Recorded.IGNORED if arrival.unrouted_reason else Recorded.ACCEPTED
+    if _is_redelivery(store, arrival):
+        return Recorded.DUPLICATE
+    _insert(store, arrival, f"{arrival.delivery_id}{CONFLICT_MARK}{arrival.digest.hex()}", state=CONFLICT)
+    return Recorded.CONFLICT
 
 
 def find(connection: Connection, workspace: str, inbox_id: str) -> StoredDelivery | None:
@@ -175,22 +179,23 @@ def load_delivery(connection: Connection, workspace: str, inbox_id: str, manifes
     )
 
 
-def _meet_again(connection: Connection, arrival: Arrival) -> Recorded:
-    """Handle a delivery id that the end point has seen before."""
-    parameters = {"endpoint": arrival.endpoint.id, "delivery": arrival.delivery_id}
-    earlier = connection.execute(_EARLIER, parameters).one()
-    if earlier.body_digest != arrival.digest:
-        _insert(connection, arrival, f"{arrival.delivery_id}{CONFLICT_MARK}{arrival.digest.hex()}", state=CONFLICT)
-        return Recorded.CONFLICT
-    if earlier.state == PARKED:
-        ClaimQueue(inbox).rearm(connection, earlier.workspace_id, earlier.id)
-    return Recorded.DUPLICATE
+def _is_redelivery(store: Store, arrival: Arrival) -> bool:
+    """Say whether the delivery id came before with the same content; if that is parked, make it due again."""
+    with store.transaction() as connection:
+        earlier = connection.execute(
+            _EARLIER, {"endpoint": arrival.endpoint.id, "delivery": arrival.delivery_id}
+        ).one()
+        if earlier.body_digest != arrival.digest:
+            return False
+        if earlier.state == PARKED:
+            ClaimQueue(inbox).rearm(connection, earlier.workspace_id, earlier.id)
+        return True
 
 
-def _insert(connection: Connection, arrival: Arrival, delivery_id: str, *, state: str) -> bool:
-    """Store row and body; return False where the end point has that delivery id."""
+def _insert(store: Store, arrival: Arrival, delivery_id: str, *, state: str) -> bool:
+    """Store row and body in one transaction; return False where the end point has that delivery id."""
     endpoint, inbox_id = arrival.endpoint, new_id()
-    row = {
+    values = {
         "workspace_id": endpoint.workspace,
         "id": inbox_id,
         "endpoint_id": endpoint.id,
@@ -208,19 +213,45 @@ def _insert(connection: Connection, arrival: Arrival, delivery_id: str, *, state
         "same_digest": arrival.digest,
         "state_if_new": state,
         "state_if_seen": REPLAY_SUSPECT if state == PENDING and arrival.replayable else state,
+        "inbox_id": inbox_id,
+        "headers": arrival.headers,
+        "content_type": arrival.media_type,
+        "body": arrival.body,
     }
-    if not _row_insert(connection.dialect).execute(connection, row):
-        return False
-    if not arrival.unrouted_reason:
-        body = {
-            "workspace_id": endpoint.workspace,
-            "inbox_id": inbox_id,
-            "headers": arrival.headers,
-            "content_type": arrival.media_type,
-            "body": arrival.body,
-        }
-        _body_insert(connection.dialect).execute(connection, body)
-    return True
+    inserts = _inserts(store.engine.dialect, with_body=not arrival.unrouted_reason)
+    with store.driver_transaction() as cursor:
+        return all(each.execute(cursor, values) for each in inserts)
+
+
+@cache
+def _inserts(dialect: Dialect, *, with_body: bool) -> tuple[CompiledInsert, ...]:
+    """Return what stores a delivery; each runs only if the one before added a row."""
+    row, body = _row_insert(dialect), insert(inbox_bodies).values(given(*inbox_bodies.c))
+    statements: tuple[Insert, ...] = (row, body) if with_body else (row,)
+    if with_body and dialect.name == "postgresql":  # takes both at once, which saves a round trip
+        stored = row.returning(inbox.c.workspace_id, inbox.c.id).cte("stored")
+        columns = given(inbox_bodies.c.headers, inbox_bodies.c.content_type, inbox_bodies.c.body)
+        values = select(stored.c.workspace_id, stored.c.id, *columns.values())
+        statements = (insert(inbox_bodies).from_select(["workspace_id", "inbox_id", *columns], values),)
+    return tuple(CompiledInsert(statement, dialect) for statement in statements)
+
+
+def _row_insert(dialect: Dialect) -> sqlite.Insert | postgresql.Insert:
+    """Return the insert of a row, which does nothing where the delivery id is known.
+
+    It looks in the same breath whether the end point has had this content before.
+    """
+    columns = inbox.c
+    seen = exists().where(
+        columns.endpoint_id == bindparam("same_endpoint"), columns.body_digest == bindparam("same_digest")
+    )
+    state = case((seen, bindparam("state_if_seen")), else_=bindparam("state_if_new"))
+    make = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
+    return (
+        make(inbox)
+        .values(state=state, **given(*(columns[name] for name in ROW_COLUMNS)))
+        .on_conflict_do_nothing(index_elements=[columns.endpoint_id, columns.delivery_id])
+    )
 
 
 ROW_COLUMNS = (
@@ -238,31 +269,7 @@ ROW_COLUMNS = (
     "outcome",
     "outcome_reason",
 )
-
-
-@cache
-def _row_insert(dialect: Dialect) -> CompiledInsert:
-    """Return the insert that does nothing where the delivery id is known.
-
-    It looks in the same breath whether the end point has had this content before.
-    """
-    seen = exists().where(
-        inbox.c.endpoint_id == bindparam("same_endpoint"), inbox.c.body_digest == bindparam("same_digest")
-    )
-    state = case((seen, bindparam("state_if_seen")), else_=bindparam("state_if_new"))
-    make = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
-    statement = (
-        make(inbox)
-        .values(state=state)
-        .on_conflict_do_nothing(index_elements=[inbox.c.endpoint_id, inbox.c.delivery_id])
-    )
-    return CompiledInsert(statement, ROW_COLUMNS, dialect)
-
-
-@cache
-def _body_insert(dialect: Dialect) -> CompiledInsert:
-    return CompiledInsert(insert(inbox_bodies), inbox_bodies.c.keys(), dialect)
-
+"""What an arrival says of itself; the other columns of the row begin with their defaults."""
 
 _EARLIER = select(inbox.c.workspace_id, inbox.c.id, inbox.c.body_digest, inbox.c.state).where(
     inbox.c.endpoint_id == bindparam("endpoint"), inbox.c.delivery_id == bindparam("delivery")

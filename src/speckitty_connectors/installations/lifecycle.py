@@ -12,7 +12,7 @@ from ..providers.deliveries import Change, Lifecycle
 from ..store.audit import record
 from . import repository
 from .resource_changes import apply_to_resources
-from .types import GONE, Installation, InstallationStatus
+from .types import GONE, Follow, Installation, InstallationStatus, follow_nothing
 
 STATUSES: Mapping[Change, tuple[InstallationStatus, str]] = {
     Change.SUSPENDED: (InstallationStatus.SUSPENDED, "suspended on the provider's side"),
@@ -44,13 +44,19 @@ UNLISTED = frozenset({Change.INSTALLED, Change.VISIBILITY_CHANGED})
 
 
 def apply(
-    connection: Connection, *, installation: Installation, lifecycle: Lifecycle, now: datetime
+    connection: Connection,
+    *,
+    installation: Installation,
+    lifecycle: Lifecycle,
+    now: datetime,
+    follow: Follow = follow_nothing,
 ) -> Installation:
     """Apply a lifecycle to an installation and its resources; return the installation as it is now.
 
     Applying it twice changes nothing more. A change of status, or of a resource, that occurred before what is
     known already doesn't undo it; of names and scopes the last to arrive holds. What waits for approval is
-    left to `approvals.settle`.
+    left to `approvals.settle`. `follow` is told of every installation that the lifecycle may have touched: a
+    transfer touches two of them.
     """
     known = repository.get(connection, workspace=installation.workspace, installation_id=installation.id, lock=True)
     if known.status is InstallationStatus.PENDING_APPROVAL:
@@ -63,9 +69,11 @@ def apply(
         changed = evolve(changed, updated_at=now)
         repository.save(connection, changed)
         _audit(connection, known, changed, lifecycle, now)
-    apply_to_resources(connection, installation=changed, lifecycle=lifecycle, at=at, now=now)
+    touched = apply_to_resources(connection, installation=changed, lifecycle=lifecycle, at=at, now=now)
     if changed.status in GONE and known.status not in GONE:
         repository.orphan_resources(connection, workspace=changed.workspace, installation_id=changed.id)
+    for installation_id in (changed.id, *touched):
+        follow(connection, workspace=changed.workspace, installation_id=installation_id, now=now)
     return changed
 
 

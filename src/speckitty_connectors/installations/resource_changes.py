@@ -13,6 +13,8 @@ from ..store.audit import record
 from . import repository
 from .types import Installation, ResourceStatus
 
+TRANSFERRED: Mapping[str, object] = {"status": ResourceStatus.TRANSFERRED}
+
 CHANGED_COLUMNS: Mapping[Change, Mapping[str, object]] = {
     Change.RESOURCES_REMOVED: {"status": ResourceStatus.WITHDRAWN},
     Change.RESOURCE_DELETED: {"status": ResourceStatus.DELETED},
@@ -24,12 +26,19 @@ CHANGED_COLUMNS: Mapping[Change, Mapping[str, object]] = {
 
 def apply_to_resources(
     connection: Connection, *, installation: Installation, lifecycle: Lifecycle, at: datetime, now: datetime
-) -> None:
-    """Apply what a lifecycle says of resources; each change that is one gets its line in the audit."""
+) -> list[str]:
+    """Apply what a lifecycle says of resources; return the other installations that it touched.
+
+    Each change that is one gets its line in the audit.
+    """
+    left: list[str] = []
     match lifecycle.change:
         case Change.RESOURCE_TRANSFERRED if _left(installation, lifecycle):
-            touched = _set(connection, installation, lifecycle, {"status": ResourceStatus.TRANSFERRED}, at)
-        case Change.INSTALLED | Change.RESOURCES_ADDED | Change.RESOURCE_TRANSFERRED:
+            touched = _set(connection, installation, lifecycle, TRANSFERRED, at)
+        case Change.RESOURCE_TRANSFERRED:
+            left = _leave_siblings(connection, installation, lifecycle, at)
+            touched = _arrive(connection, installation, lifecycle, at)
+        case Change.INSTALLED | Change.RESOURCES_ADDED:
             touched = _arrive(connection, installation, lifecycle, at)
         case Change.RESOURCE_RENAMED:
             touched = _rename(connection, installation, lifecycle, at)
@@ -38,9 +47,10 @@ def apply_to_resources(
         case change if change in CHANGED_COLUMNS:
             touched = _set(connection, installation, lifecycle, CHANGED_COLUMNS[change], at)
         case _:
-            return
+            touched = []
     if touched:
         _audit(connection, installation, lifecycle, touched, now)
+    return left
 
 
 def _left(installation: Installation, lifecycle: Lifecycle) -> bool:
@@ -51,7 +61,7 @@ def _left(installation: Installation, lifecycle: Lifecycle) -> bool:
 def _arrive(
     connection: Connection, installation: Installation, lifecycle: Lifecycle, at: datetime
 ) -> list[ResourceReference]:
-    """Note what is here from now on, and that the workspace's other installations have it no more."""
+    """Note what is here from now on; return what wasn't before."""
     known = {
         (resource.kind, resource.external_id)
         for resource in repository.list_resources(
@@ -68,13 +78,21 @@ def _arrive(
         references=lifecycle.resources,
         at=at,
     )
-    if lifecycle.change is Change.RESOURCE_TRANSFERRED:
-        for sibling in repository.list_all(
-            connection, workspace=installation.workspace, provider=installation.provider
-        ):
-            if sibling.host == installation.host and sibling.id != installation.id:
-                _set(connection, sibling, lifecycle, {"status": ResourceStatus.TRANSFERRED}, at)
     return [reference for reference in lifecycle.resources if (reference.kind, reference.id) not in known]
+
+
+def _leave_siblings(
+    connection: Connection, installation: Installation, lifecycle: Lifecycle, at: datetime
+) -> list[str]:
+    """Note that the workspace's other installations have it no more; nobody tells them (github.md 1.5)."""
+    siblings = repository.list_all(connection, workspace=installation.workspace, provider=installation.provider)
+    return [
+        sibling.id
+        for sibling in siblings
+        if sibling.host == installation.host
+        and sibling.id != installation.id
+        and _set(connection, sibling, lifecycle, TRANSFERRED, at)
+    ]
 
 
 def _set(

@@ -11,13 +11,15 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import PoolProxiedConnection
 
 from ..errors import ConfigurationError, StoreUnavailableError
 from ..identifiers import Clock, utc_now
 from .deadline import seconds_left, within
-from .sqlite import READING, open_sqlite
+from .sqlite import READING, begin, open_sqlite
 
 WAIT_SECONDS: Final = 0.8
 """How long to wait for a lock: a delivery is answered within a second, with 503 if need be."""
@@ -79,15 +81,33 @@ class Store:
             StoreUnavailableError: the database can't be reached or is too busy. Nothing is kept, unless the
                 commit itself got no answer; write so that the same work can be done again.
         """
-        with within(within_seconds), self._turn() as engine, _typed_errors(), engine.begin() as connection:
+        with within(within_seconds), self._turn() as engine, _typed_errors(engine), engine.begin() as connection:
             yield connection
 
     @contextmanager
     def reading(self, *, within_seconds: float | None = None) -> Iterator[Connection]:
         """Open a transaction that takes no write lock and refuses to write; see `transaction`."""
         options = {READING: True, "postgresql_readonly": True}
-        with within(within_seconds), self._turn() as engine, _typed_errors(), engine.connect() as connection:
+        with within(within_seconds), self._turn() as engine, _typed_errors(engine), engine.connect() as connection:
             yield connection.execution_options(**options)
+
+    @contextmanager
+    def driver_transaction(self) -> Iterator[DBAPICursor]:
+        """Open a transaction on the bare driver, for the path on which a provider waits for its answer.
+
+        It is for statements that were compiled before: what SQLAlchemy does around each of them costs more than
+        SQLite needs for an insert. Everything else goes through `transaction`, whose errors these are too.
+
+        Raises:
+            StoreUnavailableError: the database can't be reached or is too busy.
+        """
+        with self._turn() as engine, _typed_errors(engine), _lent(engine) as connection:
+            if self.is_sqlite:
+                begin(connection, reading=False, wait_seconds=self._wait_seconds)
+            cursor = connection.cursor()
+            yield cursor
+            cursor.close()
+            connection.commit()
 
     def close(self) -> None:
         """Close every connection."""
@@ -130,14 +150,32 @@ def _open_engine(url: URL, wait_seconds: float) -> Engine:
 
 
 @contextmanager
-def _typed_errors() -> Iterator[None]:
+def _lent(engine: Engine) -> Iterator[PoolProxiedConnection]:
+    """Lend a connection of the pool, which rolls back what wasn't committed; its errors become SQLAlchemy's."""
+    connection, base = engine.raw_connection(), engine.dialect.loaded_dbapi.Error
+    try:
+        yield connection
+    except base as error:
+        lost = engine.dialect.is_disconnect(error, connection, None)
+        if lost:
+            connection.invalidate(error)
+        raise DBAPIError.instance(None, None, error, base, connection_invalidated=lost) from error
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _typed_errors(engine: Engine) -> Iterator[None]:
     """Tell the failures of the database itself, which pass, from mistakes in what was asked of it."""
+    driver = engine.dialect.loaded_dbapi
     try:
         yield
-    except (DBAPIError, PoolTimeoutError) as error:
-        if not _is_unavailability(error):
+    except (DBAPIError, PoolTimeoutError, driver.Error) as error:
+        cause = getattr(error, "orig", None) or error
+        lost = getattr(error, "connection_invalidated", False)
+        if not (lost or _is_unavailability(cause, (driver.OperationalError, driver.InterfaceError))):
             raise
-        raise _unavailable(type(getattr(error, "orig", None) or error).__name__) from error
+        raise _unavailable(type(cause).__name__) from error
 
 
 def _unavailable(reason: str) -> StoreUnavailableError:
@@ -148,9 +186,7 @@ def _unavailable(reason: str) -> StoreUnavailableError:
     )
 
 
-def _is_unavailability(error: DBAPIError | PoolTimeoutError) -> bool:
-    if isinstance(error, PoolTimeoutError) or error.connection_invalidated:
-        return True
-    if isinstance(error.orig, sqlite3.Error):
-        return error.orig.sqlite_errorcode & 0xFF in PASSING_SQLITE_ERRORS
-    return isinstance(error, OperationalError)
+def _is_unavailability(cause: BaseException, passing: tuple[type[Exception], ...]) -> bool:
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in PASSING_SQLITE_ERRORS
+    return isinstance(cause, (PoolTimeoutError, *passing))

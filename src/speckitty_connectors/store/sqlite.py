@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
 from ..errors import ConfigurationError
 from .deadline import seconds_left
@@ -44,19 +44,28 @@ def open_sqlite(url: URL, wait_seconds: float) -> Engine:
     event.listen(engine, "connect", _set_up)
 
     @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
+    def start(connection: Connection) -> None:
         reading = bool(connection.get_execution_options().get(READING, False))
-        left = seconds_left()
-        milliseconds = int(1000 * (wait_seconds if math.isinf(left) else left))
-        driver = cast("sqlite3.Connection", connection.connection.driver_connection)
-        driver.execute(f"PRAGMA busy_timeout = {milliseconds}")
-        kept = connection.connection.info
-        if kept.get(READING) is not reading:  # setting it makes SQLite compile every statement again
-            driver.execute(f"PRAGMA query_only = {int(reading)}")
-            kept[READING] = reading
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        begin(connection.connection, reading=reading, wait_seconds=wait_seconds)
 
     return engine
+
+
+def begin(connection: PoolProxiedConnection, *, reading: bool, wait_seconds: float) -> None:
+    """Start a transaction that waits for other writers until the deadline; one that reads can't write."""
+    driver = cast("sqlite3.Connection", connection.driver_connection)
+    left = seconds_left()
+    tenths = math.ceil(10 * (wait_seconds if math.isinf(left) else left))
+    _set(connection, driver, "busy_timeout", 100 * tenths)
+    _set(connection, driver, "query_only", int(reading))
+    driver.execute("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _set(connection: PoolProxiedConnection, driver: sqlite3.Connection, pragma: str, value: int) -> None:
+    """Set a pragma, but not again: each time SQLite may have to compile every statement of the connection anew."""
+    if connection.info.get(pragma) != value:
+        driver.execute(f"PRAGMA {pragma} = {value}")
+        connection.info[pragma] = value
 
 
 def _set_up(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:

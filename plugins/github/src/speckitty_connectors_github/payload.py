@@ -224,7 +224,7 @@ def decode(content: bytes) -> Payload | None:
     """Return what is read of a body, or None where it isn't one JSON object."""
     try:
         return _DECODER.decode(content)
-    except (ValueError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
 
 

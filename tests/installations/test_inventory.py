@@ -1,0 +1,186 @@
+"""Listing what an installation can see: page by page, resumable, and never taking a gap for an absence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from attrs import evolve
+
+from speckitty_connectors import (
+    ApiUnauthorizedError,
+    ApiUnavailableError,
+    ConflictError,
+    Listing,
+    NotFoundError,
+    Resource,
+    ResourcePage,
+    ResourceReference,
+    Target,
+    hookimpl,
+)
+from speckitty_connectors.installations import inventory, repository
+from speckitty_connectors.installations.inventory import SyncInterruptedError
+from speckitty_connectors.installations.steps import Done
+from speckitty_connectors.installations.types import Installation, InstallationStatus, ResourceStatus
+from speckitty_connectors.mappings.lifecycle import follow
+from speckitty_connectors.mappings.service import Mappings
+from speckitty_connectors.mappings.types import MappingState
+from testbed.desk import Desk, Script, open_desk
+from testbed.layers import audited, installation_of, resource_of
+
+BOARDS = tuple(Resource(kind="board", id=f"b{number}", key=f"kitchen/{number}") for number in range(5))
+
+
+class Shelf(Script):
+    """The fake provider with a listing of three pages, of which one may fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pages = [BOARDS[0:2], (), BOARDS[2:5]]
+        self.failing: dict[int, Exception] = {}
+        self.last_cursor = ""
+        self.listings: list[Listing] = []
+
+    @hookimpl
+    def list_resources(self, listing: Listing) -> Iterator[ResourcePage]:
+        self.listings.append(listing)
+        for number in range(int(listing.cursor or 0), len(self.pages)):
+            if number in self.failing:
+                raise self.failing[number]
+            last = number + 1 == len(self.pages)
+            yield ResourcePage(resources=self.pages[number], cursor=self.last_cursor if last else str(number + 1))
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    """The provider under test."""
+    return Shelf()
+
+
+@pytest.fixture
+def desk(database_url: str, shelf: Shelf) -> Iterator[Desk]:
+    """A desk for that provider; mappings follow."""
+    with open_desk(database_url, plugin=shelf, follow=follow) as opened:
+        yield opened
+
+
+@pytest.fixture
+def installation(desk: Desk) -> Installation:
+    """A connected account."""
+    step = desk.connect({"installation": "42"})
+    assert isinstance(step, Done)
+    return step.installations[0]
+
+
+def sync(desk: Desk, installation: Installation, cursor: str = "") -> inventory.SyncResult:
+    """List, a moment after whatever was before."""
+    desk.clock.advance(60)
+    return desk.inventory.sync(installation.workspace, installation.id, cursor=cursor)
+
+
+def statuses(desk: Desk, installation: Installation) -> dict[str, ResourceStatus]:
+    """Return what the inventory knows."""
+    with desk.store.reading() as connection:
+        known = repository.list_resources(
+            connection, workspace=installation.workspace, installation_id=installation.id
+        )
+    return {resource.external_id: resource.status for resource in known}
+
+
+def test_every_page_is_kept_also_after_an_empty_one(desk: Desk, shelf: Shelf, installation: Installation) -> None:
+    """A complete listing knows all of it, and the installation when that was."""
+    result = sync(desk, installation)
+    assert (result.listed, result.missing, result.complete, result.cursor) == (5, 0, True, "")
+    assert statuses(desk, installation) == dict.fromkeys(["b0", "b1", "b2", "b3", "b4"], ResourceStatus.ACTIVE)
+    assert installation_of(desk.store, installation).inventory_synced_at == desk.clock()
+    (listing,) = shelf.listings
+    assert (listing.installation, listing.account.id, listing.app.host) == ("42", "7", desk.place["host"])
+
+
+def test_what_a_complete_listing_does_not_show_is_missing(
+    desk: Desk, shelf: Shelf, installation: Installation
+) -> None:
+    """It is marked, not deleted; its mapping is orphaned; and it is back when a listing shows it again."""
+    sync(desk, installation)
+    mappings = Mappings(desk.store)
+    mapping = mappings.create(
+        workspace="w1",
+        installation_id=installation.id,
+        resource=ResourceReference(kind="board", id="b4"),
+        target=Target(kind="project", id="apollo"),
+        actor="member:mona",
+    )
+    shelf.pages = [BOARDS[0:4]]
+    assert sync(desk, installation).missing == 1
+    assert statuses(desk, installation)["b4"] is ResourceStatus.MISSING
+    assert mappings.get(workspace="w1", mapping_id=mapping.id).state is MappingState.ORPHANED
+    assert "installation.resources_missing" in audited(desk.store)
+    shelf.pages = [BOARDS]
+    assert sync(desk, installation).missing == 0
+    assert mappings.get(workspace="w1", mapping_id=mapping.id).state is MappingState.ACTIVE
+
+
+def test_a_failing_page_keeps_what_came_before_and_resumes_there(
+    desk: Desk, shelf: Shelf, installation: Installation
+) -> None:
+    """Nothing is taken for missing, the error carries the cursor, and the rest is listed from there."""
+    sync(desk, installation)
+    shelf.pages = [BOARDS[0:1], BOARDS[1:2], BOARDS[2:3]]
+    shelf.failing = {2: ApiUnavailableError("no answer", status=502)}
+    with pytest.raises(SyncInterruptedError) as caught:
+        sync(desk, installation)
+    assert (caught.value.cursor, caught.value.listed) == ("2", 2)
+    assert ResourceStatus.MISSING not in statuses(desk, installation).values()
+    shelf.failing = {}
+    resumed = sync(desk, installation, caught.value.cursor)
+    assert (resumed.listed, resumed.complete, resumed.missing) == (1, False, 0)
+    assert ResourceStatus.MISSING not in statuses(desk, installation).values()
+    assert installation_of(desk.store, installation).status is InstallationStatus.ACTIVE
+
+
+def test_a_truncated_listing_takes_nothing_for_missing(
+    desk: Desk, shelf: Shelf, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither where the plugin stops early, nor where there is more than we follow, nor where nothing comes."""
+    sync(desk, installation)
+    shelf.pages, shelf.last_cursor = [BOARDS[0:1]], "more"
+    stopped = sync(desk, installation)
+    assert (stopped.complete, stopped.cursor) == (False, "more")
+    monkeypatch.setattr(inventory, "MOST_PAGES", 1)
+    shelf.pages, shelf.last_cursor = [BOARDS[0:1], BOARDS[1:5]], ""
+    cut = sync(desk, installation)
+    assert (cut.complete, cut.cursor) == (False, "1")
+    shelf.pages = []
+    assert not sync(desk, installation).complete
+    assert ResourceStatus.MISSING not in statuses(desk, installation).values()
+
+
+def test_a_refused_credential_shows_in_the_status(desk: Desk, shelf: Shelf, installation: Installation) -> None:
+    """The installation says what it needs, and the next sync doesn't ask the provider again."""
+    shelf.failing = {0: ApiUnauthorizedError("refused", status=401)}
+    with pytest.raises(SyncInterruptedError):
+        sync(desk, installation)
+    assert installation_of(desk.store, installation).status is InstallationStatus.NEEDS_REAUTHORISATION
+    with pytest.raises(ConflictError):
+        sync(desk, installation)
+    assert len(shelf.listings) == 1
+
+
+def test_a_renamed_resource_keeps_our_id(desk: Desk, shelf: Shelf, installation: Installation) -> None:
+    """The listing changes the label of what has the same immutable id."""
+    sync(desk, installation)
+    before = resource_of(desk.store, installation, "b0")
+    shelf.pages = [(evolve(BOARDS[0], key="kitchen/renamed"), *BOARDS[1:5])]
+    sync(desk, installation)
+    after = resource_of(desk.store, installation, "b0")
+    assert (after.id, after.key) == (before.id, "kitchen/renamed")
+
+
+def test_another_workspaces_installation_cannot_be_listed(
+    desk: Desk, shelf: Shelf, installation: Installation
+) -> None:
+    """A foreign id is as good as a missing one, and the provider isn't asked."""
+    with pytest.raises(NotFoundError):
+        desk.inventory.sync("w2", installation.id)
+    assert shelf.listings == []
