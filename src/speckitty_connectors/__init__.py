@@ -58,7 +58,7 @@ from .providers.manifest import (
     WebhookRules,
 )
 from .providers.oauth import AppTokenRules, ClientAuthentication, OAuthRules, RefreshRules, TokenEncoding
-from .providers.remotes import GitRemote, parse_remote
+from .providers.remotes import GitRemote, parse_remote, parse_slug
 from .providers.resources import Resource, ResourcePage, ResourceReference
 from .providers.signatures import (
     BearerJwt,
@@ -202,4 +202,5 @@ __all__ = [
     "WebhookRules",
     "hookimpl",
     "parse_remote",
+    "parse_slug",
 ]

@@ -10,11 +10,12 @@ from typing import Any
 
 import cattrs
 from attrs import field, frozen
-from attrs.validators import instance_of, min_len
+from attrs.validators import ge, instance_of, min_len
 from cattrs.v import format_exception
 
 from .credentials.secret import Secret
 from .errors import ConfigurationError
+from .mappings.signals import RETENTION_DAYS
 from .mappings.types import TARGET_KINDS
 
 ENVIRONMENT_PREFIX = "SPECKITTY_CONNECTORS_"
@@ -84,6 +85,7 @@ class Settings:
         allowed_hosts: ``host:port`` that outbound calls may reach although they aren't public or not https.
         routed_kinds: provider key → the event kinds that the host wants; all where a provider isn't named.
         target_kinds: the kinds of targets that mappings may have.
+        signal_retention_days: how long an observation of a project is kept after it was last made.
         apps: the apps to register at the start.
         handler: ``module:function`` that the command line's worker hands dispatches to; or empty.
 
@@ -99,6 +101,7 @@ class Settings:
     allowed_hosts: frozenset[str] = frozenset()
     routed_kinds: Mapping[str, frozenset[str]] = field(factory=dict)
     target_kinds: tuple[str, ...] = TARGET_KINDS
+    signal_retention_days: int = field(default=RETENTION_DAYS, validator=ge(1))
     apps: tuple[AppSettings, ...] = ()
     handler: str = ""
 

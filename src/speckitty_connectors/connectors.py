@@ -29,6 +29,8 @@ from .installations.types import Installation
 from .links.service import Links
 from .mappings.lifecycle import follow
 from .mappings.service import Mappings
+from .mappings.signals import Signals
+from .mappings.suggestions import Suggestions
 from .overrides.service import Overrides
 from .providers.registry import Registry
 from .routing.explanation import Explanation, explain
@@ -68,6 +70,8 @@ class Connectors:
         inventory: lists their resources.
         links: links members (layer 2).
         mappings: maps resources to targets (layer 3).
+        signals: keeps what the host observed of its projects.
+        suggestions: says which resource probably belongs to which project.
         overrides: keeps projects' exceptions (layer 4).
 
     Args:
@@ -94,6 +98,8 @@ class Connectors:
         self.links = Links(*parts)
         self.inventory = Inventory(self.store, self.registry, self.apps, sessions, follow=follow)
         self.mappings = Mappings(self.store, target_kinds=settings.target_kinds)
+        self.signals = Signals(self.store, retention_days=settings.signal_retention_days)
+        self.suggestions = Suggestions(self.store, self.registry, self.mappings)
         self.overrides = Overrides(self.store)
         self._router = Router(self.store, self.registry)
         self._handlers = Handlers()

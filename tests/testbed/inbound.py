@@ -21,9 +21,10 @@ from speckitty_connectors.mappings import repository as mappings
 from speckitty_connectors.mappings.types import ResourceMapping
 from speckitty_connectors.providers.registry import Registry
 from speckitty_connectors.routing import repository
+from speckitty_connectors.routing.cases import PlacingStage
 from speckitty_connectors.routing.review import ReviewItem, list_items
 from speckitty_connectors.routing.router import Router
-from speckitty_connectors.routing.stages import STAGES, PlacingStage
+from speckitty_connectors.routing.stages import STAGES
 from speckitty_connectors.routing.types import Decision
 from speckitty_connectors.store.claims import ClaimQueue
 from speckitty_connectors.store.engine import Store

@@ -19,6 +19,8 @@ from .records import apps, installations, mappings, review
 from .sealing_keys import keys
 from .sending import send
 from .serving import serve, work
+from .signals import signals
+from .suggestions import suggestions
 from .telling import explain
 
 DONE, FAILED, MISUSED, UNEXPECTED_ANSWER = 0, 1, 2, 3
@@ -38,7 +40,24 @@ def commands(context: click.Context, config: str | None) -> None:
     context.obj = Operator(config=config)
 
 
-for command in (apps, db, demo, explain, installations, keys, mappings, providers, review, send, serve, work):
+COMMANDS = (
+    apps,
+    db,
+    demo,
+    explain,
+    installations,
+    keys,
+    mappings,
+    providers,
+    review,
+    send,
+    serve,
+    signals,
+    suggestions,
+    work,
+)
+
+for command in COMMANDS:
     commands.add_command(command)
 
 

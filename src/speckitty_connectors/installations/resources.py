@@ -19,7 +19,7 @@ def find_resource(
     row = connection.execute(
         _of(workspace, installation_id).where(resources.c.kind == kind, resources.c.external_id == external_id)
     ).one_or_none()
-    return None if row is None else _known(row)
+    return None if row is None else read_resource(row)
 
 
 def get_resource(connection: Connection, *, workspace: str, resource_id: str) -> KnownResource:
@@ -33,7 +33,7 @@ def get_resource(connection: Connection, *, workspace: str, resource_id: str) ->
     ).one_or_none()
     if row is None:
         raise no_resource(resource_id)
-    return _known(row)
+    return read_resource(row)
 
 
 def list_resources(
@@ -43,7 +43,7 @@ def list_resources(
     query = _of(workspace, installation_id).order_by(resources.c.key, resources.c.id)
     if status is not None:
         query = query.where(resources.c.status == status)
-    return [_known(row) for row in connection.execute(query)]
+    return [read_resource(row) for row in connection.execute(query)]
 
 
 def resolve_key(
@@ -58,7 +58,7 @@ def resolve_key(
     query = _of(workspace, installation_id)
     if kind:
         query = query.where(resources.c.kind == kind)
-    today = [_known(row) for row in connection.execute(query.where(resources.c.key == key))]
+    today = [read_resource(row) for row in connection.execute(query.where(resources.c.key == key))]
     formerly = query.where(
         resources.c.id.in_(
             select(resource_keys.c.resource_id).where(
@@ -66,7 +66,7 @@ def resolve_key(
             )
         )
     )
-    found = today or [_known(row) for row in connection.execute(formerly)]
+    found = today or [read_resource(row) for row in connection.execute(formerly)]
     if not found:
         raise no_resource(key)
     if len(found) > 1:
@@ -227,7 +227,8 @@ def no_resource(name: str) -> NotFoundError:
     )
 
 
-def _known(row: Row[tuple[object, ...]]) -> KnownResource:
+def read_resource(row: Row[tuple[object, ...]]) -> KnownResource:
+    """Return the resource of a row of `resources`."""
     values: dict[str, object] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
     values["workspace"] = values.pop("workspace_id")
     values["status"] = ResourceStatus(str(values["status"]))

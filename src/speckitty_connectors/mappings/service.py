@@ -19,6 +19,7 @@ from ..store.audit import record
 from ..store.engine import Store
 from . import repository
 from .lifecycle import gone_because
+from .suggestions_adoption import turn_down
 from .types import TARGET_KINDS, Direction, MappingState, Origin, ResourceMapping, Selector
 
 
@@ -63,7 +64,7 @@ class Mappings:
             ConflictError: it is mapped to this target already, or several resources have that key.
             ConfigurationError: the host has no targets of this kind.
         """
-        self._check_target(target)
+        self.check_target(target)
         try:
             with self._store.transaction() as connection:
                 known = _resolve(connection, workspace, installation_id, resource)
@@ -141,7 +142,7 @@ class Mappings:
             return self._move(connection, mapping, state, reason, "resumed", actor)
 
     def remove(self, *, workspace: str, mapping_id: str, actor: str, reason: str = "") -> None:
-        """Delete a mapping; the audit keeps what it was.
+        """Delete a mapping; the audit keeps what it was, and no suggestion brings it back without new evidence.
 
         Raises:
             NotFoundError: there is none of that id in this workspace.
@@ -149,9 +150,15 @@ class Mappings:
         with self._store.transaction() as connection:
             mapping = repository.get(connection, workspace=workspace, mapping_id=mapping_id)
             repository.remove(connection, workspace=workspace, mapping_id=mapping_id)
+            turn_down(connection, mapping, actor=actor, now=self._store.now())
             self._record(connection, mapping, "removed", actor, reason, before=_words(mapping))
 
-    def _check_target(self, target: Target) -> None:
+    def check_target(self, target: Target) -> None:
+        """Refuse a target that the host can't have.
+
+        Raises:
+            ConfigurationError: the host has no targets of this kind, or the id is empty.
+        """
         if target.kind not in self._target_kinds or not target.id:
             raise ConfigurationError(
                 f"the host has no targets of kind {target.kind!r}" if target.id else "the target has no id",

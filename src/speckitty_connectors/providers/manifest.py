@@ -87,6 +87,7 @@ class Hosts:
         default: the provider's own host, for example ``github.com``.
         urls: base URLs of the default host.
         self_managed: templates over ``{base}`` (an operator's base URL), or None where there is no such edition.
+        aliases: further names under which git remotes call the default host, for example ``ssh.github.com``.
 
     >>> Hosts(default="github.com", urls=BaseUrls(web="https://github.com", api="https://api.github.com"),
     ...       self_managed=BaseUrls(web="{base}", api="{base}/api/v3")).default
@@ -96,6 +97,7 @@ class Hosts:
     default: str
     urls: BaseUrls
     self_managed: BaseUrls | None = None
+    aliases: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from ..identifiers import new_id
 from ..providers.suggestions import Evidence
 from . import repository, review
+from .learning import learn
 from .rulings import Ruling
 from .types import Decision, Stage
 
@@ -19,14 +20,19 @@ SAME_CHANGE = "same_change"
 
 
 def write(connection: Connection, rulings: Iterable[Ruling], now: datetime) -> None:
-    """Write a decision for each ruling, with its dispatches or in its review item."""
+    """Write a decision for each ruling, with what it teaches, and its dispatches or its review item."""
     for ruling in rulings:
-        decision = _once_per_change(connection, _decision(ruling, now))
+        decision = _once_per_change(connection, _decision(learn(connection, ruling, now), now))
         repository.add(connection, decision)
         if decision.stage is Stage.REVIEW:
             delivery = ruling.interpretation.delivery
             review.hold(
-                connection, decision, provider=delivery.provider, host=delivery.host, subject=ruling.subject
+                connection,
+                decision,
+                provider=delivery.provider,
+                host=delivery.host,
+                subject=ruling.subject,
+                candidates=ruling.conclusion.candidates,
             )
 
 

@@ -10,8 +10,8 @@ from ..installations.types import Installation, InstallationStatus
 from ..providers.deliveries import Event
 from ..providers.suggestions import Evidence
 from .admission import admit, most_specific
+from .cases import Case, PlacingStage
 from .rulings import NO_MAPPING, NO_RESOURCE, Interpretation, Ruling
-from .stages import Case, PlacingStage, PreparedStage
 from .types import Conclusion, Stage
 
 RECEIVING = frozenset(
@@ -29,11 +29,18 @@ the provider, not the provider's deliveries to us."""
 def rule_on_events(
     connection: Connection, interpretations: Sequence[Interpretation], stages: Sequence[PlacingStage]
 ) -> list[Ruling]:
-    """Return the rulings on events, in their order; the stages are asked in theirs, the first answer holds."""
+    """Return the rulings on events, in their order; each stage is asked about what those before it left."""
     entries = [entry for each in interpretations for entry in _entries(connection, each)]
-    cases = [entry for entry in entries if isinstance(entry, Case)]
-    prepared = [stage(connection, cases) for stage in stages] if cases else []
-    return [_place(entry, prepared) if isinstance(entry, Case) else entry for entry in entries]
+    waiting = {place: entry for place, entry in enumerate(entries) if isinstance(entry, Case)}
+    placed: dict[int, Ruling] = {}
+    for stage in stages:
+        if not waiting:
+            break
+        decide = stage(connection, list(waiting.values()))
+        concluded = {place: conclusion for place, case in waiting.items() if (conclusion := decide(case))}
+        placed |= {place: _ruling(waiting.pop(place), conclusion) for place, conclusion in concluded.items()}
+    placed |= {place: _unplaced(case) for place, case in waiting.items()}
+    return [placed[place] if isinstance(entry, Case) else entry for place, entry in enumerate(entries)]
 
 
 def _entries(connection: Connection, interpretation: Interpretation) -> list[Case | Ruling]:
@@ -62,21 +69,21 @@ def _entry(interpretation: Interpretation, installation: Installation, event: Ev
     return Case(interpretation=interpretation, installation=installation, event=event)
 
 
-def _place(case: Case, stages: Sequence[PreparedStage]) -> Ruling:
-    workspace, installation_id = case.installation.workspace, case.installation.id
-    for stage in stages:
-        conclusion = stage(case)
-        if conclusion is not None:
-            return Ruling(
-                interpretation=case.interpretation,
-                workspace=workspace,
-                installation_id=installation_id,
-                conclusion=conclusion,
-            )
+def _ruling(case: Case, conclusion: Conclusion) -> Ruling:
+    return Ruling(
+        interpretation=case.interpretation,
+        workspace=case.installation.workspace,
+        installation_id=case.installation.id,
+        conclusion=conclusion,
+        subject=most_specific(case.interpretation.manifest, case.event),
+    )
+
+
+def _unplaced(case: Case) -> Ruling:
     return Ruling.review(
         case.interpretation,
         NO_MAPPING,
-        workspace=workspace,
-        installation_id=installation_id,
+        workspace=case.installation.workspace,
+        installation_id=case.installation.id,
         subject=most_specific(case.interpretation.manifest, case.event),
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from attrs import frozen
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from ..identifiers import new_id
+from ..providers.codec import converter
 from ..providers.resources import ResourceReference
+from ..providers.suggestions import Suggestion
 from .tables import review_events, review_items
 from .types import Decision
 
@@ -41,6 +44,7 @@ class ReviewItem:
         first_seen: when the first one came, in UTC.
         last_seen: when the latest one came, in UTC.
         state: ``open`` while it waits.
+        candidates: where the latest event of it may belong, the surest first.
     """
 
     id: str
@@ -54,18 +58,25 @@ class ReviewItem:
     first_seen: datetime
     last_seen: datetime
     state: str
+    candidates: tuple[Suggestion, ...] = ()
 
 
 def hold(
-    connection: Connection, decision: Decision, *, provider: str, host: str, subject: ResourceReference
+    connection: Connection,
+    decision: Decision,
+    *,
+    provider: str,
+    host: str,
+    subject: ResourceReference,
+    candidates: Sequence[Suggestion] = (),
 ) -> None:
     """Put a decision into the item of its installation, subject and reason."""
-    item = _count_up(connection, decision, provider, host, subject)
+    item = _count_up(connection, decision, provider, host, subject, candidates)
     if item is None and _is_full(connection, decision):
-        subject = ANYTHING
-        item = _count_up(connection, decision, provider, host, subject)
+        subject, candidates = ANYTHING, ()
+        item = _count_up(connection, decision, provider, host, subject, candidates)
     if item is None:
-        item = _add(connection, decision, provider, host, subject)
+        item = _add(connection, decision, provider, host, subject, candidates)
     if item["count"] <= HELD_EVENTS:
         connection.execute(
             insert(review_events).values(
@@ -104,7 +115,12 @@ def list_items(connection: Connection, *, workspace: str, limit: int = 100) -> l
 
 
 def _count_up(
-    connection: Connection, decision: Decision, provider: str, host: str, subject: ResourceReference
+    connection: Connection,
+    decision: Decision,
+    provider: str,
+    host: str,
+    subject: ResourceReference,
+    candidates: Sequence[Suggestion],
 ) -> RowMapping | None:
     """Count a decision in the item that is there, and refresh its label; None where there is no such item."""
     columns = review_items.c
@@ -124,6 +140,7 @@ def _count_up(
                 count=columns.count + 1,
                 last_seen=decision.decided_at,
                 resource_key=subject.key or columns.resource_key,
+                candidates=converter.unstructure(tuple(candidates)),
             )
             .returning(columns.id, columns.count)
         )
@@ -145,7 +162,12 @@ def _is_full(connection: Connection, decision: Decision) -> bool:
 
 
 def _add(
-    connection: Connection, decision: Decision, provider: str, host: str, subject: ResourceReference
+    connection: Connection,
+    decision: Decision,
+    provider: str,
+    host: str,
+    subject: ResourceReference,
+    candidates: Sequence[Suggestion],
 ) -> RowMapping:
     return (
         connection.execute(
@@ -162,7 +184,7 @@ def _add(
                 reason=decision.rule,
                 state=OPEN,
                 count=1,
-                candidates=[],
+                candidates=converter.unstructure(tuple(candidates)),
                 first_seen=decision.decided_at,
                 last_seen=decision.decided_at,
             )
@@ -186,4 +208,5 @@ def _read(row: RowMapping) -> ReviewItem:
         first_seen=row["first_seen"],
         last_seen=row["last_seen"],
         state=row["state"],
+        candidates=converter.structure(row["candidates"], tuple[Suggestion, ...]),
     )

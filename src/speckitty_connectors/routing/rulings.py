@@ -20,6 +20,8 @@ CONFLICT = "conflict"
 REPLAY_SUSPECT = "replay_suspect"
 NO_RESOURCE = "no_resource"
 NO_MAPPING = "no_mapping"
+AMBIGUOUS = "ambiguous"
+LOW_CONFIDENCE = "low_confidence"
 
 REVIEW_REASONS: Mapping[str, str] = {
     UNKNOWN_INSTALLATION: "no workspace has connected the app to the account that the delivery names",
@@ -28,6 +30,8 @@ REVIEW_REASONS: Mapping[str, str] = {
     REPLAY_SUSPECT: "the same content came before under another id, and nothing signed tells the two apart",
     NO_RESOURCE: "the event names no resource",
     NO_MAPPING: "none of the event's resources is mapped",
+    AMBIGUOUS: "nothing is mapped, and several projects fit",
+    LOW_CONFIDENCE: "nothing is mapped, and what was seen isn't enough to tell a project",
 }
 """The rules that send a delivery to the review queue, and what people are told of each."""
 

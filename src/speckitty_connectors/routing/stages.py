@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from attrs import frozen
 from sqlalchemy import Connection
 
 from ..installations import repository as installations
-from ..installations.types import Installation
 from ..mappings import repository as mappings
-from ..providers.deliveries import Event
 from ..providers.resources import ResourceReference
+from .cases import Case, PlacingStage, PreparedStage
 from .explicit import RouteTable
-from .rulings import Interpretation
-from .types import Conclusion
+from .inference_stage import inference
 
 REFERENCES_PER_QUERY = 200
 """SQLite takes expressions of at most 1,000 nested terms."""
-
-
-@frozen(kw_only=True)
-class Case:
-    """An event of one installation that is to be placed."""
-
-    interpretation: Interpretation
-    installation: Installation
-    event: Event
-
-
-PreparedStage = Callable[[Case], Conclusion | None]
-"""Decides a case, or answers None to leave it to the next stage."""
-
-PlacingStage = Callable[[Connection, Sequence[Case]], PreparedStage]
-"""Loads what a batch of cases needs, with one query per installation, and returns what decides each of them."""
 
 
 def explicit_mappings(connection: Connection, cases: Sequence[Case]) -> PreparedStage:
@@ -49,7 +30,7 @@ def explicit_mappings(connection: Connection, cases: Sequence[Case]) -> Prepared
     return lambda case: tables[case.installation.id].decide(case.event)
 
 
-STAGES: tuple[PlacingStage, ...] = (explicit_mappings,)
+STAGES: tuple[PlacingStage, ...] = (explicit_mappings, inference)
 """What a router asks unless it is given others."""
 
 

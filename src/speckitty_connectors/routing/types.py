@@ -7,14 +7,16 @@ from enum import StrEnum
 
 from attrs import frozen
 
+from ..mappings.suggestions_types import Finding
 from ..providers.deliveries import Outcome
-from ..providers.suggestions import Evidence, Target
+from ..providers.suggestions import Evidence, Suggestion, Target
 
 
 class Stage(StrEnum):
     """Which part of the router decided: exactly one of them for every delivery and installation."""
 
     EXPLICIT = "explicit"
+    INFERRED = "inferred"
     REVIEW = "review"
     IGNORED = "ignored"
     LIFECYCLE = "lifecycle"
@@ -22,7 +24,7 @@ class Stage(StrEnum):
 
 @frozen(kw_only=True)
 class RoutedTarget:
-    """A target that a decision hands an event to, and the mapping that says so.
+    """A target that a decision hands an event to, and the mapping that says so; empty where it was inferred.
 
     >>> str(RoutedTarget(target=Target(kind="project", id="apollo"), mapping_id="0195").target)
     'project:apollo'
@@ -41,6 +43,8 @@ class Conclusion:
         rule: stable name of the rule that decided.
         targets: where the event goes; empty unless the stage places events.
         evidence: what won, and what lost (`Evidence.against`), worded for a person.
+        candidates: where the event may belong, for the person who decides, the surest first.
+        finding: what an inferred event teaches of its resource, or None.
 
     >>> Conclusion(stage=Stage.IGNORED, rule="mapping_paused").targets
     ()
@@ -50,6 +54,8 @@ class Conclusion:
     rule: str
     targets: tuple[RoutedTarget, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    candidates: tuple[Suggestion, ...] = ()
+    finding: Finding | None = None
 
 
 @frozen(kw_only=True)

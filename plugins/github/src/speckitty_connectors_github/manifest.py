@@ -35,6 +35,8 @@ HOSTS = Hosts(
     urls=BaseUrls(web="https://github.com", api="https://api.github.com"),
     # GitHub Enterprise Server ("REST API description": servers of the enterprise editions).
     self_managed=BaseUrls(web="{base}", api="{base}/api/v3"),
+    # "Using SSH over the HTTPS port"; the web site answers under its "www" name with a redirect.
+    aliases=("ssh.github.com", "www.github.com"),
 )
 
 OAUTH = OAuthRules(

@@ -1,0 +1,197 @@
+"""Makes a mapping of a suggestion, and takes it back; inside the caller's transaction, and audited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from attrs import evolve
+from sqlalchemy import Connection
+
+from ..errors import NotFoundError
+from ..identifiers import new_id
+from ..providers.suggestions import Confidence, Target
+from ..store.audit import record
+from . import repository as mappings
+from . import suggestions_repository as suggestions
+from .suggestions_types import ResourceSuggestion, Source, SuggestionState
+from .types import Origin, ResourceMapping
+
+SYSTEM = "system"
+"""What the audit calls us where a workspace opted in and no person acted."""
+
+
+def adopt(
+    connection: Connection,
+    suggestion: ResourceSuggestion,
+    *,
+    actor: str,
+    now: datetime,
+    target: Target | None = None,
+    origin: Origin = Origin.SUGGESTED,
+) -> ResourceSuggestion:
+    """Map the resource to the suggested target, or to another one; return the suggestion as it is now.
+
+    Mapped to another target, the suggestion counts as dismissed: a person has decided otherwise. Where the mapping
+    is there already, nothing is written twice.
+    """
+    chosen = target or suggestion.target
+    mapping_id = _mapped(connection, suggestion, chosen) or _map(connection, suggestion, chosen, origin, actor, now)
+    otherwise = chosen != suggestion.target
+    return decide(
+        connection,
+        suggestion,
+        state=SuggestionState.DISMISSED if otherwise else SuggestionState.CONFIRMED,
+        verb="changed" if otherwise else "confirmed",
+        mapping_id=mapping_id,
+        reason=f"mapped to {chosen} instead" if otherwise else "",
+        actor=actor,
+        now=now,
+    )
+
+
+def withdraw(connection: Connection, suggestion: ResourceSuggestion, *, actor: str, now: datetime) -> None:
+    """Remove the mapping that was made of a suggestion, unless it is gone already."""
+    try:
+        mapping = mappings.get(connection, workspace=suggestion.workspace, mapping_id=suggestion.mapping_id)
+    except NotFoundError:
+        return
+    mappings.remove(connection, workspace=mapping.workspace, mapping_id=mapping.id)
+    _record_mapping(connection, mapping, "removed", actor, now, before=_words(mapping))
+
+
+def turn_down(connection: Connection, mapping: ResourceMapping, *, actor: str, now: datetime) -> None:
+    """Remember that a person removed a mapping, so that nothing suggests or infers the same again by itself.
+
+    It is dismissed without evidence in sight: the first evidence found afterwards counts as known.
+    """
+    reason = "its mapping was removed"
+    known = suggestions.of_resources(connection, workspace=mapping.workspace, resource_ids=[mapping.resource_id])
+    found = next((each for each in known if each.target == mapping.target), None)
+    if found is not None:
+        decide(
+            connection,
+            found,
+            state=SuggestionState.DISMISSED,
+            verb="dismissed",
+            actor=actor,
+            now=now,
+            reason=reason,
+        )
+        return
+    suggestions.add(
+        connection,
+        ResourceSuggestion(
+            workspace=mapping.workspace,
+            id=new_id(),
+            installation_id=mapping.installation_id,
+            resource_id=mapping.resource_id,
+            resource_kind=mapping.resource_kind,
+            resource_external_id=mapping.resource_external_id,
+            resource_key=mapping.resource_key,
+            target=mapping.target,
+            confidence=Confidence.LOW,
+            source=Source.INVENTORY,
+            state=SuggestionState.DISMISSED,
+            decided_by=actor,
+            reason=reason,
+            created_at=now,
+            updated_at=now,
+        ),
+    )
+
+
+def decide(
+    connection: Connection,
+    suggestion: ResourceSuggestion,
+    *,
+    state: SuggestionState,
+    verb: str,
+    actor: str,
+    now: datetime,
+    mapping_id: str = "",
+    reason: str = "",
+) -> ResourceSuggestion:
+    """Write what was decided of a suggestion, and by whom."""
+    decided = evolve(
+        suggestion, state=state, mapping_id=mapping_id, decided_by=actor, reason=reason, updated_at=now
+    )
+    suggestions.save(connection, decided)
+    record(
+        connection,
+        workspace=decided.workspace,
+        at=now,
+        actor=actor,
+        verb=f"suggestion.{verb}",
+        entity="suggestion",
+        entity_id=decided.id,
+        reason=reason,
+        before={"state": suggestion.state, "mapping": suggestion.mapping_id},
+        after={"state": decided.state, "mapping": decided.mapping_id},
+    )
+    return decided
+
+
+def _mapped(connection: Connection, suggestion: ResourceSuggestion, target: Target) -> str:
+    found = mappings.list_all(
+        connection, workspace=suggestion.workspace, installation_id=suggestion.installation_id, target=target
+    )
+    return next((mapping.id for mapping in found if mapping.resource_id == suggestion.resource_id), "")
+
+
+def _map(
+    connection: Connection,
+    suggestion: ResourceSuggestion,
+    target: Target,
+    origin: Origin,
+    actor: str,
+    now: datetime,
+) -> str:
+    mapping = ResourceMapping(
+        workspace=suggestion.workspace,
+        id=new_id(),
+        installation_id=suggestion.installation_id,
+        resource_id=suggestion.resource_id,
+        resource_kind=suggestion.resource_kind,
+        resource_external_id=suggestion.resource_external_id,
+        resource_key=suggestion.resource_key,
+        target=target,
+        origin=origin,
+        created_by=actor,
+        created_at=now,
+        updated_at=now,
+    )
+    mappings.add(connection, mapping)
+    _record_mapping(connection, mapping, "created", actor, now, after=_words(mapping))
+    return mapping.id
+
+
+def _record_mapping(
+    connection: Connection,
+    mapping: ResourceMapping,
+    verb: str,
+    actor: str,
+    now: datetime,
+    *,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> None:
+    record(
+        connection,
+        workspace=mapping.workspace,
+        at=now,
+        actor=actor,
+        verb=f"mapping.{verb}",
+        entity="mapping",
+        entity_id=mapping.id,
+        before=before,
+        after=after,
+    )
+
+
+def _words(mapping: ResourceMapping) -> Mapping[str, object]:
+    return {
+        "resource": f"{mapping.resource_kind} {mapping.resource_external_id}",
+        "target": str(mapping.target),
+        "origin": mapping.origin,
+    }
