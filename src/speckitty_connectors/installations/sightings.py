@@ -58,7 +58,14 @@ def note_references(
 def remember_keys(connection: Connection, workspace: str, keys: Mapping[str, str], at: datetime) -> None:
     """Add keys to the history of resources: our id → key of that moment."""
     rows = [
-        {"workspace_id": workspace, "resource_id": resource_id, "key": key, "first_seen": at, "last_seen": at}
+        {
+            "workspace_id": workspace,
+            "resource_id": resource_id,
+            "key": key,
+            "folded_key": key.lower(),
+            "first_seen": at,
+            "last_seen": at,
+        }
         for resource_id, key in keys.items()
         if key
     ]

@@ -79,9 +79,12 @@ resource_keys = Table(
     workspace_column(),
     identifier("resource_id", primary_key=True),
     identifier("key", primary_key=True),
+    identifier("folded_key"),
     Column("first_seen", UtcDateTime, nullable=False),
     Column("last_seen", UtcDateTime, nullable=False),
     belongs_to("resources", "resource_id"),
     Index(None, "workspace_id", "key"),
+    Index(None, "workspace_id", "folded_key"),
 )
-"""Every key a resource has had; a label for people and imports, never an identity."""
+"""Every key a resource has had; a label for people and imports, never an identity. `folded_key` is in lower case,
+so that names are seen to have changed hands whatever their spelling."""

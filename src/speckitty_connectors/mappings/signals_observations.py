@@ -122,9 +122,10 @@ def _parts(signal: Signal) -> Iterator[_Part]:
 
 
 def _repository(signal: Signal) -> Iterator[_Part]:
-    remote = parse_remote(signal.remote_url) if signal.remote_url else None
-    if remote is not None and len(remote.url) <= LONGEST_VALUE:
-        yield SignalKind.REMOTE, remote.url.lower(), remote.url
+    spelled = parse_remote(signal.remote_url) if signal.remote_url else None
+    folded = parse_remote(signal.remote_url, case_sensitive=False) if spelled else None
+    if spelled is not None and folded is not None and len(spelled.url) <= LONGEST_VALUE:
+        yield SignalKind.REMOTE, folded.url, spelled.url
         return
     if signal.remote_url:
         yield Unusable.REMOTE

@@ -102,7 +102,7 @@ def find_matches(
     remotes = _by_value(connection, workspace, SignalKind.REMOTE, urls)
     slugs = _by_value(connection, workspace, SignalKind.SLUG, {repository.key.lower() for repository in named})
     sightings = tuple(chain.from_iterable((*remotes.values(), *slugs.values())))
-    bearers = load_bearers(connection, installation, names.union(map(_path_of, sightings)) if sightings else ())
+    bearers = load_bearers(connection, installation, names if sightings else ())
     with_slug = {sighting.project_id for sighting in sightings if sighting.kind is SignalKind.SLUG}
     with_remote = signals.kinds_seen(connection, workspace=workspace, projects=with_slug, kinds=[SignalKind.REMOTE])
     return Found(
@@ -215,10 +215,3 @@ def _by_value(
     for sighting in signals.find(connection, workspace=workspace, kind=kind, values=set(values)):
         found[sighting.value].append(sighting)
     return found
-
-
-def _path_of(sighting: Sighting) -> str:
-    """Return the repository's name as a project spelled it."""
-    if sighting.kind is SignalKind.SLUG:
-        return sighting.label
-    return sighting.label.partition("://")[2].partition("/")[2]

@@ -118,14 +118,13 @@ def load_names(
 
 
 def load_bearers(connection: Connection, installation: Installation, names: Iterable[str]) -> Bearers:
-    """Return who bears or bore names; each is asked for as it is spelled, and in lower case."""
-    spellings = sorted({spelling for name in names for spelling in (name, name.lower())})
+    """Return who bears or bore names, however they are spelled."""
     here: dict[str, set[Identity]] = defaultdict(set)
     elsewhere: set[str] = set()
-    for batch in batches(spellings, VALUES_PER_QUERY):
+    for batch in batches(sorted({name.lower() for name in names}), VALUES_PER_QUERY):
         rows = connection.execute(
             select(
-                resource_keys.c.key,
+                resource_keys.c.folded_key,
                 resources.c.kind,
                 resources.c.external_id,
                 installations.c.provider,
@@ -133,13 +132,13 @@ def load_bearers(connection: Connection, installation: Installation, names: Iter
             )
             .join(resources, _same(resource_keys.c.workspace_id, resource_keys.c.resource_id, resources))
             .join(installations, _same(resources.c.workspace_id, resources.c.installation_id, installations))
-            .where(resource_keys.c.workspace_id == installation.workspace, resource_keys.c.key.in_(batch))
+            .where(resource_keys.c.workspace_id == installation.workspace, resource_keys.c.folded_key.in_(batch))
         )
         for row in rows:
             if (row.provider, row.host) == (installation.provider, installation.host):
-                here[row.key.lower()].add((row.kind, row.external_id))
+                here[row.folded_key].add((row.kind, row.external_id))
             else:
-                elsewhere.add(row.key.lower())
+                elsewhere.add(row.folded_key)
     return Bearers(
         here={name: frozenset(bearers) for name, bearers in here.items()}, elsewhere=frozenset(elsewhere)
     )

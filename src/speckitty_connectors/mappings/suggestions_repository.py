@@ -84,7 +84,9 @@ def list_all(
     strength = case(
         {word.value: place for place, word in enumerate(STRONGEST_FIRST)}, value=suggestions.c.confidence
     )
-    query = _of(workspace).order_by(strength, resources.c.key, suggestions.c.id).limit(limit)
+    query = (
+        _of(workspace).order_by(strength, resources.c.key, suggestions.c.target_id, suggestions.c.id).limit(limit)
+    )
     if installation_id is not None:
         query = query.where(suggestions.c.installation_id == installation_id)
     if state is not None:

@@ -58,7 +58,8 @@ class GitRemote:
         """
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port is None else f":{self.port}"
-        return f"{'https' if self.over_http else 'ssh'}://{host}{port}/{self.path}"
+        path = f"{self.path}.git" if self.path.endswith(".git") else self.path
+        return f"{'https' if self.over_http else 'ssh'}://{host}{port}/{path}"
 
 
 def parse_remote(

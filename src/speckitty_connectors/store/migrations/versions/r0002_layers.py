@@ -84,10 +84,12 @@ def make_resources() -> None:
         identifier("workspace_id", primary_key=True),
         identifier("resource_id", primary_key=True),
         identifier("key", primary_key=True),
+        identifier("folded_key"),
         moment("first_seen"),
         moment("last_seen"),
         belongs_to("resources", "resource_id"),
         Index(None, "workspace_id", "key"),
+        Index(None, "workspace_id", "folded_key"),
     )
 
 
