@@ -51,6 +51,8 @@ def test_only_part_of_a_ulid_makes_a_slug_unique(slug: str, unique: bool) -> Non
         ("039-cli-2x-readiness", ""),
         ("fast-search-01KQ3XYZ", ""),
         ("web-12a", ""),
+        ("kitty/mission-web-123-fix", "web"),
+        ("feature/web-123", ""),
         ("", ""),
     ],
 )

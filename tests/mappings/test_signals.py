@@ -150,6 +150,12 @@ def test_letters_case_tells_no_repositories_apart() -> None:
     assert (part.value, part.label) == ("ssh://github.com/octo/hello", "ssh://github.com/Octo/Hello.GIT")
 
 
+def test_a_ticket_at_the_beginning_of_a_slug_or_branch_is_found_by_its_key() -> None:
+    """Missions that began with a ticket are called after it; the tracker's key is found in lower case."""
+    kept, _ = observed(Signal(project_id="a", branches=("WEB-7-fix",), feature_slugs=("004-eng-12-cache",)))
+    assert [part for part in kept if part[0] == "ticket"] == [("ticket", "web"), ("ticket", "eng")]
+
+
 def test_a_slug_counts_only_where_no_remote_says_more() -> None:
     """A readable remote names the host too; an unreadable one leaves the slug."""
     remote, slug = "https://gitlab.com/octo/hello", "octo/hello"

@@ -19,7 +19,7 @@ def find_resource(
     row = connection.execute(
         _of(workspace, installation_id).where(resources.c.kind == kind, resources.c.external_id == external_id)
     ).one_or_none()
-    return None if row is None else read_resource(row)
+    return None if row is None else _known(row)
 
 
 def get_resource(connection: Connection, *, workspace: str, resource_id: str) -> KnownResource:
@@ -33,7 +33,7 @@ def get_resource(connection: Connection, *, workspace: str, resource_id: str) ->
     ).one_or_none()
     if row is None:
         raise no_resource(resource_id)
-    return read_resource(row)
+    return _known(row)
 
 
 def list_resources(
@@ -43,7 +43,20 @@ def list_resources(
     query = _of(workspace, installation_id).order_by(resources.c.key, resources.c.id)
     if status is not None:
         query = query.where(resources.c.status == status)
-    return [read_resource(row) for row in connection.execute(query)]
+    return [_known(row) for row in connection.execute(query)]
+
+
+def list_page(
+    connection: Connection, *, workspace: str, installation_id: str, after: str, limit: int
+) -> list[KnownResource]:
+    """Return up to `limit` active resources by our ids, those behind the one of id `after`."""
+    rows = connection.execute(
+        _of(workspace, installation_id)
+        .where(resources.c.status == ResourceStatus.ACTIVE, resources.c.id > after)
+        .order_by(resources.c.id)
+        .limit(limit)
+    )
+    return [_known(row) for row in rows]
 
 
 def resolve_key(
@@ -58,7 +71,7 @@ def resolve_key(
     query = _of(workspace, installation_id)
     if kind:
         query = query.where(resources.c.kind == kind)
-    today = [read_resource(row) for row in connection.execute(query.where(resources.c.key == key))]
+    today = [_known(row) for row in connection.execute(query.where(resources.c.key == key))]
     formerly = query.where(
         resources.c.id.in_(
             select(resource_keys.c.resource_id).where(
@@ -66,7 +79,7 @@ def resolve_key(
             )
         )
     )
-    found = today or [read_resource(row) for row in connection.execute(formerly)]
+    found = today or [_known(row) for row in connection.execute(formerly)]
     if not found:
         raise no_resource(key)
     if len(found) > 1:
@@ -227,8 +240,7 @@ def no_resource(name: str) -> NotFoundError:
     )
 
 
-def read_resource(row: Row[tuple[object, ...]]) -> KnownResource:
-    """Return the resource of a row of `resources`."""
+def _known(row: Row[tuple[object, ...]]) -> KnownResource:
     values: dict[str, object] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
     values["workspace"] = values.pop("workspace_id")
     values["status"] = ResourceStatus(str(values["status"]))

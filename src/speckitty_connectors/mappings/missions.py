@@ -42,10 +42,10 @@ def is_unique(slug: str) -> bool:
 
 
 def ticket_key(slug: str) -> str:
-    """Return the key of the tracker's project or team that a slug's ticket is from, in lower case; or nothing.
+    """Return the key of the tracker's project or team that a slug or branch begins with, in lower case; or nothing.
 
-    >>> ticket_key("web-123-fix-login"), ticket_key("004-ENG-7-cache"), ticket_key("fast-search-01KQ3XYZ")
+    >>> ticket_key("web-123-fix-login"), ticket_key("kitty/mission-004-ENG-7"), ticket_key("fast-search-01KQ3XYZ")
     ('web', 'eng', '')
     """
-    found = _TICKET.match(slug)
+    found = _TICKET.match(slug.removeprefix(BRANCH_PREFIX))
     return found[1].lower() if found else ""

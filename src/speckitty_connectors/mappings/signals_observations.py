@@ -115,10 +115,9 @@ def _parts(signal: Signal) -> Iterator[_Part]:
     for branch in signal.branches:
         name = branch.removeprefix("refs/heads/")
         if name != DETACHED:
-            yield from _named(SignalKind.BRANCH, name, Unusable.BRANCH)
-            yield from _mission(mission_of(name))
+            yield from _branch(name)
     for slug in signal.feature_slugs:
-        yield from _mission(slug) if _is_plain(slug) else (Unusable.FEATURE,)
+        yield from _feature(slug)
 
 
 def _repository(signal: Signal) -> Iterator[_Part]:
@@ -135,15 +134,24 @@ def _repository(signal: Signal) -> Iterator[_Part]:
         yield (SignalKind.SLUG, slug.lower(), slug) if slug is not None and usable else Unusable.SLUG
 
 
-def _mission(slug: str) -> Iterator[_Part]:
-    if slug:
-        yield SignalKind.FEATURE, slug, slug
-        if ticket := ticket_key(slug):
-            yield SignalKind.TICKET, ticket, slug
+def _branch(name: str) -> Iterator[_Part]:
+    if not _is_plain(name):
+        yield Unusable.BRANCH
+        return
+    yield SignalKind.BRANCH, name, name
+    if mission := mission_of(name):
+        yield from _feature(mission)
+    elif ticket := ticket_key(name):
+        yield SignalKind.TICKET, ticket, name
 
 
-def _named(kind: SignalKind, name: str, otherwise: Unusable) -> Iterator[_Part]:
-    yield (kind, name, name) if _is_plain(name) else otherwise
+def _feature(slug: str) -> Iterator[_Part]:
+    if not _is_plain(slug):
+        yield Unusable.FEATURE
+        return
+    yield SignalKind.FEATURE, slug, slug
+    if ticket := ticket_key(slug):
+        yield SignalKind.TICKET, ticket, slug
 
 
 def _is_plain(text: str) -> bool:

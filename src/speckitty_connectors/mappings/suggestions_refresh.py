@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from attrs import frozen
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from ..installations import repository as installations
-from ..installations.resources import read_resource
-from ..installations.tables import resources
-from ..installations.types import Installation, KnownResource, ResourceStatus
+from ..installations.resources import list_page
+from ..installations.types import Installation, KnownResource
 from ..providers.binding import Provider
 from ..providers.manifest import Capability
 from ..providers.registry import Registry
@@ -23,10 +22,11 @@ from ..store.engine import Store
 from . import signals_repository as signals
 from . import suggestions_repository as repository
 from .signals_observations import SignalKind
+from .signals_repository import Sighting
 from .suggestions_findings import PROJECT, as_signals, by_resource, findings_of
 from .suggestions_keeping import CHANGED, MAPPED, RAISED, keep
 from .suggestions_matching import find_matches
-from .suggestions_names import Addresses
+from .suggestions_names import Addresses, Identity
 from .suggestions_types import Finding, Source
 from .tables import resource_mappings
 
@@ -93,8 +93,7 @@ class Refresh:
         """Look at every page, then close what wasn't found any more."""
         began, seen, after = self._store.now(), 0, ""
         while page := self._page(after):
-            seen, after = seen + len(page), page[-1].id
-            self._keep(page)
+            seen, after = seen + self._keep(page), page[-1].id
         with self._store.transaction() as connection:
             closed = repository.close_unfound(
                 connection,
@@ -113,21 +112,30 @@ class Refresh:
 
     def _page(self, after: str) -> list[KnownResource]:
         with self._store.reading() as connection:
-            return unmapped_resources(connection, self._installation, after=after, limit=RESOURCES_PER_PAGE)
+            return list_page(
+                connection,
+                workspace=self._installation.workspace,
+                installation_id=self._installation.id,
+                after=after,
+                limit=RESOURCES_PER_PAGE,
+            )
 
-    def _keep(self, page: Sequence[KnownResource]) -> None:
+    def _keep(self, page: Sequence[KnownResource]) -> int:
+        """Keep what is found for a page; return how many of its resources were looked at."""
         with self._store.reading() as connection:
-            findings = self._findings(connection, page)
+            looked_at = _unmapped(connection, self._installation.workspace, page)
+            findings = self._findings(connection, looked_at)
         try:
-            self._write(page, findings)
+            self._write(looked_at, findings)
         except IntegrityError:
-            self._write(page, findings)  # an event raised one of them meanwhile; now it is known
+            self._write(looked_at, findings)  # an event raised one of them meanwhile; now it is known
+        return len(looked_at)
 
-    def _write(self, page: Sequence[KnownResource], findings: Sequence[Finding]) -> None:
+    def _write(self, looked_at: Mapping[Identity, KnownResource], findings: Sequence[Finding]) -> None:
         with self._store.transaction() as connection:
             kept = keep(
                 connection,
-                {(resource.kind, resource.external_id): resource for resource in page},
+                looked_at,
                 findings,
                 workspace=self._installation.workspace,
                 source=Source.INVENTORY,
@@ -135,33 +143,17 @@ class Refresh:
             )
         self._outcomes.update(each.outcome for each in kept)
 
-    def _findings(self, connection: Connection, page: Sequence[KnownResource]) -> list[Finding]:
-        workspace, manifest = self._installation.workspace, self._provider.manifest
+    def _findings(self, connection: Connection, looked_at: Mapping[Identity, KnownResource]) -> list[Finding]:
         repositories = {
-            (resource.kind, resource.external_id): (resource.key, resource.last_seen)
-            for resource in page
+            identity: (resource.key, resource.last_seen)
+            for identity, resource in looked_at.items()
             if resource.kind in self._git
         }
-        found = find_matches(connection, self._installation, manifest, repositories)
-        tickets = signals.find(
-            connection,
-            workspace=workspace,
-            kind=SignalKind.TICKET,
-            values={resource.key.lower() for resource in page if resource.kind not in self._git},
-        )
-        proposed = by_resource(
-            self._ask(
-                SuggestionRequest(
-                    host=self._installation.host,
-                    web=Addresses.at(connection, self._installation, manifest).web,
-                    resources=tuple(resource.as_listed() for resource in page),
-                    signals=as_signals([*found.sightings, *tickets]),
-                )
-            )
-        )
+        found = find_matches(connection, self._installation, self._provider.manifest, repositories)
+        proposed = by_resource(self._ask(self._request(connection, looked_at, found.sightings)))
         return [
             finding
-            for identity in ((resource.kind, resource.external_id) for resource in page)
+            for identity in looked_at
             for finding in findings_of(
                 identity,
                 git=identity in repositories,
@@ -170,6 +162,24 @@ class Refresh:
                 plugin=self._provider.key,
             )
         ]
+
+    def _request(
+        self,
+        connection: Connection,
+        looked_at: Mapping[Identity, KnownResource],
+        sightings: Iterable[Sighting],
+    ) -> SuggestionRequest:
+        """Return what the plugin is asked: resources, and of all signals those that name one of them."""
+        keys = {resource.key.lower() for resource in looked_at.values() if resource.kind not in self._git}
+        tickets = signals.find(
+            connection, workspace=self._installation.workspace, kind=SignalKind.TICKET, values=keys
+        )
+        return SuggestionRequest(
+            host=self._installation.host,
+            web=Addresses.at(connection, self._installation, self._provider.manifest).web,
+            resources=tuple(resource.as_listed() for resource in looked_at.values()),
+            signals=as_signals([*sightings, *tickets]),
+        )
 
     def _ask(self, request: SuggestionRequest) -> list[Suggestion]:
         """Return what the plugin suggests for the projects and resources that it was asked about, and no others."""
@@ -192,26 +202,16 @@ class Refresh:
         ]
 
 
-def unmapped_resources(
-    connection: Connection, installation: Installation, *, after: str, limit: int
-) -> list[KnownResource]:
-    """Return resources that are there and not mapped, by our ids, behind the one of id `after`."""
-    mapped = select(resource_mappings.c.id).where(
-        and_(
-            resource_mappings.c.workspace_id == resources.c.workspace_id,
-            resource_mappings.c.resource_id == resources.c.id,
+def _unmapped(
+    connection: Connection, workspace: str, page: Sequence[KnownResource]
+) -> dict[Identity, KnownResource]:
+    """Return those of a page's resources that nothing is mapped for."""
+    ids = [resource.id for resource in page]
+    mapped = set(
+        connection.scalars(
+            select(resource_mappings.c.resource_id).where(
+                resource_mappings.c.workspace_id == workspace, resource_mappings.c.resource_id.in_(ids)
+            )
         )
     )
-    rows = connection.execute(
-        select(resources)
-        .where(
-            resources.c.workspace_id == installation.workspace,
-            resources.c.installation_id == installation.id,
-            resources.c.status == ResourceStatus.ACTIVE,
-            resources.c.id > after,
-            ~mapped.exists(),
-        )
-        .order_by(resources.c.id)
-        .limit(limit)
-    )
-    return [read_resource(row) for row in rows]
+    return {(resource.kind, resource.external_id): resource for resource in page if resource.id not in mapped}

@@ -9,17 +9,36 @@ from sqlalchemy import Connection
 
 from ..installations.types import Installation
 from ..providers.deliveries import Event
+from ..providers.manifest import Manifest
+from ..providers.resources import ResourceReference
+from .admission import most_specific
 from .rulings import Interpretation
 from .types import Conclusion
 
 
 @frozen(kw_only=True)
 class Case:
-    """An event of one installation that is to be placed."""
+    """An event of one installation that is to be placed.
+
+    Attributes:
+        interpretation: the delivery and its meaning.
+        installation: the installation.
+        event: what happened.
+    """
 
     interpretation: Interpretation
     installation: Installation
     event: Event
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest of the provider's plugin."""
+        return self.interpretation.manifest
+
+    @property
+    def subject(self) -> ResourceReference:
+        """The most specific resource that the event names: what a review item of it is about."""
+        return most_specific(self.manifest, self.event)
 
 
 PreparedStage = Callable[[Case], Conclusion | None]

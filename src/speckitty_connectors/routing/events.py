@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from ..installations.types import Installation, InstallationStatus
 from ..providers.deliveries import Event
 from ..providers.suggestions import Evidence
-from .admission import admit, most_specific
+from .admission import admit
 from .cases import Case, PlacingStage
 from .rulings import NO_MAPPING, NO_RESOURCE, Interpretation, Ruling
 from .types import Conclusion, Stage
@@ -75,7 +75,7 @@ def _ruling(case: Case, conclusion: Conclusion) -> Ruling:
         workspace=case.installation.workspace,
         installation_id=case.installation.id,
         conclusion=conclusion,
-        subject=most_specific(case.interpretation.manifest, case.event),
+        subject=case.subject,
     )
 
 
@@ -85,5 +85,5 @@ def _unplaced(case: Case) -> Ruling:
         NO_MAPPING,
         workspace=case.installation.workspace,
         installation_id=case.installation.id,
-        subject=most_specific(case.interpretation.manifest, case.event),
+        subject=case.subject,
     )

@@ -19,13 +19,13 @@ from typing import Final
 
 from attrs import frozen
 
-from ..mappings.suggestions_findings import MOST_RIVALS, PROJECT
+from ..mappings.suggestions_findings import MOST_RIVALS, PROJECT, RIVAL
 from ..mappings.suggestions_matching import REMOTE, Match, Strength
 from ..mappings.suggestions_types import STRONGEST_FIRST, Finding
 from ..providers.resources import ResourceReference
 from ..providers.suggestions import Confidence, Evidence, Suggestion, Target
 from .rulings import AMBIGUOUS, LOW_CONFIDENCE, REVIEW_REASONS
-from .types import Conclusion, RoutedTarget, Stage
+from .types import Candidate, Conclusion, RoutedTarget, Stage
 
 COMMIT: Final = "commit"
 """The rule of an event whose commits were seen in a project, which something else confirms."""
@@ -47,7 +47,7 @@ MOST_CANDIDATES: Final = 10
 
 
 @frozen(kw_only=True)
-class Candidate:
+class Contender:
     """A project that has something to do with an event, and what.
 
     Attributes:
@@ -85,48 +85,57 @@ class Candidate:
         return self.is_strong or sum((weak, bool(self.commits), bool(self.mission))) > 1
 
 
-def infer(resource: ResourceReference, candidates: Iterable[Candidate]) -> Conclusion | None:
+def infer(resource: ResourceReference, contenders: Iterable[Contender]) -> Conclusion | None:
     """Return where an event of a repository goes, or why it is left to a person; None where nothing is known.
 
     >>> board = ResourceReference(kind="board", id="b1", key="kitchen/menu")
     >>> infer(board, ()) is None
     True
-    >>> infer(board, [Candidate(project_id="apollo", commits=("a" * 40,))]).rule
+    >>> infer(board, [Contender(project_id="apollo", commits=("a" * 40,))]).rule
     'low_confidence'
     """
-    known = sorted(candidates, key=lambda each: (not each.is_strong, not each.holds, each.project_id))
+    known = sorted(contenders, key=lambda each: (not each.is_strong, not each.holds, each.project_id))
     if not known:
         return None
     fitting = [each for each in known if each.is_open]
     narrowed = [each for each in fitting if each.mission] if len(fitting) > 1 else fitting
     if len(narrowed) == 1 and narrowed[0].holds:
         return _decided(resource, narrowed[0], known, by_mission=len(fitting) > 1)
-    return _abstained(resource, known, AMBIGUOUS if len(fitting) > 1 else LOW_CONFIDENCE)
+    return _abstained(known, AMBIGUOUS if len(fitting) > 1 else LOW_CONFIDENCE)
 
 
 def _decided(
-    resource: ResourceReference, winner: Candidate, known: Sequence[Candidate], *, by_mission: bool
+    resource: ResourceReference, winner: Contender, known: Sequence[Contender], *, by_mission: bool
 ) -> Conclusion:
     alone = winner.is_strong and not by_mission
-    rule = REMOTE if alone else COMMIT if winner.commits and not by_mission else FEATURE
     others = [each for each in known if each is not winner]
     lost = [_against(evidence) for each in others[:MOST_CANDIDATES] for evidence in _told(each)]
     target = Target(kind=PROJECT, id=winner.project_id)
-    suggestion = _suggestion(resource, winner, Confidence.HIGH if alone else Confidence.MEDIUM, known)
+    suggestion = Suggestion(
+        resource_kind=resource.kind,
+        resource_id=resource.id,
+        target=target,
+        confidence=Confidence.HIGH if alone else Confidence.MEDIUM,
+        evidence=(*_told(winner), *_rivals(winner, known)),
+    )
     return Conclusion(
         stage=Stage.INFERRED,
-        rule=rule,
+        rule=REMOTE if alone else COMMIT if winner.commits and not by_mission else FEATURE,
         targets=(RoutedTarget(target=target, mapping_id=""),),
         evidence=(*_told(winner), *lost),
         finding=Finding(suggestion=suggestion, grounds=_grounds(winner)),
     )
 
 
-def _abstained(resource: ResourceReference, known: Sequence[Candidate], reason: str) -> Conclusion:
+def _abstained(known: Sequence[Contender], reason: str) -> Conclusion:
     shown = known[:MOST_CANDIDATES]
     why = Evidence(rule=reason, text=REVIEW_REASONS[reason], against=True)
     candidates = [
-        _suggestion(resource, each, Confidence.MEDIUM if each.holds else Confidence.LOW, known)
+        Candidate(
+            target=Target(kind=PROJECT, id=each.project_id),
+            confidence=Confidence.MEDIUM if each.holds else Confidence.LOW,
+            evidence=(*_told(each), *_rivals(each, known)),
+        )
         for each in shown
         if not (each.elsewhere or each.dismissed)
     ]
@@ -138,35 +147,26 @@ def _abstained(resource: ResourceReference, known: Sequence[Candidate], reason: 
     )
 
 
-def _suggestion(
-    resource: ResourceReference, candidate: Candidate, confidence: Confidence, known: Sequence[Candidate]
-) -> Suggestion:
-    rivals = [each.project_id for each in known if each is not candidate and each.is_open][:MOST_RIVALS]
-    against = [Evidence(rule=AMBIGUOUS, text=f"{rival} fits as well", against=True) for rival in rivals]
-    return Suggestion(
-        resource_kind=resource.kind,
-        resource_id=resource.id,
-        target=Target(kind=PROJECT, id=candidate.project_id),
-        confidence=confidence,
-        evidence=(*_told(candidate), *against),
-    )
+def _rivals(contender: Contender, known: Iterable[Contender]) -> list[Evidence]:
+    rivals = [each.project_id for each in known if each is not contender and each.is_open][:MOST_RIVALS]
+    return [Evidence(rule=RIVAL, text=f"{rival} fits as well", against=True) for rival in rivals]
 
 
-def _told(candidate: Candidate) -> Iterator[Evidence]:
-    """Yield what is known of a candidate, worded for a person."""
-    project = candidate.project_id
-    if candidate.match is not None:
-        yield from candidate.match.evidence
-    for commit in candidate.commits[:1]:
+def _told(contender: Contender) -> Iterator[Evidence]:
+    """Yield what is known of a contender, worded for a person."""
+    project = contender.project_id
+    if contender.match is not None:
+        yield from contender.match.evidence
+    for commit in contender.commits[:1]:
         yield Evidence(rule=COMMIT, text=f"commit {commit[:12]} was seen in {project}")
-    if candidate.mission:
-        yield Evidence(rule=FEATURE, text=f"the branch is of {project}'s mission {candidate.mission}")
-    if candidate.branch:
-        yield Evidence(rule=BRANCH, text=f"{candidate.branch} was seen in no project but {project}")
-    if candidate.elsewhere:
+    if contender.mission:
+        yield Evidence(rule=FEATURE, text=f"the branch is of {project}'s mission {contender.mission}")
+    if contender.branch:
+        yield Evidence(rule=BRANCH, text=f"{contender.branch} was seen in no project but {project}")
+    if contender.elsewhere:
         text = f"{project} is known by other repositories: a fork, or another host's namesake"
         yield Evidence(rule=ELSEWHERE, text=text, against=True)
-    if candidate.dismissed:
+    if contender.dismissed:
         yield Evidence(rule=DISMISSED, text=f"a person has said that it isn't {project}'s", against=True)
 
 
@@ -174,9 +174,9 @@ def _against(evidence: Evidence) -> Evidence:
     return Evidence(rule=evidence.rule, text=evidence.text, against=True)
 
 
-def _grounds(candidate: Candidate) -> frozenset[str]:
-    """Return what speaks for a candidate; which commits those were is no matter, or each push would be news."""
-    grounds = {COMMIT} if candidate.commits else set()
-    if candidate.mission:
-        grounds.add(f"{FEATURE} {candidate.mission}")
-    return frozenset(grounds | (candidate.match.grounds if candidate.match else frozenset()))
+def _grounds(contender: Contender) -> frozenset[str]:
+    """Return what speaks for a contender; which commits those were is no matter, or each push would be news."""
+    grounds = {COMMIT} if contender.commits else set()
+    if contender.mission:
+        grounds.add(f"{FEATURE} {contender.mission}")
+    return frozenset(grounds | (contender.match.grounds if contender.match else frozenset()))

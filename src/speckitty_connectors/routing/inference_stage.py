@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from attrs import frozen
@@ -20,13 +20,15 @@ from ..mappings.suggestions_names import Identity
 from ..providers.deliveries import GitFacts
 from ..providers.resources import ResourceReference
 from ..providers.suggestions import Target
-from .admission import most_specific
 from .cases import Case, PreparedStage
-from .inference import Candidate, infer
+from .inference import Contender, infer
 from .types import Conclusion
 
 MOST_COMMITS: Final = 20
 """Commits of an event that are looked up, the newest; a push may name thousands."""
+
+UNKNOWN_MOMENT: Final = datetime.max.replace(tzinfo=UTC)
+"""When a name is borne since an event that has no time: later than anything that was seen of it."""
 
 NO_FACTS: Final = GitFacts()
 
@@ -45,7 +47,7 @@ class _Knowledge:
     identified: Set[str]
     dismissed: Set[tuple[str, str, Target]]
 
-    def candidates(self, resource: ResourceReference, facts: GitFacts) -> list[Candidate]:
+    def contenders(self, resource: ResourceReference, facts: GitFacts) -> list[Contender]:
         """Return the projects that have something to do with an event."""
         matches = self.matches.get((resource.kind, resource.id), {})
         commits: dict[str, list[str]] = defaultdict(list)
@@ -54,7 +56,7 @@ class _Knowledge:
                 commits[project].append(commit)
         missions, branches = self._projects_of(facts.branch)
         return [
-            Candidate(
+            Contender(
                 project_id=project,
                 match=matches.get(project),
                 commits=tuple(commits.get(project, ())),
@@ -96,16 +98,15 @@ def inference(connection: Connection, cases: Sequence[Case]) -> PreparedStage:
         resource = _repository(case)
         if resource is None:
             return None
-        return infer(resource, known[case.installation.id].candidates(resource, _facts(case)))
+        return infer(resource, known[case.installation.id].contenders(resource, _facts(case)))
 
     return decide
 
 
 def _repository(case: Case) -> ResourceReference | None:
     """Return the one git repository that an event is most specifically about, or None."""
-    manifest = case.interpretation.manifest
-    resource = most_specific(manifest, case.event)
-    git = {kind.name for kind in manifest.resource_kinds if kind.git}
+    resource = case.subject
+    git = {kind.name for kind in case.manifest.resource_kinds if kind.git}
     peers = {each.id for each in case.event.resources if each.kind == resource.kind}
     return resource if resource.kind in git and len(peers) == 1 else None
 
@@ -116,7 +117,7 @@ def _facts(case: Case) -> GitFacts:
 
 
 def _load(connection: Connection, cases: Sequence[Case]) -> _Knowledge:
-    installation, manifest = cases[0].installation, cases[0].interpretation.manifest
+    installation, manifest = cases[0].installation, cases[0].manifest
     workspace, facts = installation.workspace, [_facts(case) for case in cases]
     called = _called(cases)
     found = find_matches(connection, installation, manifest, called)
@@ -151,7 +152,7 @@ def _called(cases: Sequence[Case]) -> Mapping[Identity, tuple[str, datetime]]:
     for case in cases:
         resource = _repository(case)
         if resource is not None:
-            at = case.event.occurred_at or case.interpretation.delivery.received_at
+            at = case.event.occurred_at or UNKNOWN_MOMENT
             known = called.get((resource.kind, resource.id))
             if known is None or at >= known[1]:
                 called[resource.kind, resource.id] = (resource.key, at)

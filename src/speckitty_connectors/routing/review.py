@@ -11,9 +11,8 @@ from sqlalchemy import Connection, RowMapping, func, insert, select, update
 from ..identifiers import new_id
 from ..providers.codec import converter
 from ..providers.resources import ResourceReference
-from ..providers.suggestions import Suggestion
 from .tables import review_events, review_items
-from .types import Decision
+from .types import Candidate, Decision
 
 OPEN = "open"
 """The state of an item that waits for a person."""
@@ -44,7 +43,7 @@ class ReviewItem:
         first_seen: when the first one came, in UTC.
         last_seen: when the latest one came, in UTC.
         state: ``open`` while it waits.
-        candidates: where the latest event of it may belong, the surest first.
+        candidates: the targets that the latest of them could have gone to, each with its evidence.
     """
 
     id: str
@@ -58,7 +57,7 @@ class ReviewItem:
     first_seen: datetime
     last_seen: datetime
     state: str
-    candidates: tuple[Suggestion, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
 
 
 def hold(
@@ -68,7 +67,7 @@ def hold(
     provider: str,
     host: str,
     subject: ResourceReference,
-    candidates: Sequence[Suggestion] = (),
+    candidates: Sequence[Candidate] = (),
 ) -> None:
     """Put a decision into the item of its installation, subject and reason."""
     item = _count_up(connection, decision, provider, host, subject, candidates)
@@ -120,7 +119,7 @@ def _count_up(
     provider: str,
     host: str,
     subject: ResourceReference,
-    candidates: Sequence[Suggestion],
+    candidates: Sequence[Candidate],
 ) -> RowMapping | None:
     """Count a decision in the item that is there, and refresh its label; None where there is no such item."""
     columns = review_items.c
@@ -167,7 +166,7 @@ def _add(
     provider: str,
     host: str,
     subject: ResourceReference,
-    candidates: Sequence[Suggestion],
+    candidates: Sequence[Candidate],
 ) -> RowMapping:
     return (
         connection.execute(
@@ -208,5 +207,5 @@ def _read(row: RowMapping) -> ReviewItem:
         first_seen=row["first_seen"],
         last_seen=row["last_seen"],
         state=row["state"],
-        candidates=converter.structure(row["candidates"], tuple[Suggestion, ...]),
+        candidates=converter.structure(row["candidates"], tuple[Candidate, ...]),
     )

@@ -47,7 +47,7 @@ def _load(connection: Connection, cases: Sequence[Case]) -> RouteTable:
             references=references,
         )
     ]
-    return RouteTable(found, rank=cases[0].interpretation.manifest.rank)
+    return RouteTable(found, rank=cases[0].manifest.rank)
 
 
 def _batches(references: Iterable[ResourceReference]) -> Iterator[list[ResourceReference]]:

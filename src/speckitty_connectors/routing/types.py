@@ -9,7 +9,7 @@ from attrs import frozen
 
 from ..mappings.suggestions_types import Finding
 from ..providers.deliveries import Outcome
-from ..providers.suggestions import Evidence, Suggestion, Target
+from ..providers.suggestions import Confidence, Evidence, Target
 
 
 class Stage(StrEnum):
@@ -35,6 +35,20 @@ class RoutedTarget:
 
 
 @frozen(kw_only=True)
+class Candidate:
+    """A target that an event could have gone to, shown to the person who decides; never chosen for them.
+
+    >>> from speckitty_connectors import Confidence
+    >>> str(Candidate(target=Target(kind="project", id="apollo"), confidence=Confidence.MEDIUM).target)
+    'project:apollo'
+    """
+
+    target: Target
+    confidence: Confidence
+    evidence: tuple[Evidence, ...] = ()
+
+
+@frozen(kw_only=True)
 class Conclusion:
     """What one stage makes of an event.
 
@@ -43,7 +57,7 @@ class Conclusion:
         rule: stable name of the rule that decided.
         targets: where the event goes; empty unless the stage places events.
         evidence: what won, and what lost (`Evidence.against`), worded for a person.
-        candidates: where the event may belong, for the person who decides, the surest first.
+        candidates: where a person must decide, the targets that are worth a look, the best first.
         finding: what an inferred event teaches of its resource, or None.
 
     >>> Conclusion(stage=Stage.IGNORED, rule="mapping_paused").targets
@@ -54,7 +68,7 @@ class Conclusion:
     rule: str
     targets: tuple[RoutedTarget, ...] = ()
     evidence: tuple[Evidence, ...] = ()
-    candidates: tuple[Suggestion, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
     finding: Finding | None = None
 
 
