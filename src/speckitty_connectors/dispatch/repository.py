@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, bindparam, select, update
 from ..errors import NotFoundError
 from ..installations.tables import installations
 from ..installations.types import InstallationStatus
+from ..mappings import suggestions_repository as suggestions
 from ..mappings.tables import resource_mappings
 from ..mappings.types import Direction, MappingState
 from ..providers.codec import outcome_from
@@ -58,6 +59,8 @@ def revocation(connection: Connection, dispatch: Dispatch) -> str:
     What it looks at stays as it is until the transaction ends: who disconnects in the meantime waits, and has
     no effect behind their back afterwards.
     """
+    if not dispatch.mapping_id:
+        return _revocation_of_inferred(connection, dispatch)
     row = connection.execute(
         select(installations.c.status, resource_mappings.c.state, resource_mappings.c.direction)
         .join(
@@ -93,6 +96,25 @@ def revoke(connection: Connection, claim: Claim, *, reason: str, now: datetime) 
         )
         .values(state=REVOKED, last_error=reason, finished_at=now)
     )
+
+
+def _revocation_of_inferred(connection: Connection, dispatch: Dispatch) -> str:
+    """Return why what was inferred, and has no mapping, may no longer be handed over."""
+    status = connection.execute(
+        select(installations.c.status)
+        .where(installations.c.workspace_id == dispatch.workspace, installations.c.id == dispatch.installation_id)
+        .with_for_update(read=True)
+    ).scalar_one()
+    if InstallationStatus(status) not in RECEIVING:
+        return f"the installation is {status}"
+    dismissed = suggestions.dismissed(
+        connection,
+        workspace=dispatch.workspace,
+        installation_id=dispatch.installation_id,
+        external_ids={resource.id for resource in dispatch.event.resources},
+    )
+    pairs = {(resource.kind, resource.id, dispatch.target) for resource in dispatch.event.resources}
+    return "a person has dismissed what it was inferred from" if pairs & dismissed else ""
 
 
 _DISPATCH = (

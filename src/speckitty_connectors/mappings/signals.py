@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -70,16 +70,9 @@ class Signals:
             )
         stored, unusable = 0, Counter[Unusable]()
         for batch in repository.batches(signals, SIGNALS_PER_TRANSACTION):
-            observations: list[Observation] = []
-            for part in (part for signal in batch for part in observe(signal)):
-                if isinstance(part, Observation):
-                    observations.append(part)
-                else:
-                    unusable[part] += 1
-            with self._store.transaction() as connection:
-                stored += repository.add(
-                    connection, workspace=workspace, observations=observations, now=self._store.now()
-                )
+            parts = [part for signal in batch for part in observe(signal)]
+            unusable.update(part for part in parts if isinstance(part, Unusable))
+            stored += self._store_all(workspace, [part for part in parts if isinstance(part, Observation)])
         return SignalReport(stored=stored, unusable=unusable)
 
     def forget_older(self, *, workspace: str, than: datetime | None = None) -> int:
@@ -99,3 +92,7 @@ class Signals:
             forgotten += count
             if count < SIGNALS_PER_TRANSACTION:
                 return forgotten
+
+    def _store_all(self, workspace: str, observations: Sequence[Observation]) -> int:
+        with self._store.transaction() as connection:
+            return repository.add(connection, workspace=workspace, observations=observations, now=self._store.now())

@@ -51,18 +51,7 @@ def add(connection: Connection, *, workspace: str, observations: Iterable[Observ
     What is known already only becomes younger, so that the same report twice changes nothing. Rows are written in
     the order of their keys: two that write at once then wait for each other instead of locking each other out.
     """
-    rows = {
-        (each.project_id, each.kind, each.value): {
-            "workspace_id": workspace,
-            "project_id": each.project_id,
-            "kind": each.kind,
-            "value": each.value,
-            "label": each.label,
-            "first_seen": min(each.observed_at or now, now),
-            "last_seen": min(each.observed_at or now, now),
-        }
-        for each in observations
-    }
+    rows = {(each.project_id, each.kind, each.value): _row(workspace, each, now) for each in observations}
     if not rows:
         return 0
     statement = _insert(connection)
@@ -138,6 +127,19 @@ def batches(values: Iterable[T], size: int) -> Iterator[list[T]]:
     remaining = iter(values)
     while batch := list(islice(remaining, size)):
         yield batch
+
+
+def _row(workspace: str, observation: Observation, now: datetime) -> dict[str, object]:
+    at = min(observation.observed_at or now, now)
+    return {
+        "workspace_id": workspace,
+        "project_id": observation.project_id,
+        "kind": observation.kind,
+        "value": observation.value,
+        "label": observation.label,
+        "first_seen": at,
+        "last_seen": at,
+    }
 
 
 def _insert(connection: Connection) -> postgresql.Insert:

@@ -20,6 +20,9 @@ from .types import Origin, ResourceMapping
 SYSTEM = "system"
 """What the audit calls us where a workspace opted in and no person acted."""
 
+MAPPING_REMOVED = "its mapping was removed"
+"""Why a suggestion counts as dismissed whose mapping a person removed."""
+
 
 def adopt(
     connection: Connection,
@@ -65,10 +68,11 @@ def turn_down(connection: Connection, mapping: ResourceMapping, *, actor: str, n
 
     It is dismissed without evidence in sight: the first evidence found afterwards counts as known.
     """
-    reason = "its mapping was removed"
     known = suggestions.of_resources(connection, workspace=mapping.workspace, resource_ids=[mapping.resource_id])
     found = next((each for each in known if each.target == mapping.target), None)
-    if found is not None:
+    if found is None:
+        suggestions.add(connection, _unseen(mapping, actor, now))
+    else:
         decide(
             connection,
             found,
@@ -76,29 +80,8 @@ def turn_down(connection: Connection, mapping: ResourceMapping, *, actor: str, n
             verb="dismissed",
             actor=actor,
             now=now,
-            reason=reason,
+            reason=MAPPING_REMOVED,
         )
-        return
-    suggestions.add(
-        connection,
-        ResourceSuggestion(
-            workspace=mapping.workspace,
-            id=new_id(),
-            installation_id=mapping.installation_id,
-            resource_id=mapping.resource_id,
-            resource_kind=mapping.resource_kind,
-            resource_external_id=mapping.resource_external_id,
-            resource_key=mapping.resource_key,
-            target=mapping.target,
-            confidence=Confidence.LOW,
-            source=Source.INVENTORY,
-            state=SuggestionState.DISMISSED,
-            decided_by=actor,
-            reason=reason,
-            created_at=now,
-            updated_at=now,
-        ),
-    )
 
 
 def decide(
@@ -130,6 +113,26 @@ def decide(
         after={"state": decided.state, "mapping": decided.mapping_id},
     )
     return decided
+
+
+def _unseen(mapping: ResourceMapping, actor: str, now: datetime) -> ResourceSuggestion:
+    return ResourceSuggestion(
+        workspace=mapping.workspace,
+        id=new_id(),
+        installation_id=mapping.installation_id,
+        resource_id=mapping.resource_id,
+        resource_kind=mapping.resource_kind,
+        resource_external_id=mapping.resource_external_id,
+        resource_key=mapping.resource_key,
+        target=mapping.target,
+        confidence=Confidence.LOW,
+        source=Source.INVENTORY,
+        state=SuggestionState.DISMISSED,
+        decided_by=actor,
+        reason=MAPPING_REMOVED,
+        created_at=now,
+        updated_at=now,
+    )
 
 
 def _mapped(connection: Connection, suggestion: ResourceSuggestion, target: Target) -> str:

@@ -51,20 +51,7 @@ def findings_of(
     for suggestion in proposed:
         project = suggestion.target.id
         fits[project] = _with_proposal(fits.get(project), suggestion, git=git, plugin=plugin)
-    limit = Confidence.HIGH if len(fits) == 1 else Confidence.MEDIUM
-    found = [
-        Finding(
-            suggestion=Suggestion(
-                resource_kind=resource[0],
-                resource_id=resource[1],
-                target=Target(kind=PROJECT, id=project),
-                confidence=weaker(fit.confidence, limit),
-                evidence=(*fit.evidence, *_rivals(project, fits)),
-            ),
-            grounds=fit.grounds,
-        )
-        for project, fit in sorted(fits.items())
-    ]
+    found = [_finding(resource, project, fits) for project in sorted(fits)]
     return sorted(found, key=lambda each: STRONGEST_FIRST.index(each.suggestion.confidence))
 
 
@@ -93,6 +80,18 @@ def _as_signal(sighting: Sighting) -> Signal:
     if sighting.kind is SignalKind.SLUG:
         return Signal(project_id=project_id, repo_slug=label, observed_at=observed_at)
     return Signal(project_id=project_id, feature_slugs=(label,), observed_at=observed_at)
+
+
+def _finding(resource: Identity, project: str, fits: Mapping[str, _Fit]) -> Finding:
+    limit = Confidence.HIGH if len(fits) == 1 else Confidence.MEDIUM
+    suggestion = Suggestion(
+        resource_kind=resource[0],
+        resource_id=resource[1],
+        target=Target(kind=PROJECT, id=project),
+        confidence=weaker(fits[project].confidence, limit),
+        evidence=(*fits[project].evidence, *_rivals(project, fits)),
+    )
+    return Finding(suggestion=suggestion, grounds=fits[project].grounds)
 
 
 def _of_match(match: Match) -> _Fit:

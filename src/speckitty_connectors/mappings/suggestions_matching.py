@@ -105,15 +105,11 @@ def find_matches(
     bearers = load_bearers(connection, installation, names if sightings else ())
     with_slug = {sighting.project_id for sighting in sightings if sighting.kind is SignalKind.SLUG}
     with_remote = signals.kinds_seen(connection, workspace=workspace, projects=with_slug, kinds=[SignalKind.REMOTE])
-    return Found(
-        matches={
-            (repository.kind, repository.id): match_repository(
-                repository, addresses, remotes, slugs, bearers, with_remote
-            )
-            for repository in named
-        },
-        sightings=sightings,
-    )
+    matches = {
+        (each.kind, each.id): match_repository(each, addresses, remotes, slugs, bearers, with_remote)
+        for each in named
+    }
+    return Found(matches=matches, sightings=sightings)
 
 
 def match_repository(
