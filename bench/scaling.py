@@ -91,18 +91,13 @@ def _candidates(store: Store, size: int) -> tuple[Candidate, Candidate]:
         installations.note_references(
             connection, workspace="w", installation_id=installation.id, references=boards, at=NOW
         )
-    cases = [
-        case_of(
-            installation,
-            Happening(
-                resource=board,
-                git=GitFacts(branch="main", commits=tuple(_sha(number * 7 + n) for n in range(10))),
-                truth="",
-                situation="",
-            ),
+    happenings = [
+        Happening(
+            resource=board, git=GitFacts(branch="main", commits=_commits(size, number)), truth="", situation=""
         )
         for number, board in enumerate(boards)
     ]
+    cases = [case_of(installation, happening) for happening in happenings]
     turns = iter(range(1_000_000))
 
     def place() -> None:
@@ -117,6 +112,11 @@ def _candidates(store: Store, size: int) -> tuple[Candidate, Candidate]:
         Signals(store).report(workspace="w", signals=batch)
 
     return place, report
+
+
+def _commits(size: int, number: int) -> tuple[str, ...]:
+    """Return ten of the commits that so many signals hold, others for each event."""
+    return tuple(_sha(size - 1 - number * 10 - n) for n in range(10))
 
 
 def _suggestions(report: Report, database: str, open_store: OpenStore) -> None:
@@ -177,6 +177,7 @@ def _load(store: Store, rows: Iterator[tuple[object, ...]]) -> None:
         while batch := list(islice(rows, 200_000)):
             written = [(*row[:5], *(["2026-01-02 00:00:00.000000"] * 2)) for row in batch]
             with store.driver_transaction() as cursor:
+                cursor.execute("PRAGMA cache_size = -1000000")
                 cursor.executemany(statement, written)
         with store.driver_transaction() as cursor:
             cursor.execute("ANALYZE")
