@@ -80,6 +80,8 @@ if TYPE_CHECKING:
     from .dispatch.types import Dispatch
     from .installations.types import Installation
     from .links.types import UserLink
+    from .mappings.signals import SignalReport
+    from .mappings.suggestions_types import ResourceSuggestion, SuggestionState
     from .mappings.types import ResourceMapping, Selector
     from .providers.registry import Registry
     from .web.application import Application
@@ -97,9 +99,12 @@ _FOR_HOSTS = {
     "PluginSettings": ".configuration",
     "Registry": ".providers.registry",
     "ResourceMapping": ".mappings.types",
+    "ResourceSuggestion": ".mappings.suggestions_types",
     "Secret": ".credentials.secret",
     "Selector": ".mappings.types",
     "Settings": ".configuration",
+    "SignalReport": ".mappings.signals",
+    "SuggestionState": ".mappings.suggestions_types",
     "UserLink": ".links.types",
     "Visitor": ".web.visitors",
 }
@@ -181,11 +186,13 @@ __all__ = [
     "ResourceMapping",
     "ResourcePage",
     "ResourceReference",
+    "ResourceSuggestion",
     "SampleDelivery",
     "Secret",
     "Selector",
     "Settings",
     "Signal",
+    "SignalReport",
     "SignatureScheme",
     "StandIn",
     "StandInFactory",
@@ -193,6 +200,7 @@ __all__ = [
     "StandardWebhooks",
     "Suggestion",
     "SuggestionRequest",
+    "SuggestionState",
     "Support",
     "Target",
     "TimestampedHmac",
