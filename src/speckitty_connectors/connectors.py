@@ -32,7 +32,8 @@ from .mappings.service import Mappings
 from .overrides.service import Overrides
 from .providers.registry import Registry
 from .routing.explanation import Explanation, explain
-from .routing.review import ReviewItem, list_items
+from .routing.queue import ReviewQueue
+from .routing.review import ReviewItem
 from .routing.router import Router
 from .store import migrations
 from .store.engine import Store
@@ -69,6 +70,7 @@ class Connectors:
         links: links members (layer 2).
         mappings: maps resources to targets (layer 3).
         overrides: keeps projects' exceptions (layer 4).
+        review: what waits for a person, and what people do about it.
 
     Args:
         settings: what the host configured.
@@ -93,8 +95,9 @@ class Connectors:
         self.onboarding = Onboarding(*parts, follow=follow)
         self.links = Links(*parts)
         self.inventory = Inventory(self.store, self.registry, self.apps, sessions, follow=follow)
-        self.mappings = Mappings(self.store, target_kinds=settings.target_kinds)
+        self.mappings = Mappings(self.store, self.registry, target_kinds=settings.target_kinds)
         self.overrides = Overrides(self.store)
+        self.review = ReviewQueue(self.store, self.registry, self.mappings)
         self._router = Router(self.store, self.registry)
         self._handlers = Handlers()
 
@@ -195,10 +198,9 @@ class Connectors:
         with self.store.reading() as connection:
             return installation_rows.list_all(connection, workspace=workspace)
 
-    def review_items(self, workspace: str = OPERATOR) -> list[ReviewItem]:
+    def review_items(self, workspace: str = OPERATOR) -> tuple[ReviewItem, ...]:
         """Return what waits for a person; without a workspace, what could not be placed in any."""
-        with self.store.reading() as connection:
-            return list_items(connection, workspace=workspace)
+        return self.review.list(workspace=workspace)
 
     def explain(self, *, workspace: str, event_id: str) -> Explanation:
         """Return what became of a delivery, and why.

@@ -118,6 +118,7 @@ class _Document(msgspec.Struct):
     subject: str = ""
     former: tuple[str, ...] = ()
     scopes: tuple[str, ...] | None = None
+    private: bool | None = None
     relist: bool = False
     at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
@@ -241,6 +242,7 @@ def _lifecycle(document: _Document, change: Change, at: datetime | None) -> Life
         identity=document.identity,
         actor=document.actor,
         scopes=document.scopes,
+        private=document.private,
         relist=document.relist,
         occurred_at=at,
     )

@@ -59,7 +59,13 @@ def revocation(connection: Connection, dispatch: Dispatch) -> str:
     no effect behind their back afterwards.
     """
     row = connection.execute(
-        select(installations.c.status, resource_mappings.c.state, resource_mappings.c.direction)
+        select(
+            installations.c.status,
+            resource_mappings.c.state,
+            resource_mappings.c.direction,
+            resource_mappings.c.target_kind,
+            resource_mappings.c.target_id,
+        )
         .join(
             resource_mappings,
             and_(
@@ -79,6 +85,8 @@ def revocation(connection: Connection, dispatch: Dispatch) -> str:
         return f"the installation is {row.status}"
     if Direction(row.direction) is Direction.OUT:
         return "the mapping leads outwards only"
+    if Target(kind=row.target_kind, id=row.target_id) != dispatch.target:
+        return "the mapping leads to another target now"
     return "" if MappingState(row.state) in ROUTING else f"the mapping is {row.state}"
 
 

@@ -24,20 +24,22 @@ STATUSES: Mapping[Change, tuple[InstallationStatus, str]] = {
 """The status that a change leads to, and the reason that people are shown."""
 
 LEADS_FROM: Mapping[Change, frozenset[InstallationStatus]] = {
-    Change.SUSPENDED: frozenset(
-        {
-            InstallationStatus.ACTIVE,
-            InstallationStatus.DEGRADED,
-            InstallationStatus.NEEDS_REAUTHORISATION,
-            InstallationStatus.NEEDS_RECONSENT,
-        }
-    ),
-    Change.RESUMED: frozenset({InstallationStatus.SUSPENDED}),
+    Change.SUSPENDED: frozenset(InstallationStatus) - GONE,
+    Change.RESUMED: frozenset({InstallationStatus.SUSPENDED, InstallationStatus.DEGRADED}),
     Change.UNINSTALLED: frozenset(InstallationStatus),
     Change.ACCOUNT_DELETED: frozenset(InstallationStatus) - GONE,
-    Change.HOOK_REMOVED: frozenset({InstallationStatus.ACTIVE}),
+    Change.HOOK_REMOVED: frozenset({InstallationStatus.ACTIVE, InstallationStatus.SUSPENDED}),
 }
-"""The statuses in which a change has a meaning; in others it came late, or says nothing new."""
+"""The statuses in which a change has a meaning; in others only its moment is noted."""
+
+SEVERITY = (
+    InstallationStatus.ACTIVE,
+    InstallationStatus.DEGRADED,
+    InstallationStatus.SUSPENDED,
+    InstallationStatus.ORPHANED,
+    InstallationStatus.REMOVED,
+)
+"""Which of two changes of the same moment holds: the one that leads further to the end."""
 
 UNLISTED = frozenset({Change.INSTALLED, Change.VISIBILITY_CHANGED})
 """Changes that never carry everything a listing would show."""
@@ -78,12 +80,14 @@ def apply(
 
 
 def _with_status(known: Installation, lifecycle: Lifecycle, at: datetime) -> Installation:
+    """Return the installation with the status of the latest change; what came late changes nothing."""
     if lifecycle.change not in STATUSES or at < known.status_at:
         return known
     status, reason = STATUSES[lifecycle.change]
-    if known.status is status:
+    if known.status is status or (known.status not in LEADS_FROM[lifecycle.change] and known.status not in GONE):
         return evolve(known, status_at=at)
-    if known.status not in LEADS_FROM[lifecycle.change]:
+    milder = known.status in SEVERITY and SEVERITY.index(status) < SEVERITY.index(known.status)
+    if known.status not in LEADS_FROM[lifecycle.change] or (at == known.status_at and milder):
         return known
     return evolve(known, status=status, status_reason=reason, status_at=at)
 

@@ -35,7 +35,11 @@ class Origin(StrEnum):
 
 
 class MappingState(StrEnum):
-    """Whether a mapping routes; `ORPHANED` and back is derived from its resource, the rest is said by people."""
+    """Whether a mapping routes.
+
+    `PAUSED` is said by people; the rest is derived: `ORPHANED` where nothing can come over the resource,
+    `DEGRADED` where the resource is archived, which still routes what comes.
+    """
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -94,7 +98,7 @@ class Selector:
 
 
 def _is_under(names: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Return whether a path, or a folder that it is in, matches; each name is compared with each part at most once."""
+    """Return whether a path, or a folder that it is in, matches; a name meets each part at most once."""
     reached = {0}
     for part in pattern:
         if part == "**":
@@ -108,6 +112,24 @@ def _is_under(names: Sequence[str], pattern: Sequence[str]) -> bool:
         if not reached:
             return False
     return True
+
+
+@frozen(kw_only=True)
+class Overlap:
+    """Another mapping that could want the same events.
+
+    Attributes:
+        mapping_id: the other mapping.
+        rule: ``fans_out`` where both get the events they want, ``most_specific`` where one of them wins.
+        text: who gets what, for a person.
+    """
+
+    mapping_id: str
+    rule: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @frozen(kw_only=True)
@@ -131,6 +153,7 @@ class ResourceMapping:
         created_by: who made it, as the audit names them.
         created_at: when, in UTC.
         updated_at: when it last changed, in UTC.
+        overlaps: right after a change, other mappings that could want the same events; no part of what is stored.
 
     >>> from datetime import UTC, datetime
     >>> moment = datetime(2026, 1, 2, tzinfo=UTC)
@@ -158,6 +181,12 @@ class ResourceMapping:
     origin: Origin = Origin.MANUAL
     state: MappingState = MappingState.ACTIVE
     state_reason: str = ""
+    overlaps: tuple[Overlap, ...] = field(default=(), eq=False)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Kind and immutable id of the resource."""
+        return self.resource_kind, self.resource_external_id
 
     @property
     def routes(self) -> bool:

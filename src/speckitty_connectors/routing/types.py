@@ -8,7 +8,7 @@ from enum import StrEnum
 from attrs import frozen
 
 from ..providers.deliveries import Outcome
-from ..providers.suggestions import Evidence, Target
+from ..providers.suggestions import Confidence, Evidence, Target
 
 
 class Stage(StrEnum):
@@ -33,6 +33,20 @@ class RoutedTarget:
 
 
 @frozen(kw_only=True)
+class Candidate:
+    """A target that an event could have gone to, shown to the person who decides; never chosen for them.
+
+    >>> from speckitty_connectors import Confidence
+    >>> str(Candidate(target=Target(kind="project", id="apollo"), confidence=Confidence.MEDIUM).target)
+    'project:apollo'
+    """
+
+    target: Target
+    confidence: Confidence
+    evidence: tuple[Evidence, ...] = ()
+
+
+@frozen(kw_only=True)
 class Conclusion:
     """What one stage makes of an event.
 
@@ -41,6 +55,7 @@ class Conclusion:
         rule: stable name of the rule that decided.
         targets: where the event goes; empty unless the stage places events.
         evidence: what won, and what lost (`Evidence.against`), worded for a person.
+        candidates: where a person must decide, the targets that are worth a look, the best first.
 
     >>> Conclusion(stage=Stage.IGNORED, rule="mapping_paused").targets
     ()
@@ -50,6 +65,7 @@ class Conclusion:
     rule: str
     targets: tuple[RoutedTarget, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
 
 
 @frozen(kw_only=True)
