@@ -27,14 +27,17 @@ from .installations.inventory import Inventory
 from .installations.onboarding import Onboarding
 from .installations.types import Installation
 from .links.service import Links
+from .mappings.importing import MappingFiles
 from .mappings.lifecycle import follow
 from .mappings.service import Mappings
 from .overrides.service import Overrides
+from .providers.deliveries import Event
 from .providers.registry import Registry
 from .routing.explanation import Explanation, explain
 from .routing.queue import ReviewQueue
 from .routing.review import ReviewItem
 from .routing.router import Router
+from .routing.simulation import Proposal, Simulation, simulate
 from .store import migrations
 from .store.engine import Store
 from .store.metadata import OPERATOR
@@ -69,6 +72,7 @@ class Connectors:
         inventory: lists their resources.
         links: links members (layer 2).
         mappings: maps resources to targets (layer 3).
+        mapping_files: exports mappings, and brings them in line with a file.
         overrides: keeps projects' exceptions (layer 4).
         review: what waits for a person, and what people do about it.
 
@@ -96,6 +100,7 @@ class Connectors:
         self.links = Links(*parts)
         self.inventory = Inventory(self.store, self.registry, self.apps, sessions, follow=follow)
         self.mappings = Mappings(self.store, self.registry, target_kinds=settings.target_kinds)
+        self.mapping_files = MappingFiles(self.store, self.mappings)
         self.overrides = Overrides(self.store)
         self.review = ReviewQueue(self.store, self.registry, self.mappings)
         self._router = Router(self.store, self.registry)
@@ -215,6 +220,37 @@ class Connectors:
         with self.store.reading() as connection:
             known = find_by_delivery_id(connection, event_id) or event_id
             return explain(connection, workspace=workspace, event_id=known)
+
+    def simulate(
+        self,
+        *,
+        workspace: str,
+        event_id: str = "",
+        event: Event | None = None,
+        installation_id: str = "",
+        proposal: Proposal | None = None,
+    ) -> tuple[Simulation, ...]:
+        """Return what becomes of an event now, and what would if the mappings were others; change nothing.
+
+        Args:
+            workspace: who asks.
+            event_id: id of a decided delivery, ours or the provider's; or empty where an event is given.
+            event: what happens; or None where a delivery is named.
+            installation_id: the installation that a given event comes through.
+            proposal: how the mappings could be changed.
+
+        Raises:
+            NotFoundError: this workspace has no decision on such an event, or no such installation.
+        """
+        return simulate(
+            self.store,
+            self.registry,
+            workspace=workspace,
+            event_id=event_id,
+            event=event,
+            installation_id=installation_id,
+            proposal=proposal,
+        )
 
     def close(self) -> None:
         """Close every connection, to the database and outside."""

@@ -14,7 +14,7 @@ from ..mappings.types import Direction, MappingState
 from ..providers.codec import outcome_from
 from ..providers.deliveries import Event
 from ..providers.suggestions import Target
-from ..routing.events import RECEIVING
+from ..routing.placing import RECEIVING
 from ..routing.tables import decisions, dispatches
 from ..store.claims import Claim
 from .types import Dispatch

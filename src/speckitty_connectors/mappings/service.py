@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Collection
+from contextlib import nullcontext
 
 from attrs import evolve
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
-from ..errors import ConfigurationError, ConflictError, ConnectorsError, NotFoundError
+from ..errors import ConfigurationError, ConnectorsError, NotFoundError
 from ..identifiers import new_id
 from ..installations import repository as installations
 from ..providers.manifest import Manifest
@@ -18,11 +17,11 @@ from ..providers.resources import ResourceReference
 from ..providers.suggestions import Target
 from ..store.engine import Store
 from . import repository
-from .history import last_change, record_change, restored
-from .lifecycle import standing
+from .history import last_change, restored
 from .overlaps import find_overlaps
 from .resolving import find_everywhere, resolve
 from .types import TARGET_KINDS, Direction, MappingState, Origin, ResourceMapping, Selector
+from .writing import as_it_stands, delete, save
 
 
 class Mappings:
@@ -75,7 +74,7 @@ class Mappings:
         self.check_target(target)
         with nullcontext(within) if within is not None else self._store.transaction() as connection:
             installation = installations.get(connection, workspace=workspace, installation_id=installation_id)
-            known = resolve(connection, workspace, installation_id, self._named(installation.provider, resource))
+            known = resolve(connection, workspace, installation_id, self.named(installation.provider, resource))
             now = self._store.now()
             mapping = ResourceMapping(
                 workspace=workspace,
@@ -93,7 +92,7 @@ class Mappings:
                 created_at=now,
                 updated_at=now,
             )
-            mapping = self._save(connection, None, _as_it_stands(connection, mapping), "created", actor)
+            mapping = save(connection, None, as_it_stands(connection, mapping), "created", actor=actor, at=now)
             return self._with_overlaps(connection, mapping)
 
     def update(
@@ -126,7 +125,7 @@ class Mappings:
                 direction=direction or known.direction,
                 target=target or known.target,
             )
-            changed = self._save(connection, known, changed, "updated", actor, reason)
+            changed = save(connection, known, changed, "updated", actor=actor, at=self._store.now(), reason=reason)
             return self._with_overlaps(connection, changed)
 
     def find(
@@ -145,7 +144,7 @@ class Mappings:
         Raises:
             ConflictError: different resources have or had that key.
         """
-        wanted = self._named(provider, resource)
+        wanted = self.named(provider, resource)
         with self._store.reading() as connection:
             found = find_everywhere(connection, workspace=workspace, provider=provider, host=host, wanted=wanted)
             mappings = [
@@ -187,7 +186,7 @@ class Mappings:
             if known.state is MappingState.PAUSED:
                 return known
             paused = evolve(known, state=MappingState.PAUSED, state_reason=reason)
-            return self._save(connection, known, paused, "paused", actor, reason)
+            return save(connection, known, paused, "paused", actor=actor, at=self._store.now(), reason=reason)
 
     def resume(self, *, workspace: str, mapping_id: str, actor: str) -> ResourceMapping:
         """Route over a paused mapping again; it is orphaned where its resource is gone meanwhile.
@@ -199,7 +198,9 @@ class Mappings:
             known = repository.get(connection, workspace=workspace, mapping_id=mapping_id)
             if known.state is not MappingState.PAUSED:
                 return known
-            return self._save(connection, known, _as_it_stands(connection, known), "resumed", actor)
+            return save(
+                connection, known, as_it_stands(connection, known), "resumed", actor=actor, at=self._store.now()
+            )
 
     def remove(self, *, workspace: str, mapping_id: str, actor: str, reason: str = "") -> None:
         """Delete a mapping; the audit keeps what it was, so that `undo` can bring it back.
@@ -209,7 +210,7 @@ class Mappings:
         """
         with self._store.transaction() as connection:
             known = repository.get(connection, workspace=workspace, mapping_id=mapping_id)
-            self._delete(connection, known, "removed", actor, reason)
+            delete(connection, known, "removed", actor=actor, at=self._store.now(), reason=reason)
 
     def undo(self, *, workspace: str, mapping_id: str, actor: str) -> ResourceMapping | None:
         """Take back the last change that a person made to a mapping, be it its creation or its removal.
@@ -232,15 +233,15 @@ class Mappings:
             known = repository.find(connection, workspace=workspace, mapping_id=mapping_id)
             if not change.before:
                 if known is not None:
-                    self._delete(connection, known, "undone", actor, change.verb)
+                    delete(connection, known, "undone", actor=actor, at=self._store.now(), reason=change.verb)
                 return None
             resource = installations.get_resource(
                 connection, workspace=workspace, resource_id=str(change.before["resource_id"])
             )
             former = restored(change.before, resource, mapping_id=mapping_id, at=self._store.now())
             if former.state is not MappingState.PAUSED:
-                former = _as_it_stands(connection, former)
-            return self._save(connection, known, former, "undone", actor, change.verb)
+                former = as_it_stands(connection, former)
+            return save(connection, known, former, "undone", actor=actor, at=self._store.now(), reason=change.verb)
 
     def check_target(self, target: Target) -> None:
         """Refuse a target that the host doesn't have.
@@ -255,65 +256,21 @@ class Mappings:
                 remedy=f"use one of: {', '.join(sorted(self._target_kinds))}; or add the kind to the settings",
             )
 
-    def _save(
-        self,
-        connection: Connection,
-        known: ResourceMapping | None,
-        changed: ResourceMapping,
-        verb: str,
-        actor: str,
-        reason: str = "",
-    ) -> ResourceMapping:
-        if changed == known:
-            return changed
-        now = self._store.now()
-        changed = evolve(changed, updated_at=now)
-        with _one_per_target(changed):
-            if known is None:
-                repository.add(connection, changed)
-            else:
-                repository.save(connection, changed)
-        record_change(connection, verb, actor=actor, at=now, before=known, after=changed, reason=reason)
-        return changed
-
-    def _delete(self, connection: Connection, known: ResourceMapping, verb: str, actor: str, reason: str) -> None:
-        repository.remove(connection, workspace=known.workspace, mapping_id=known.id)
-        now = self._store.now()
-        record_change(connection, verb, actor=actor, at=now, before=known, after=None, reason=reason)
-
     def _with_overlaps(self, connection: Connection, mapping: ResourceMapping) -> ResourceMapping:
         installation = installations.get(
             connection, workspace=mapping.workspace, installation_id=mapping.installation_id
         )
-        found = find_overlaps(connection, mapping, self._manifest(installation.provider))
+        found = find_overlaps(connection, mapping, self.manifest(installation.provider))
         return evolve(mapping, overlaps=found)
 
-    def _manifest(self, provider: str) -> Manifest | None:
+    def manifest(self, provider: str) -> Manifest | None:
+        """Return the provider's manifest, or None where its plugin isn't there."""
         try:
             return self._registry.provider(provider).manifest if self._registry else None
         except ConnectorsError:  # a plugin that is gone takes no mapping with it
             return None
 
-    def _named(self, provider: str, resource: ResourceReference) -> ResourceReference:
-        manifest = self._manifest(provider)
+    def named(self, provider: str, resource: ResourceReference) -> ResourceReference:
+        """Return a reference with the kind that the manifest knows, where an alias of it was given."""
+        manifest = self.manifest(provider)
         return evolve(resource, kind=manifest.kind_named(resource.kind)) if manifest else resource
-
-
-def _as_it_stands(connection: Connection, mapping: ResourceMapping) -> ResourceMapping:
-    state, reason = standing(
-        installations.get(connection, workspace=mapping.workspace, installation_id=mapping.installation_id),
-        installations.get_resource(connection, workspace=mapping.workspace, resource_id=mapping.resource_id),
-    )
-    return evolve(mapping, state=state, state_reason=reason)
-
-
-@contextmanager
-def _one_per_target(mapping: ResourceMapping) -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError:
-        raise ConflictError(
-            "the resource is mapped to this target already",
-            subject=f"resource {mapping.resource_key or mapping.resource_external_id}, target {mapping.target}",
-            remedy="change or remove the mapping that is there",
-        ) from None

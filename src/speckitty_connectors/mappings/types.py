@@ -75,6 +75,12 @@ class Selector:
     branches: tuple[str, ...] = field(default=(), validator=_words)
     paths: tuple[str, ...] = field(default=(), validator=_words)
 
+    def __str__(self) -> str:
+        """Return it in words."""
+        named = {"kinds": self.kinds, "branches": self.branches, "paths": self.paths}
+        told = [f"{name} {', '.join(words)}" for name, words in named.items() if words]
+        return "; ".join(told) or "everything"
+
     def matches(self, event: Event) -> bool:
         """Return whether the mapping wants this event."""
         return self._matches_kind(event) and self._matches_branch(event) and self._matches_paths(event)

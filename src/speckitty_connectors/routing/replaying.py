@@ -16,8 +16,7 @@ from ..providers.manifest import Manifest
 from ..providers.suggestions import Evidence
 from . import repository, review_records
 from .decisions import once_per_change
-from .events import RECEIVING
-from .placing import place
+from .placing import RECEIVING, place
 from .review import ReviewItem, ReviewState
 from .rulings import UNTRUSTED
 from .stages import Case, PlacingStage
