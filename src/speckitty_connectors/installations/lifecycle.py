@@ -55,16 +55,15 @@ def apply(
 ) -> Installation:
     """Apply a lifecycle to an installation and its resources; return the installation as it is now.
 
-    Applying it twice changes nothing more. A change of status, or of a resource, that occurred before what is
-    known already doesn't undo it; of names and scopes the last to arrive holds. What waits for approval is
-    left to `approvals.settle`. `follow` is told of every installation that the lifecycle may have touched: a
-    transfer touches two of them.
+    Applying it twice changes nothing more. What occurred before what is known already doesn't undo it; a change
+    without a moment of its own is taken for one of now. What waits for approval is left to `approvals.settle`.
+    `follow` is told of every installation that the lifecycle may have touched: a transfer touches two of them.
     """
     known = repository.get(connection, workspace=installation.workspace, installation_id=installation.id, lock=True)
     if known.status is InstallationStatus.PENDING_APPROVAL:
         return known
     at = min(lifecycle.occurred_at or now, now)
-    changed = _with_labels(_with_status(known, lifecycle, at), lifecycle)
+    changed = _with_labels(_with_status(known, lifecycle, at), lifecycle, at)
     if lifecycle.relist or lifecycle.change in UNLISTED:
         changed = evolve(changed, inventory_synced_at=None)
     if changed != known:
@@ -92,13 +91,15 @@ def _with_status(known: Installation, lifecycle: Lifecycle, at: datetime) -> Ins
     return evolve(known, status=status, status_reason=reason, status_at=at)
 
 
-def _with_labels(known: Installation, lifecycle: Lifecycle) -> Installation:
+def _with_labels(known: Installation, lifecycle: Lifecycle, at: datetime) -> Installation:
+    """Return the installation with the latest name and scopes; of one moment, the greater."""
     account = lifecycle.account
     if account is not None and account.id == known.account_id and account.name:
-        known = evolve(known, account_name=account.name)
-    if lifecycle.scopes is None:
+        told = max((known.account_name_at, known.account_name), (at, account.name))
+        known = evolve(known, account_name_at=told[0], account_name=told[1])
+    if lifecycle.scopes is None or (at, lifecycle.scopes) <= (known.scopes_at, known.scopes):
         return known
-    known = evolve(known, scopes=lifecycle.scopes)
+    known = evolve(known, scopes=lifecycle.scopes, scopes_at=at)
     if known.status is InstallationStatus.NEEDS_RECONSENT:
         return evolve(known, status=InstallationStatus.ACTIVE, status_reason="")
     return known

@@ -99,6 +99,8 @@ def _merge(connection: Connection, known: KnownResource, newer: KnownResource, a
         "private": False,
         **{f"{column}_at": NEVER for column in CHANGING},
         "status_at": at,
+        "first_seen": at,
+        "last_seen": at,
     }
     _update(connection, known, external_id=f"{newer.external_id} ← {known.external_id}")
     _update(connection, newer, **left)

@@ -27,6 +27,8 @@ installations = Table(
     identifier("connected_by"),
     identifier("requester_id"),
     Column("inventory_synced_at", UtcDateTime),
+    Column("account_name_at", UtcDateTime, nullable=False),
+    Column("scopes_at", UtcDateTime, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index(

@@ -74,6 +74,8 @@ class Installation:
         connected_by: the member who connected it.
         requester_id: who asked for it on the provider's side, or empty.
         inventory_synced_at: when its resources were last listed to the end, or None where they must be anew.
+        account_name_at: the provider's moment of the name; what is older changes it no more.
+        scopes_at: that of the scopes.
         created_at: when it was first connected, in UTC.
         updated_at: when this record last changed, in UTC.
 
@@ -107,6 +109,8 @@ class Installation:
     connected_by: str = ""
     requester_id: str = ""
     inventory_synced_at: datetime | None = None
+    account_name_at: datetime = NEVER
+    scopes_at: datetime = NEVER
 
     @property
     def account(self) -> Account:

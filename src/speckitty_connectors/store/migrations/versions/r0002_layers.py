@@ -43,6 +43,8 @@ def make_installations() -> None:
         identifier("connected_by"),
         identifier("requester_id"),
         moment("inventory_synced_at", optional=True),
+        moment("account_name_at"),
+        moment("scopes_at"),
         moment("created_at"),
         moment("updated_at"),
         Index(
