@@ -148,7 +148,7 @@ def _describe(error: BaseException, kind: type | None) -> str:
 
 def _file_converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True, unstruct_collection_overrides={tuple: list})
-    converter.register_structure_hook(str, lambda value, _: _text(value))
+    converter.register_structure_hook_func(lambda kind: kind is str, lambda value, _: _text(value))
     converter.register_structure_hook(bool, lambda value, _: _boolean(value))
     for kind in (FileMapping, MappingFile):
         converter.register_unstructure_hook(

@@ -83,7 +83,7 @@ class Proposal:
     """
 
     add: tuple[ProposedMapping, ...] = ()
-    remove: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    remove: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
