@@ -148,8 +148,8 @@ def _describe(error: BaseException, kind: type | None) -> str:
 
 def _file_converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True, unstruct_collection_overrides={tuple: list})
-    converter.register_structure_hook_func(lambda kind: kind is str, lambda value, _: _text(value))
-    converter.register_structure_hook(bool, lambda value, _: _boolean(value))
+    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(bool, _boolean)
     for kind in (FileMapping, MappingFile):
         converter.register_unstructure_hook(
             kind, make_dict_unstructure_fn(kind, converter, _cattrs_omit_if_default=True)
@@ -157,13 +157,14 @@ def _file_converter() -> cattrs.Converter:
     return converter
 
 
-def _text(value: object) -> str:
+def _text(value: object, kind: type[str]) -> str:
+    """Return a text, or the word of an enumeration that it is, and no number that was made one."""
     if not isinstance(value, str):
         raise TypeError("a text was expected")
-    return value
+    return kind(value)
 
 
-def _boolean(value: object) -> bool:
+def _boolean(value: object, _: type[bool]) -> bool:
     if not isinstance(value, bool):
         raise TypeError("true or false was expected")
     return value
