@@ -152,7 +152,7 @@ def test_a_recording_of_ones_own_is_sent_and_explained(operator: Operator, tmp_p
         (("keys", "new"), 0, ""),
         (("providers", "--json"), 0, ""),
         (("installations", "w1"), 0, ""),
-        (("mappings", "w1"), 0, ""),
+        (("mappings", "list", "w1"), 0, ""),
         (("apps",), 0, ""),
     ],
 )

@@ -41,9 +41,6 @@ SEVERITY = (
 )
 """Which of two changes of the same moment holds: the one that leads further to the end."""
 
-UNLISTED = frozenset({Change.INSTALLED, Change.VISIBILITY_CHANGED})
-"""Changes that never carry everything a listing would show."""
-
 
 def apply(
     connection: Connection,
@@ -64,7 +61,7 @@ def apply(
         return known
     at = min(lifecycle.occurred_at or now, now)
     changed = _with_labels(_with_status(known, lifecycle, at), lifecycle, at)
-    if lifecycle.relist or lifecycle.change in UNLISTED:
+    if lifecycle.relist or _leaves_open(lifecycle):
         changed = evolve(changed, inventory_synced_at=None)
     if changed != known:
         changed = evolve(changed, updated_at=now)
@@ -76,6 +73,12 @@ def apply(
     for installation_id in (changed.id, *touched):
         follow(connection, workspace=changed.workspace, installation_id=installation_id, now=now)
     return changed
+
+
+def _leaves_open(lifecycle: Lifecycle) -> bool:
+    """Return whether a change never carries everything that a listing would show."""
+    hidden = lifecycle.change is Change.VISIBILITY_CHANGED and lifecycle.private is None
+    return hidden or lifecycle.change is Change.INSTALLED
 
 
 def _with_status(known: Installation, lifecycle: Lifecycle, at: datetime) -> Installation:
