@@ -75,6 +75,15 @@ class ReviewItem:
         state: where it stands.
         state_reason: why, in the words of whoever said so.
         snoozed_until: when it is shown again, in UTC, or None.
+
+    >>> from datetime import UTC
+    >>> moment = datetime(2026, 1, 2, tzinfo=UTC)
+    >>> why = ReviewReason(reason="no_mapping", count=3, first_seen=moment, last_seen=moment)
+    >>> ReviewItem(
+    ...     id="r1", workspace="w1", installation_id="i1", provider="acme", host="acme.example",
+    ...     subject=ResourceReference(kind="board", id="9"), reasons=(why,), count=3, held=3, candidates=(),
+    ...     first_seen=moment, last_seen=moment, state=ReviewState.OPEN, state_reason="", snoozed_until=None).reason
+    'no_mapping'
     """
 
     id: str
