@@ -171,5 +171,7 @@ def test_the_demo_tells_the_whole_story(operator: Operator) -> None:
     assert done.returncode == 0, done.stderr
     for part in ("connected: organization octo-org", "25 resources on 3 pages", "to project:apollo: done"):
         assert part in done.stdout
+    for part in ("to project:gemini: done", "until then it waited in review item"):
+        assert part in done.stdout
     for part in ("review by rule no_mapping", "it means ignored", "refused: nothing is stored"):
         assert part in done.stdout
