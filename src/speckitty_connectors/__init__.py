@@ -80,10 +80,14 @@ if TYPE_CHECKING:
     from .dispatch.types import Dispatch
     from .installations.types import Installation
     from .links.types import UserLink
+    from .mappings.files import FileForm, MappingFile
     from .mappings.signals import SignalReport
     from .mappings.suggestions_types import ResourceSuggestion, SuggestionState
-    from .mappings.types import ResourceMapping, Selector
+    from .mappings.types import Direction, ResourceMapping, Selector
     from .providers.registry import Registry
+    from .routing.ignoring import IgnoreConditions
+    from .routing.review import ReviewItem, ReviewState
+    from .routing.simulation import Proposal, ProposedMapping
     from .web.application import Application
     from .web.visitors import Visitor
 
@@ -93,13 +97,21 @@ _FOR_HOSTS = {
     "AppSettings": ".configuration",
     "Application": ".web.application",
     "Connectors": ".connectors",
+    "Direction": ".mappings.types",
     "Dispatch": ".dispatch.types",
+    "FileForm": ".mappings.files",
+    "IgnoreConditions": ".routing.ignoring",
     "Installation": ".installations.types",
     "KeyRing": ".credentials.keyring",
+    "MappingFile": ".mappings.files",
     "PluginSettings": ".configuration",
+    "Proposal": ".routing.simulation",
+    "ProposedMapping": ".routing.simulation",
     "Registry": ".providers.registry",
     "ResourceMapping": ".mappings.types",
     "ResourceSuggestion": ".mappings.suggestions_types",
+    "ReviewItem": ".routing.review",
+    "ReviewState": ".routing.review",
     "Secret": ".credentials.secret",
     "Selector": ".mappings.types",
     "Settings": ".configuration",
@@ -150,17 +162,20 @@ __all__ = [
     "ConnectorsError",
     "Conversation",
     "Delivery",
+    "Direction",
     "Dispatch",
     "EgressRefusedError",
     "Event",
     "Evidence",
     "ExternalIdentity",
+    "FileForm",
     "GitFacts",
     "GitRemote",
     "Grant",
     "Handshake",
     "HexHmac",
     "Hosts",
+    "IgnoreConditions",
     "Ignored",
     "InstallAnswer",
     "Installation",
@@ -170,11 +185,14 @@ __all__ = [
     "Linked",
     "Listing",
     "Manifest",
+    "MappingFile",
     "NotFoundError",
     "OAuthRules",
     "Outcome",
     "PlainToken",
     "PluginSettings",
+    "Proposal",
+    "ProposedMapping",
     "RateLimitDialect",
     "Redirect",
     "RefreshRules",
@@ -187,6 +205,8 @@ __all__ = [
     "ResourcePage",
     "ResourceReference",
     "ResourceSuggestion",
+    "ReviewItem",
+    "ReviewState",
     "SampleDelivery",
     "Secret",
     "Selector",

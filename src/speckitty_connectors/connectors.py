@@ -27,15 +27,19 @@ from .installations.inventory import Inventory
 from .installations.onboarding import Onboarding
 from .installations.types import Installation
 from .links.service import Links
+from .mappings.importing import MappingFiles
 from .mappings.lifecycle import follow
 from .mappings.service import Mappings
 from .mappings.signals import Signals
 from .mappings.suggestions import Suggestions
 from .overrides.service import Overrides
+from .providers.deliveries import Event
 from .providers.registry import Registry
 from .routing.explanation import Explanation, explain
-from .routing.review import ReviewItem, list_items
+from .routing.queue import ReviewQueue
+from .routing.review import ReviewItem
 from .routing.router import Router
+from .routing.simulation import Proposal, Simulation, simulate
 from .store import migrations
 from .store.engine import Store
 from .store.metadata import OPERATOR
@@ -72,7 +76,9 @@ class Connectors:
         mappings: maps resources to targets (layer 3).
         signals: keeps what the host observed of its projects.
         suggestions: says which resource probably belongs to which project.
+        mapping_files: exports mappings, and brings them in line with a file.
         overrides: keeps projects' exceptions (layer 4).
+        review: what waits for a person, and what people do about it.
 
     Args:
         settings: what the host configured.
@@ -97,10 +103,12 @@ class Connectors:
         self.onboarding = Onboarding(*parts, follow=follow)
         self.links = Links(*parts)
         self.inventory = Inventory(self.store, self.registry, self.apps, sessions, follow=follow)
-        self.mappings = Mappings(self.store, target_kinds=settings.target_kinds)
+        self.mappings = Mappings(self.store, self.registry, target_kinds=settings.target_kinds)
         self.signals = Signals(self.store, retention_days=settings.signal_retention_days)
         self.suggestions = Suggestions(self.store, self.registry, self.mappings)
+        self.mapping_files = MappingFiles(self.store, self.mappings)
         self.overrides = Overrides(self.store)
+        self.review = ReviewQueue(self.store, self.registry, self.mappings)
         self._router = Router(self.store, self.registry)
         self._handlers = Handlers()
 
@@ -201,10 +209,9 @@ class Connectors:
         with self.store.reading() as connection:
             return installation_rows.list_all(connection, workspace=workspace)
 
-    def review_items(self, workspace: str = OPERATOR) -> list[ReviewItem]:
+    def review_items(self, workspace: str = OPERATOR) -> tuple[ReviewItem, ...]:
         """Return what waits for a person; without a workspace, what could not be placed in any."""
-        with self.store.reading() as connection:
-            return list_items(connection, workspace=workspace)
+        return self.review.list(workspace=workspace)
 
     def explain(self, *, workspace: str, event_id: str) -> Explanation:
         """Return what became of a delivery, and why.
@@ -219,6 +226,37 @@ class Connectors:
         with self.store.reading() as connection:
             known = find_by_delivery_id(connection, event_id) or event_id
             return explain(connection, workspace=workspace, event_id=known)
+
+    def simulate(
+        self,
+        *,
+        workspace: str,
+        event_id: str = "",
+        event: Event | None = None,
+        installation_id: str = "",
+        proposal: Proposal | None = None,
+    ) -> tuple[Simulation, ...]:
+        """Return what becomes of an event now, and what would if the mappings were others; change nothing.
+
+        Args:
+            workspace: who asks.
+            event_id: id of a decided delivery, ours or the provider's; or empty where an event is given.
+            event: what happens; or None where a delivery is named.
+            installation_id: the installation that a given event comes through.
+            proposal: how the mappings could be changed.
+
+        Raises:
+            NotFoundError: this workspace has no decision on such an event, or no such installation.
+        """
+        return simulate(
+            self.store,
+            self.registry,
+            workspace=workspace,
+            event_id=event_id,
+            event=event,
+            installation_id=installation_id,
+            proposal=proposal,
+        )
 
     def close(self) -> None:
         """Close every connection, to the database and outside."""

@@ -152,7 +152,7 @@ def test_a_recording_of_ones_own_is_sent_and_explained(operator: Operator, tmp_p
         (("keys", "new"), 0, ""),
         (("providers", "--json"), 0, ""),
         (("installations", "w1"), 0, ""),
-        (("mappings", "w1"), 0, ""),
+        (("mappings", "list", "w1"), 0, ""),
         (("apps",), 0, ""),
     ],
 )
@@ -170,6 +170,8 @@ def test_the_demo_tells_the_whole_story(operator: Operator) -> None:
     done = operator.run("demo")
     assert done.returncode == 0, done.stderr
     for part in ("connected: organization octo-org", "25 resources on 3 pages", "to project:apollo: done"):
+        assert part in done.stdout
+    for part in ("to project:gemini: done", "until then it waited in review item"):
         assert part in done.stdout
     for part in ("review by rule no_mapping", "it means ignored", "refused: nothing is stored"):
         assert part in done.stdout

@@ -17,15 +17,12 @@ from sqlalchemy import Connection
 
 from speckitty_connectors import Event, GitFacts, Resource, ResourceReference, Signal, Target
 from speckitty_connectors.contract.fake import MANIFEST
-from speckitty_connectors.inbox.repository import StoredDelivery
 from speckitty_connectors.installations import repository as installations
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.mappings.signals import Signals
 from speckitty_connectors.routing.cases import Case
 from speckitty_connectors.routing.inference_stage import inference
-from speckitty_connectors.routing.rulings import Interpretation
 from speckitty_connectors.routing.types import Conclusion, Stage
-from speckitty_connectors.store.claims import Claim
 from speckitty_connectors.store.engine import Store
 
 from .layers import add_installation
@@ -345,23 +342,4 @@ SITUATIONS: Sequence[tuple[Situation, int]] = (
 def case_of(installation: Installation, happening: Happening) -> Case:
     """Return what the router would ask about an event."""
     event = Event(kind="push", resources=(happening.resource,), git=happening.git, occurred_at=NOW)
-    delivery = StoredDelivery(
-        workspace="",
-        id="d",
-        endpoint_id="e",
-        installation_id="",
-        provider=installation.provider,
-        host=installation.host,
-        delivery_id="d",
-        kind="push",
-        received_at=NOW,
-        secret_id="s",
-        outcome="",
-        outcome_reason="",
-        state="running",
-        attempts=1,
-        last_error="",
-    )
-    claim = Claim(workspace="", id="d", generation=1, attempts=1)
-    interpretation = Interpretation(claim=claim, delivery=delivery, manifest=MANIFEST, outcome=event)
-    return Case(interpretation=interpretation, installation=installation, event=event)
+    return Case(installation=installation, event=event, manifest=MANIFEST)

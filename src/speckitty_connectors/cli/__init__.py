@@ -13,17 +13,18 @@ import click
 from ..errors import ConnectorsError
 from .database import db
 from .demonstration import demo
-from .operating import Operator
+from .mapping import mappings
+from .operating import FAILED, MISUSED, Operator
 from .plugins import providers
-from .records import apps, installations, mappings, review
+from .records import apps, installations
+from .reviewing import review
+from .routing import route
 from .sealing_keys import keys
 from .sending import send
 from .serving import serve, work
 from .signals import signals
 from .suggestions import suggestions
 from .telling import explain
-
-DONE, FAILED, MISUSED, UNEXPECTED_ANSWER = 0, 1, 2, 3
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,6 +51,7 @@ COMMANDS = (
     mappings,
     providers,
     review,
+    route,
     send,
     serve,
     signals,
@@ -64,12 +66,10 @@ for command in COMMANDS:
 def main() -> None:
     """Run the command line; an expected error is one line with its remedy."""
     try:
-        commands(standalone_mode=False)
+        sys.exit(commands(standalone_mode=False))  # click gives back the code of a command that ends with one
     except ConnectorsError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(FAILED)
-    except click.exceptions.Exit as request:
-        sys.exit(request.exit_code)
     except click.Abort:
         click.echo("stopped", err=True)
         sys.exit(FAILED)

@@ -15,7 +15,7 @@ from ..mappings.types import Direction, MappingState
 from ..providers.codec import outcome_from
 from ..providers.deliveries import Event
 from ..providers.suggestions import Target
-from ..routing.events import RECEIVING
+from ..routing.placing import RECEIVING
 from ..routing.tables import decisions, dispatches
 from ..store.claims import Claim
 from .types import Dispatch
@@ -62,7 +62,13 @@ def revocation(connection: Connection, dispatch: Dispatch) -> str:
     if not dispatch.mapping_id:
         return _revocation_of_inferred(connection, dispatch)
     row = connection.execute(
-        select(installations.c.status, resource_mappings.c.state, resource_mappings.c.direction)
+        select(
+            installations.c.status,
+            resource_mappings.c.state,
+            resource_mappings.c.direction,
+            resource_mappings.c.target_kind,
+            resource_mappings.c.target_id,
+        )
         .join(
             resource_mappings,
             and_(
@@ -82,6 +88,8 @@ def revocation(connection: Connection, dispatch: Dispatch) -> str:
         return f"the installation is {row.status}"
     if Direction(row.direction) is Direction.OUT:
         return "the mapping leads outwards only"
+    if Target(kind=row.target_kind, id=row.target_id) != dispatch.target:
+        return "the mapping leads to another target now"
     return "" if MappingState(row.state) in ROUTING else f"the mapping is {row.state}"
 
 

@@ -8,15 +8,18 @@ from attrs import asdict, evolve
 from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
 
 from ..errors import NotFoundError
+from .rekeying import rekey_resource, successors
 from .resources import (
     change_resource,
+    find_by_key,
     find_resource,
+    find_resources,
     get_resource,
+    is_same,
     list_resources,
     mark_unseen,
     no_resource,
     orphan_resources,
-    rekey_resource,
     rename_resource,
     resolve_key,
     revive_resources,
@@ -30,12 +33,15 @@ __all__ = [
     "add",
     "change_resource",
     "find_account",
+    "find_by_key",
     "find_live",
     "find_pending",
     "find_resource",
+    "find_resources",
     "find_waiting",
     "get",
     "get_resource",
+    "is_same",
     "list_all",
     "list_resources",
     "mark_unseen",
@@ -50,6 +56,7 @@ __all__ = [
     "save",
     "set_resource_status",
     "set_status",
+    "successors",
     "upsert_resources",
 ]
 

@@ -27,6 +27,8 @@ installations = Table(
     identifier("connected_by"),
     identifier("requester_id"),
     Column("inventory_synced_at", UtcDateTime),
+    Column("account_name_at", UtcDateTime, nullable=False),
+    Column("scopes_at", UtcDateTime, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index(
@@ -58,7 +60,7 @@ resources = Table(
     identifier("installation_id"),
     Column("kind", String, nullable=False),
     identifier("external_id"),
-    Column("key", String, nullable=False),
+    identifier("key"),
     Column("url", String, nullable=False),
     identifier("parent_id"),
     Column("status", String(16), nullable=False),
@@ -67,11 +69,21 @@ resources = Table(
     Column("attributes", JSON, nullable=False),
     Column("first_seen", UtcDateTime, nullable=False),
     Column("last_seen", UtcDateTime, nullable=False),
+    Column("key_at", UtcDateTime, nullable=False),
+    Column("status_at", UtcDateTime, nullable=False),
+    Column("archived_at", UtcDateTime, nullable=False),
+    Column("private_at", UtcDateTime, nullable=False),
+    identifier("successor_id"),
     UniqueConstraint("workspace_id", "installation_id", "kind", "external_id"),
     UniqueConstraint("workspace_id", "installation_id", "id"),
     belongs_to("installations", "installation_id"),
+    Index("ix_resources_parent", "workspace_id", "installation_id", "parent_id"),
 )
-"""A resource under an installation, found by its immutable id."""
+"""A resource under an installation, found by its immutable id.
+
+What a provider changes has a moment of its own, so that of two tellings the later one holds in whatever order they
+arrive. A row with a `successor_id` is what is left of an id that the provider replaced.
+"""
 
 resource_keys = Table(
     "resource_keys",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -44,6 +44,11 @@ class ResourceStatus(StrEnum):
     TRANSFERRED = "transferred"
     DELETED = "deleted"
     ORPHANED = "orphaned"
+    REKEYED = "rekeyed"
+
+
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""The moment of what nobody has told yet: whatever is told is later."""
 
 
 @frozen(kw_only=True)
@@ -69,6 +74,8 @@ class Installation:
         connected_by: the member who connected it.
         requester_id: who asked for it on the provider's side, or empty.
         inventory_synced_at: when its resources were last listed to the end, or None where they must be anew.
+        account_name_at: the provider's moment of the name; what is older changes it no more.
+        scopes_at: that of the scopes.
         created_at: when it was first connected, in UTC.
         updated_at: when this record last changed, in UTC.
 
@@ -102,6 +109,8 @@ class Installation:
     connected_by: str = ""
     requester_id: str = ""
     inventory_synced_at: datetime | None = None
+    account_name_at: datetime = NEVER
+    scopes_at: datetime = NEVER
 
     @property
     def account(self) -> Account:
@@ -137,7 +146,13 @@ class KnownResource:
         private: whether it is hidden from the public.
         attributes: further labels, for example ``default_branch``.
         first_seen: when it was first seen, in UTC.
-        last_seen: the moment of what is known of it, in UTC.
+        last_seen: when it was seen last, in UTC.
+        key_at: the moment of what is known of its key, in UTC; what is older changes it no more. Each of the
+            following is that of another attribute, so that changes may arrive in any order.
+        status_at: that of its status.
+        archived_at: that of whether it is archived.
+        private_at: that of whether it is private.
+        successor_id: the provider's id that this one became, or empty.
 
     >>> from datetime import UTC, datetime
     >>> moment = datetime(2026, 1, 2, tzinfo=UTC)
@@ -160,6 +175,16 @@ class KnownResource:
     archived: bool = False
     private: bool = False
     attributes: Mapping[str, str] = field(factory=dict)
+    key_at: datetime = NEVER
+    status_at: datetime = NEVER
+    archived_at: datetime = NEVER
+    private_at: datetime = NEVER
+    successor_id: str = ""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Kind and immutable id: the whole identity under the installation."""
+        return self.kind, self.external_id
 
     def as_listed(self) -> Resource:
         """Return it as a plugin's listing describes it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from attrs import evolve
@@ -16,6 +15,7 @@ from . import repository as mappings
 from . import suggestions_repository as suggestions
 from .suggestions_types import ResourceSuggestion, Source, SuggestionState
 from .types import Origin, ResourceMapping
+from .writing import as_it_stands, delete, save
 
 SYSTEM = "system"
 """What the audit calls us where a workspace opted in and no person acted."""
@@ -59,8 +59,7 @@ def withdraw(connection: Connection, suggestion: ResourceSuggestion, *, actor: s
         mapping = mappings.get(connection, workspace=suggestion.workspace, mapping_id=suggestion.mapping_id)
     except NotFoundError:
         return
-    mappings.remove(connection, workspace=mapping.workspace, mapping_id=mapping.id)
-    _record_mapping(connection, mapping, "removed", actor, now, before=_words(mapping))
+    delete(connection, mapping, "removed", actor=actor, at=now, reason="the suggestion's confirmation was undone")
 
 
 def turn_down(connection: Connection, mapping: ResourceMapping, *, actor: str, now: datetime) -> None:
@@ -164,37 +163,4 @@ def _map(
         created_at=now,
         updated_at=now,
     )
-    mappings.add(connection, mapping)
-    _record_mapping(connection, mapping, "created", actor, now, after=_words(mapping))
-    return mapping.id
-
-
-def _record_mapping(
-    connection: Connection,
-    mapping: ResourceMapping,
-    verb: str,
-    actor: str,
-    now: datetime,
-    *,
-    before: Mapping[str, object] | None = None,
-    after: Mapping[str, object] | None = None,
-) -> None:
-    record(
-        connection,
-        workspace=mapping.workspace,
-        at=now,
-        actor=actor,
-        verb=f"mapping.{verb}",
-        entity="mapping",
-        entity_id=mapping.id,
-        before=before,
-        after=after,
-    )
-
-
-def _words(mapping: ResourceMapping) -> Mapping[str, object]:
-    return {
-        "resource": f"{mapping.resource_kind} {mapping.resource_external_id}",
-        "target": str(mapping.target),
-        "origin": mapping.origin,
-    }
+    return save(connection, None, as_it_stands(connection, mapping), "created", actor=actor, at=now).id

@@ -12,7 +12,6 @@ from ..providers.deliveries import Event
 from ..providers.manifest import Manifest
 from ..providers.resources import ResourceReference
 from .admission import most_specific
-from .rulings import Interpretation
 from .types import Conclusion
 
 
@@ -21,19 +20,14 @@ class Case:
     """An event of one installation that is to be placed.
 
     Attributes:
-        interpretation: the delivery and its meaning.
         installation: the installation.
         event: what happened.
+        manifest: of the provider's plugin.
     """
 
-    interpretation: Interpretation
     installation: Installation
     event: Event
-
-    @property
-    def manifest(self) -> Manifest:
-        """The manifest of the provider's plugin."""
-        return self.interpretation.manifest
+    manifest: Manifest
 
     @property
     def subject(self) -> ResourceReference:

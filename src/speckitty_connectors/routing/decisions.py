@@ -20,9 +20,9 @@ SAME_CHANGE = "same_change"
 
 
 def write(connection: Connection, rulings: Iterable[Ruling], now: datetime) -> None:
-    """Write a decision for each ruling, with what it teaches, and its dispatches or its review item."""
+    """Write a decision for each ruling, with its dispatches or in its review item."""
     for ruling in rulings:
-        decision = _once_per_change(connection, _decision(learn(connection, ruling, now), now))
+        decision = once_per_change(connection, _decision(learn(connection, ruling, now), now))
         repository.add(connection, decision)
         if decision.stage is Stage.REVIEW:
             delivery = ruling.interpretation.delivery
@@ -51,7 +51,7 @@ def _decision(ruling: Ruling, now: datetime) -> Decision:
     )
 
 
-def _once_per_change(connection: Connection, decision: Decision) -> Decision:
+def once_per_change(connection: Connection, decision: Decision) -> Decision:
     """Leave out the targets that another delivery of the same change has reached."""
     told = repository.told_before(connection, decision)
     if not told:

@@ -108,7 +108,7 @@ MANIFEST = Manifest(
             "GitHub tells apps neither of deleted repositories nor of those transferred away; listing finds them"
         ),
     },
-    resource_kinds=(ResourceKind(name=REPOSITORY, title="Repository", git=True),),
+    resource_kinds=(ResourceKind(name=REPOSITORY, title="Repository", git=True, aliases=("github_repo",)),),
     webhooks=WEBHOOKS,
     install_oauth=OAUTH,
     link_oauth=OAUTH,

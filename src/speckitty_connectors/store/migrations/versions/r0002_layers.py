@@ -43,6 +43,8 @@ def make_installations() -> None:
         identifier("connected_by"),
         identifier("requester_id"),
         moment("inventory_synced_at", optional=True),
+        moment("account_name_at"),
+        moment("scopes_at"),
         moment("created_at"),
         moment("updated_at"),
         Index(
@@ -66,7 +68,7 @@ def make_resources() -> None:
         identifier("installation_id"),
         words("kind"),
         identifier("external_id"),
-        words("key"),
+        identifier("key"),
         words("url"),
         identifier("parent_id"),
         words("status", 16),
@@ -75,9 +77,15 @@ def make_resources() -> None:
         document("attributes"),
         moment("first_seen"),
         moment("last_seen"),
+        moment("key_at"),
+        moment("status_at"),
+        moment("archived_at"),
+        moment("private_at"),
+        identifier("successor_id"),
         UniqueConstraint("workspace_id", "installation_id", "kind", "external_id"),
         UniqueConstraint("workspace_id", "installation_id", "id"),
         belongs_to("installations", "installation_id"),
+        Index("ix_resources_parent", "workspace_id", "installation_id", "parent_id"),
     )
     op.create_table(
         "resource_keys",

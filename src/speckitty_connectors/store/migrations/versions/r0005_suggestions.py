@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, Column, ForeignKeyConstraint, Index, UniqueConst
 from speckitty_connectors.store.migrations.columns import document, identifier, moment, words
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 
 def upgrade() -> None:
