@@ -13,16 +13,24 @@ from ..providers.suggestions import Evidence
 from . import repository, review
 from .learning import learn
 from .rulings import Ruling
-from .types import Decision, Stage
+from .types import Conclusion, Decision, Stage
 
 SAME_CHANGE = "same_change"
 """The rule of an event whose targets have all been told of its change by another delivery."""
 
 
 def write(connection: Connection, rulings: Iterable[Ruling], now: datetime) -> None:
-    """Write a decision for each ruling, with its dispatches or in its review item."""
+    """Write a decision for each ruling, with what it teaches, and its dispatches or its review item."""
     for ruling in rulings:
-        decision = once_per_change(connection, _decision(learn(connection, ruling, now), now))
+        conclusion = learn(
+            connection,
+            ruling.conclusion,
+            workspace=ruling.workspace,
+            installation_id=ruling.installation_id,
+            resource=ruling.subject,
+            now=now,
+        )
+        decision = once_per_change(connection, _decision(ruling, conclusion, now))
         repository.add(connection, decision)
         if decision.stage is Stage.REVIEW:
             delivery = ruling.interpretation.delivery
@@ -36,17 +44,17 @@ def write(connection: Connection, rulings: Iterable[Ruling], now: datetime) -> N
             )
 
 
-def _decision(ruling: Ruling, now: datetime) -> Decision:
+def _decision(ruling: Ruling, conclusion: Conclusion, now: datetime) -> Decision:
     return Decision(
         id=new_id(),
         workspace=ruling.workspace,
         event_id=ruling.interpretation.delivery.id,
         installation_id=ruling.installation_id,
-        stage=ruling.conclusion.stage,
-        rule=ruling.conclusion.rule,
+        stage=conclusion.stage,
+        rule=conclusion.rule,
         outcome=ruling.interpretation.outcome,
-        targets=ruling.conclusion.targets,
-        evidence=ruling.conclusion.evidence,
+        targets=conclusion.targets,
+        evidence=conclusion.evidence,
         decided_at=now,
     )
 

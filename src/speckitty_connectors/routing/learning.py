@@ -10,47 +10,45 @@ from sqlalchemy import Connection
 from ..installations import repository as installations
 from ..installations.types import KnownResource
 from ..mappings.suggestions_keeping import MAPPED, keep
-from ..mappings.suggestions_types import Finding, Source
-from .rulings import Ruling
+from ..mappings.suggestions_types import Source
+from ..providers.resources import ResourceReference
+from .types import Conclusion
 
 
-def learn(connection: Connection, ruling: Ruling, now: datetime) -> Ruling:
-    """Keep what a ruling found as a suggestion; where that became a mapping, the ruling names it."""
-    finding = ruling.conclusion.finding
-    if finding is None:
-        return ruling
-    resource = _resource(connection, ruling, finding, now)
+def learn(
+    connection: Connection,
+    conclusion: Conclusion,
+    *,
+    workspace: str,
+    installation_id: str,
+    resource: ResourceReference,
+    now: datetime,
+) -> Conclusion:
+    """Keep what an event taught of its resource as a suggestion; where that became a mapping, name it."""
+    if conclusion.finding is None:
+        return conclusion
+    known = _known(connection, workspace, installation_id, resource, now)
     (kept,) = keep(
         connection,
-        {(resource.kind, resource.external_id): resource},
-        [finding],
-        workspace=ruling.workspace,
+        {(resource.kind, resource.id): known},
+        [conclusion.finding],
+        workspace=workspace,
         source=Source.EVENT,
         now=now,
     )
     if kept.outcome != MAPPED:
-        return ruling
-    targets = tuple(evolve(routed, mapping_id=kept.suggestion.mapping_id) for routed in ruling.conclusion.targets)
-    return evolve(ruling, conclusion=evolve(ruling.conclusion, targets=targets))
+        return conclusion
+    mapping_id = kept.suggestion.mapping_id
+    return evolve(conclusion, targets=tuple(evolve(routed, mapping_id=mapping_id) for routed in conclusion.targets))
 
 
-def _resource(connection: Connection, ruling: Ruling, finding: Finding, now: datetime) -> KnownResource:
-    """Return the event's repository; a verified delivery says that it is there, where no listing has yet."""
-    identity = {
-        "workspace": ruling.workspace,
-        "installation_id": ruling.installation_id,
-        "kind": finding.suggestion.resource_kind,
-        "external_id": finding.suggestion.resource_id,
-    }
-    known = installations.find_resource(connection, **identity)
-    if known is None:
-        installations.note_references(
-            connection,
-            workspace=ruling.workspace,
-            installation_id=ruling.installation_id,
-            references=[ruling.subject],
-            at=now,
-        )
-        known = installations.find_resource(connection, **identity)
-    assert known is not None  # noqa: S101 - it was written a line above
-    return known
+def _known(
+    connection: Connection, workspace: str, installation_id: str, resource: ResourceReference, now: datetime
+) -> KnownResource:
+    """Return the event's resource; a verified delivery says that it is there, where no listing has yet."""
+    scope = {"workspace": workspace, "installation_id": installation_id}
+    known = installations.find_resource(connection, **scope, kind=resource.kind, external_id=resource.id)
+    if known is not None:
+        return known
+    installations.note_references(connection, **scope, references=[resource], at=now)
+    return _known(connection, workspace, installation_id, resource, now)

@@ -17,6 +17,7 @@ from ..providers.suggestions import Evidence
 from . import repository, review_records
 from .cases import Case, PlacingStage
 from .decisions import once_per_change
+from .learning import learn
 from .placing import RECEIVING, place
 from .review import ReviewItem, ReviewState
 from .rulings import UNTRUSTED
@@ -69,14 +70,26 @@ def replay(
     conclusions = place(connection, [case for _, case in waiting], stages)
     decided = [
         new
-        for (decision, _), conclusion in zip(waiting, conclusions, strict=True)
+        for (decision, case), conclusion in zip(waiting, conclusions, strict=True)
         if conclusion.stage is not Stage.REVIEW
-        and (new := _decide(connection, decision, conclusion, item, now)) is not None
+        and (new := _decide(connection, decision, _learnt(connection, case, conclusion, now), item, now))
+        is not None
     ]
     review_records.release(connection, item, [decision.id for decision in decided])
     if len(decided) == len(held):
         review_records.set_state(connection, item, ReviewState.MAPPED)
     return Replay(decided=Counter(new.stage for new in decided), waiting=len(held) - len(decided))
+
+
+def _learnt(connection: Connection, case: Case, conclusion: Conclusion, now: datetime) -> Conclusion:
+    return learn(
+        connection,
+        conclusion,
+        workspace=case.installation.workspace,
+        installation_id=case.installation.id,
+        resource=case.subject,
+        now=now,
+    )
 
 
 def _decide(
