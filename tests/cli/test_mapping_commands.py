@@ -14,6 +14,7 @@ from speckitty_connectors.cli import commands
 from speckitty_connectors.errors import ConnectorsError
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations.types import Installation
+from speckitty_connectors.providers.codec import to_document
 from speckitty_connectors.routing import repository, review
 from speckitty_connectors.routing.rulings import NO_MAPPING, for_review
 from speckitty_connectors.routing.types import Decision
@@ -163,6 +164,18 @@ def test_what_waits_is_looked_at_simulated_and_mapped(operator: Operator) -> Non
     assert operator.read("review", "replay", "w1", item_id)["waiting"] == 0
     (mapped,) = operator.read("review", "list", "w1", "--state", "mapped")
     assert mapped["id"] == item_id
+
+
+def test_an_event_that_has_not_happened_is_simulated_from_a_file(operator: Operator, tmp_path: Path) -> None:
+    """The file holds the event as a document; what isn't one is a mistake in the command."""
+    operator.run("mappings", "add", "w1", operator.installation.id, "repository:1", "project:apollo")
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps(to_document(PUSH)))
+    given = ("route", "simulate", "--workspace", "w1", "--installation", operator.installation.id)
+    assert "explicit by rule mapping → project:apollo" in operator.run(*given, "--file", str(file))
+    assert operator.invoke(*given).exit_code == 2
+    file.write_text('{"outcome": "ignored", "reason": "no"}')
+    assert operator.invoke(*given, "--file", str(file)).exit_code == 2
 
 
 def test_what_waits_is_put_off_dismissed_and_reopened(operator: Operator) -> None:

@@ -62,6 +62,8 @@ def _follow_one(
     resource: KnownResource,
     now: datetime,
 ) -> bool:
+    if resource.successor_id and _move_on(connection, mapping, resource, now):
+        return True
     state, reason = standing(installation, resource)
     if (state, reason) == (mapping.state, mapping.state_reason):
         return False
@@ -78,4 +80,19 @@ def _follow_one(
         before={"state": mapping.state},
         after={"state": state},
     )
+    return True
+
+
+def _move_on(connection: Connection, mapping: ResourceMapping, left: KnownResource, now: datetime) -> bool:
+    """Let a mapping of what is left of an id follow it to the new one, unless that has a mapping to its target."""
+    successor = installations.find_resource(
+        connection,
+        workspace=mapping.workspace,
+        installation_id=mapping.installation_id,
+        kind=left.kind,
+        external_id=left.successor_id,
+    )
+    if successor is None or repository.reaches(connection, successor, mapping.target):
+        return False
+    repository.move(connection, mapping, successor, at=now)
     return True

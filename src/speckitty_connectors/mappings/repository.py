@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from sqlalchemy import Connection, Row, Select, and_, delete, insert, not_, select, update
 
@@ -146,6 +147,23 @@ def list_to_follow(
         )
     }
     return [(mapping, known[mapping.resource_id]) for mapping in found]
+
+
+def reaches(connection: Connection, resource: KnownResource, target: Target) -> bool:
+    """Return whether a resource is mapped to a target."""
+    found = list_all(
+        connection, workspace=resource.workspace, installation_id=resource.installation_id, target=target
+    )
+    return any(mapping.resource_id == resource.id for mapping in found)
+
+
+def move(connection: Connection, mapping: ResourceMapping, resource: KnownResource, *, at: datetime) -> None:
+    """Let a mapping be one of another resource of the same installation."""
+    connection.execute(
+        update(resource_mappings)
+        .where(resource_mappings.c.workspace_id == mapping.workspace, resource_mappings.c.id == mapping.id)
+        .values(resource_id=resource.id, updated_at=at)
+    )
 
 
 def remove(connection: Connection, *, workspace: str, mapping_id: str) -> None:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from attrs import evolve
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, or_, select, update
 
 from ..errors import NotFoundError
@@ -54,7 +55,7 @@ def list_items(
     if installation_id is not None:
         query = query.where(columns.installation_id == installation_id)
     rows = connection.execute(query.order_by(columns.last_seen.desc(), columns.id.desc()).limit(limit)).mappings()
-    return _read(connection, workspace, rows.all())
+    return [_awake(item, now) for item in _read(connection, workspace, rows.all())]
 
 
 def find_by_decision(connection: Connection, *, workspace: str, decision_id: str) -> ReviewItem | None:
@@ -146,6 +147,11 @@ def _stands(state: ReviewState, now: datetime) -> ColumnElement[bool]:
         awake = and_(columns.state == ReviewState.SNOOZED, columns.snoozed_until <= now)
         return or_(columns.state == ReviewState.OPEN, awake)
     return columns.state == state
+
+
+def _awake(item: ReviewItem, now: datetime) -> ReviewItem:
+    over = item.snoozed_until is not None and item.snoozed_until <= now
+    return evolve(item, state=ReviewState.OPEN) if over and item.state is ReviewState.SNOOZED else item
 
 
 def _read(connection: Connection, workspace: str, rows: Sequence[RowMapping]) -> list[ReviewItem]:
