@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from speckitty_connectors import ConnectorsError, KeyRing, Resource
 from speckitty_connectors.cli import commands
+from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.store.engine import Store
 from testbed.layers import add_installation, add_resources
 
@@ -96,7 +97,9 @@ def test_suggestions_are_listed_the_surest_first(run: Run, installation_id: str)
     assert "hunter2" not in table
 
 
-def test_suggestions_are_confirmed_changed_dismissed_and_undone(run: Run, installation_id: str) -> None:
+def test_suggestions_are_confirmed_changed_dismissed_and_undone(
+    run: Run, store: Store, installation_id: str
+) -> None:
     """What the operator says is done, and shown again as it is then."""
     first, second = suggested(run, installation_id)
     states = [
@@ -111,7 +114,7 @@ def test_suggestions_are_confirmed_changed_dismissed_and_undone(run: Run, instal
         "dismissed",
         "dismissed",
     ]
-    assert json.loads(run("mappings", "w1", "--json").stdout)[0]["target"] == "feed:news"
+    assert [str(each.target) for each in Mappings(store).list(workspace="w1")] == ["feed:news"]
     assert run("suggestions", "list", "w1").stdout == "nothing is suggested\n"
 
 

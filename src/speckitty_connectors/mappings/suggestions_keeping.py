@@ -59,39 +59,38 @@ def keep(
         (each.resource_id, each.target): each
         for each in repository.of_resources(connection, workspace=workspace, resource_ids=ids)
     }
-    automatic = bool(findings) and repository.is_automatic(connection, workspace=workspace)
-    kept = [
-        _keep(connection, resources[_identity(finding)], finding, known, source, now, automatic=automatic)
-        for finding in findings
-    ]
+    kept = [_kept(resources[_identity(finding)], finding, known, source, now) for finding in findings]
+    repository.add_all(connection, [each.suggestion for each in kept if each.outcome == RAISED])
+    for each in kept:
+        if each.outcome == CHANGED:
+            repository.save(connection, each.suggestion)
     found = [each.suggestion.id for each in kept if each.outcome != RAISED]
     repository.mark_found(connection, workspace=workspace, ids=found, at=now)
+    if kept and repository.is_automatic(connection, workspace=workspace):
+        return [_mapped(connection, each, now) for each in kept]
     return kept
 
 
-def _keep(
-    connection: Connection,
+def _kept(
     resource: KnownResource,
     finding: Finding,
     known: Mapping[tuple[str, Target], ResourceSuggestion],
     source: Source,
     now: datetime,
-    *,
-    automatic: bool,
 ) -> Kept:
     before = known.get((resource.id, finding.suggestion.target))
     if before is None:
-        suggestion, outcome = _new(resource, finding, source, now), RAISED
-        repository.add(connection, suggestion)
-    else:
-        suggestion = found_again(before, finding, source, now)
-        outcome = KEPT if suggestion == before else CHANGED
-        if outcome == CHANGED:
-            repository.save(connection, suggestion)
-    if automatic and _is_certain(suggestion):
-        adopted = adopt(connection, suggestion, actor=SYSTEM, now=now, origin=Origin.AUTOMATIC)
-        return Kept(suggestion=adopted, outcome=MAPPED)
-    return Kept(suggestion=suggestion, outcome=outcome)
+        return Kept(suggestion=_new(resource, finding, source, now), outcome=RAISED)
+    suggestion = found_again(before, finding, source, now)
+    return Kept(suggestion=suggestion, outcome=KEPT if suggestion == before else CHANGED)
+
+
+def _mapped(connection: Connection, kept: Kept, now: datetime) -> Kept:
+    """Map what is certain, and what nobody has decided on."""
+    if not _is_certain(kept.suggestion):
+        return kept
+    adopted = adopt(connection, kept.suggestion, actor=SYSTEM, now=now, origin=Origin.AUTOMATIC)
+    return Kept(suggestion=adopted, outcome=MAPPED)
 
 
 def _is_certain(suggestion: ResourceSuggestion) -> bool:

@@ -16,23 +16,33 @@ from .tables import suggestion_settings, suggestions
 
 
 def add(connection: Connection, suggestion: ResourceSuggestion) -> None:
-    """Write a new suggestion.
+    """Write a new suggestion; see `add_all`."""
+    add_all(connection, [suggestion])
+
+
+def add_all(connection: Connection, new: Iterable[ResourceSuggestion]) -> None:
+    """Write new suggestions.
 
     Raises:
         sqlalchemy.exc.IntegrityError: there is one of that resource and target, or the resource isn't the
             installation's in this workspace.
     """
-    identity = {
-        "workspace_id": suggestion.workspace,
-        "id": suggestion.id,
-        "installation_id": suggestion.installation_id,
-        "resource_id": suggestion.resource_id,
-        "target_kind": suggestion.target.kind,
-        "target_id": suggestion.target.id,
-        "created_at": suggestion.created_at,
-        "found_at": suggestion.updated_at,
-    }
-    connection.execute(insert(suggestions).values(**identity, **_said(suggestion)))
+    rows = [
+        {
+            "workspace_id": suggestion.workspace,
+            "id": suggestion.id,
+            "installation_id": suggestion.installation_id,
+            "resource_id": suggestion.resource_id,
+            "target_kind": suggestion.target.kind,
+            "target_id": suggestion.target.id,
+            "created_at": suggestion.created_at,
+            "found_at": suggestion.updated_at,
+            **_said(suggestion),
+        }
+        for suggestion in new
+    ]
+    if rows:
+        connection.execute(insert(suggestions), rows)
 
 
 def save(connection: Connection, suggestion: ResourceSuggestion) -> None:

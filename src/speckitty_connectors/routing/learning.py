@@ -50,5 +50,7 @@ def _known(
     known = installations.find_resource(connection, **scope, kind=resource.kind, external_id=resource.id)
     if known is not None:
         return known
-    installations.note_references(connection, **scope, references=[resource], at=now)
+    installations.note_references(
+        connection, workspace=workspace, installation_id=installation_id, references=[resource], at=now
+    )
     return _known(connection, workspace, installation_id, resource, now)
