@@ -112,9 +112,7 @@ def find_for_resources(
     found = [
         _mapping(row)
         for wanted in among(places)
-        for row in connection.execute(
-            _of(workspace).where(resource_mappings.c.installation_id == installation_id, wanted)
-        )
+        for row in connection.execute(_of(workspace).where(resources.c.installation_id == installation_id, wanted))
     ]
     return sorted(found, key=lambda mapping: mapping.id)
 

@@ -59,7 +59,7 @@ def replay(
         raise ConflictError(
             f"the installation is {installation.status}, so nothing of it is routed",
             subject=installation.subject,
-            remedy=installation.status_reason or "connect the account again",
+            remedy="look at what the installation needs, then replay again; the events keep waiting",
         )
     held = review_records.held_decisions(connection, workspace=item.workspace, item_id=item.id)
     waiting = [
