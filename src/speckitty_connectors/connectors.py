@@ -26,6 +26,7 @@ from .installations import repository as installation_rows
 from .installations.inventory import Inventory
 from .installations.onboarding import Onboarding
 from .installations.types import Installation
+from .links.grants import follow as follow_grant
 from .links.service import Links
 from .mappings.lifecycle import follow
 from .mappings.service import Mappings
@@ -87,7 +88,7 @@ class Connectors:
         self._transport = Transport(allowed_hosts=settings.allowed_hosts, clock=clock)
         vault = Vault(self._keyring, clock)
         self.apps = Apps(self.store, vault, self.registry, allowed_hosts=settings.allowed_hosts)
-        sessions = Sessions(self.store, vault, self._transport, self.registry)
+        sessions = Sessions(self.store, vault, self._transport, self.registry, follow=follow_grant)
         self.inbox = Inbox(self.store, self.registry, vault, settings.routed_kinds)
         parts = (self.store, self.registry, self.apps, vault, sessions, self._transport, self.callback_url)
         self.onboarding = Onboarding(*parts, follow=follow)

@@ -38,6 +38,7 @@ class OpenCredential:
         kind: what it is, for example ``grant``.
         version: counts its replacements, from 1.
         expires_at: when it ends, in UTC, or None.
+        updated_at: when it was last replaced, in UTC.
         values: name → secret.
     """
 
@@ -48,6 +49,7 @@ class OpenCredential:
     kind: str
     version: int
     expires_at: datetime | None
+    updated_at: datetime
     values: Mapping[str, Secret]
 
     @property
@@ -129,8 +131,14 @@ class Vault:
             kind=row.kind,
             version=row.version,
             expires_at=row.expires_at,
+            updated_at=row.updated_at,
             values=self._opened(row),
         )
+
+    def version(self, connection: Connection, *, workspace: str, credential_id: str) -> int:
+        """Return the version of a credential without opening it; 0 where there is none."""
+        row = _find(connection, workspace, credential_id)
+        return 0 if row is None else row.version
 
     def replace(
         self,
