@@ -14,8 +14,7 @@ from weakref import WeakValueDictionary
 
 from attrs import frozen
 
-from ..errors import ConnectorsError
-from ..providers.api import ApiUnavailableError
+from ..providers.api import ApiUnauthorizedError, ApiUnavailableError
 from ..store.engine import Store
 from .asking import Asking, RenewalTimes
 from .grants import GrantCondition, StoredGrant, find_grant
@@ -26,7 +25,7 @@ POLL_SECONDS: Final = 0.1
 """How often one who waits for another's renewal looks whether it is there."""
 
 
-class ReconnectRequiredError(ConnectorsError):
+class ReconnectRequiredError(ApiUnauthorizedError):
     """The provider accepts the grant no longer; only a person can give a new one."""
 
     code = "reconnect_required"
