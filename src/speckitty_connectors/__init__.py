@@ -57,7 +57,14 @@ from .providers.manifest import (
     Support,
     WebhookRules,
 )
-from .providers.oauth import AppTokenRules, ClientAuthentication, OAuthRules, RefreshRules, TokenEncoding
+from .providers.oauth import (
+    AppTokenRules,
+    ClientAuthentication,
+    EnteredTokenRules,
+    OAuthRules,
+    RefreshRules,
+    TokenEncoding,
+)
 from .providers.remotes import GitRemote, parse_remote
 from .providers.resources import Resource, ResourcePage, ResourceReference
 from .providers.signatures import (
@@ -75,7 +82,9 @@ from .providers.suggestions import Confidence, Evidence, Signal, Suggestion, Sug
 if TYPE_CHECKING:
     from .configuration import AppSettings, PluginSettings, Settings
     from .connectors import Connectors
+    from .credentials.key_services import KeyService, ServiceKeys
     from .credentials.keyring import KeyRing
+    from .credentials.renewing import ReconnectRequiredError
     from .credentials.secret import Secret
     from .dispatch.types import Dispatch
     from .installations.types import Installation
@@ -94,11 +103,14 @@ _FOR_HOSTS = {
     "Dispatch": ".dispatch.types",
     "Installation": ".installations.types",
     "KeyRing": ".credentials.keyring",
+    "KeyService": ".credentials.key_services",
     "PluginSettings": ".configuration",
+    "ReconnectRequiredError": ".credentials.renewing",
     "Registry": ".providers.registry",
     "ResourceMapping": ".mappings.types",
     "Secret": ".credentials.secret",
     "Selector": ".mappings.types",
+    "ServiceKeys": ".credentials.key_services",
     "Settings": ".configuration",
     "UserLink": ".links.types",
     "Visitor": ".web.visitors",
@@ -147,6 +159,7 @@ __all__ = [
     "Delivery",
     "Dispatch",
     "EgressRefusedError",
+    "EnteredTokenRules",
     "Event",
     "Evidence",
     "ExternalIdentity",
@@ -160,6 +173,7 @@ __all__ = [
     "InstallAnswer",
     "Installation",
     "KeyRing",
+    "KeyService",
     "Lifecycle",
     "LinkAnswer",
     "Linked",
@@ -171,6 +185,7 @@ __all__ = [
     "PlainToken",
     "PluginSettings",
     "RateLimitDialect",
+    "ReconnectRequiredError",
     "Redirect",
     "RefreshRules",
     "Refused",
@@ -184,6 +199,7 @@ __all__ = [
     "SampleDelivery",
     "Secret",
     "Selector",
+    "ServiceKeys",
     "Settings",
     "Signal",
     "SignatureScheme",
