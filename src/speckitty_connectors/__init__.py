@@ -57,7 +57,14 @@ from .providers.manifest import (
     Support,
     WebhookRules,
 )
-from .providers.oauth import AppTokenRules, ClientAuthentication, OAuthRules, RefreshRules, TokenEncoding
+from .providers.oauth import (
+    AppTokenRules,
+    ClientAuthentication,
+    EnteredTokenRules,
+    OAuthRules,
+    RefreshRules,
+    TokenEncoding,
+)
 from .providers.remotes import GitRemote, parse_remote, parse_slug
 from .providers.resources import Resource, ResourcePage, ResourceReference
 from .providers.signatures import (
@@ -75,7 +82,9 @@ from .providers.suggestions import Confidence, Evidence, Signal, Suggestion, Sug
 if TYPE_CHECKING:
     from .configuration import AppSettings, PluginSettings, Settings
     from .connectors import Connectors
+    from .credentials.key_services import KeyService, ServiceKeys
     from .credentials.keyring import KeyRing
+    from .credentials.renewing import ReconnectRequiredError
     from .credentials.secret import Secret
     from .dispatch.types import Dispatch
     from .installations.types import Installation
@@ -107,6 +116,8 @@ _FOR_HOSTS = {
     "PluginSettings": ".configuration",
     "Proposal": ".routing.simulation",
     "ProposedMapping": ".routing.simulation",
+    "KeyService": ".credentials.key_services",
+    "ReconnectRequiredError": ".credentials.renewing",
     "Registry": ".providers.registry",
     "ResourceMapping": ".mappings.types",
     "ResourceSuggestion": ".mappings.suggestions_types",
@@ -114,6 +125,7 @@ _FOR_HOSTS = {
     "ReviewState": ".routing.review",
     "Secret": ".credentials.secret",
     "Selector": ".mappings.types",
+    "ServiceKeys": ".credentials.key_services",
     "Settings": ".configuration",
     "SignalReport": ".mappings.signals",
     "SuggestionState": ".mappings.suggestions_types",
@@ -165,6 +177,7 @@ __all__ = [
     "Direction",
     "Dispatch",
     "EgressRefusedError",
+    "EnteredTokenRules",
     "Event",
     "Evidence",
     "ExternalIdentity",
@@ -180,6 +193,7 @@ __all__ = [
     "InstallAnswer",
     "Installation",
     "KeyRing",
+    "KeyService",
     "Lifecycle",
     "LinkAnswer",
     "Linked",
@@ -194,6 +208,7 @@ __all__ = [
     "Proposal",
     "ProposedMapping",
     "RateLimitDialect",
+    "ReconnectRequiredError",
     "Redirect",
     "RefreshRules",
     "Refused",
@@ -210,6 +225,7 @@ __all__ = [
     "SampleDelivery",
     "Secret",
     "Selector",
+    "ServiceKeys",
     "Settings",
     "Signal",
     "SignalReport",

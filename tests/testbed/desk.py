@@ -108,6 +108,7 @@ class Desk:
     registry: Registry
     apps: Apps
     vault: Vault
+    sessions: Sessions
     onboarding: Onboarding
     links: Links
     inventory: Inventory
@@ -178,6 +179,7 @@ def open_desk(
             registry=registry,
             apps=apps,
             vault=vault,
+            sessions=sessions,
             onboarding=Onboarding(*parts, follow=follow),
             links=Links(*parts),
             inventory=Inventory(store, registry, apps, sessions, follow=follow),

@@ -31,14 +31,24 @@ class RefreshRules:
         rotates: whether each refresh returns a new refresh token and kills the one used.
         grace_seconds: how long the used one may be presented again; 0 for none.
         sends_redirect_uri: whether the refresh must repeat the redirect URI of the authorisation.
+        margin_seconds: how long before its end a token is renewed; never more than half of its life.
+        refusals: the error codes that mean that the refresh token itself isn't accepted, whatever the status of
+            the answer (RFC 6749, section 5.2); any other error is a failure that may pass.
 
-    >>> RefreshRules(grace_seconds=600).rotates
-    True
+    >>> RefreshRules(grace_seconds=600).may_repeat, RefreshRules().may_repeat
+    (True, False)
     """
 
     rotates: bool = True
     grace_seconds: int = field(default=0, validator=ge(0))
     sends_redirect_uri: bool = False
+    margin_seconds: int = field(default=900, validator=ge(0))
+    refusals: frozenset[str] = frozenset({"invalid_grant"})
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether a refresh token may be presented again when nobody knows what became of the first time."""
+        return not self.rotates or self.grace_seconds > 0
 
 
 @frozen(kw_only=True)
@@ -80,6 +90,26 @@ class OAuthRules:
     kept_fields: tuple[str, ...] = ()
     refresh: RefreshRules | None = None
     revoke_url: str = ""
+
+
+@frozen(kw_only=True)
+class EnteredTokenRules:
+    """Access tokens that an admin makes in the provider's own pages and enters, in place of a person's grant.
+
+    They are presented as bearers, end when they end, and can't be renewed; in return they outlive the person who
+    connected the account. `install` proves them as it proves a grant: it is asked with a session that speaks with
+    the token, and no details.
+
+    Attributes:
+        title: what the provider calls them, for example ``Group access token``.
+        url: where they are made; a template over ``{web}``.
+
+    >>> EnteredTokenRules(title="Group access token", url="{web}/-/user_settings").title
+    'Group access token'
+    """
+
+    title: str
+    url: str = ""
 
 
 @frozen(kw_only=True)
