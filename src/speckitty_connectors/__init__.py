@@ -33,6 +33,7 @@ from .providers.conversations import (
     InstallAnswer,
     LinkAnswer,
     Linked,
+    PendingApproval,
     Redirect,
     Refused,
 )
@@ -57,7 +58,14 @@ from .providers.manifest import (
     Support,
     WebhookRules,
 )
-from .providers.oauth import AppTokenRules, ClientAuthentication, OAuthRules, RefreshRules, TokenEncoding
+from .providers.oauth import (
+    AppTokenRules,
+    ClientAuthentication,
+    InstallationListing,
+    OAuthRules,
+    RefreshRules,
+    TokenEncoding,
+)
 from .providers.remotes import GitRemote, parse_remote
 from .providers.resources import Resource, ResourcePage, ResourceReference
 from .providers.signatures import (
@@ -159,6 +167,7 @@ __all__ = [
     "Ignored",
     "InstallAnswer",
     "Installation",
+    "InstallationListing",
     "KeyRing",
     "Lifecycle",
     "LinkAnswer",
@@ -168,6 +177,7 @@ __all__ = [
     "NotFoundError",
     "OAuthRules",
     "Outcome",
+    "PendingApproval",
     "PlainToken",
     "PluginSettings",
     "RateLimitDialect",

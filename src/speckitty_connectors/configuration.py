@@ -84,6 +84,7 @@ class Settings:
         allowed_hosts: ``host:port`` that outbound calls may reach although they aren't public or not https.
         routed_kinds: provider key → the event kinds that the host wants; all where a provider isn't named.
         target_kinds: the kinds of targets that mappings may have.
+        exclusive_accounts: whether an account may be connected to one workspace only.
         apps: the apps to register at the start.
         handler: ``module:function`` that the command line's worker hands dispatches to; or empty.
 
@@ -99,6 +100,7 @@ class Settings:
     allowed_hosts: frozenset[str] = frozenset()
     routed_kinds: Mapping[str, frozenset[str]] = field(factory=dict)
     target_kinds: tuple[str, ...] = TARGET_KINDS
+    exclusive_accounts: bool = False
     apps: tuple[AppSettings, ...] = ()
     handler: str = ""
 

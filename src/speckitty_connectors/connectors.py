@@ -25,8 +25,12 @@ from .inbox.repository import find_by_delivery_id
 from .installations import repository as installation_rows
 from .installations.inventory import Inventory
 from .installations.onboarding import Onboarding
+from .installations.pending import PendingApprovals
+from .installations.standing import as_it_stands
 from .installations.types import Installation
+from .installations.upkeep import Upkeep
 from .links.grants import follow as follow_grant
+from .links.members import Members
 from .links.service import Links
 from .mappings.lifecycle import follow
 from .mappings.service import Mappings
@@ -36,6 +40,7 @@ from .routing.explanation import Explanation, explain
 from .routing.review import ReviewItem, list_items
 from .routing.router import Router
 from .store import migrations
+from .store.audit import Audit
 from .store.engine import Store
 from .store.metadata import OPERATOR
 
@@ -67,9 +72,12 @@ class Connectors:
         inbox: takes deliveries.
         onboarding: connects accounts (layer 1).
         inventory: lists their resources.
+        upkeep: compares with the provider's side what no webhook told of.
         links: links members (layer 2).
+        members: looks after members who leave.
         mappings: maps resources to targets (layer 3).
         overrides: keeps projects' exceptions (layer 4).
+        audit: who changed what, and why.
 
     Args:
         settings: what the host configured.
@@ -91,9 +99,13 @@ class Connectors:
         sessions = Sessions(self.store, vault, self._transport, self.registry, follow=follow_grant)
         self.inbox = Inbox(self.store, self.registry, vault, settings.routed_kinds)
         parts = (self.store, self.registry, self.apps, vault, sessions, self._transport, self.callback_url)
-        self.onboarding = Onboarding(*parts, follow=follow)
+        pending = PendingApprovals(self.store, self.registry, self.apps, sessions, follow=follow)
+        self.onboarding = Onboarding(*parts, pending, follow=follow, exclusive_accounts=settings.exclusive_accounts)
         self.links = Links(*parts)
+        self.members = Members(self.store, vault, self.links.ending)
         self.inventory = Inventory(self.store, self.registry, self.apps, sessions, follow=follow)
+        self.upkeep = Upkeep(self.store, self.registry, self.apps, sessions, self.inventory, pending, follow=follow)
+        self.audit = Audit(self.store)
         self.mappings = Mappings(self.store, target_kinds=settings.target_kinds)
         self.overrides = Overrides(self.store)
         self._router = Router(self.store, self.registry)
@@ -192,9 +204,10 @@ class Connectors:
             return self.apps.endpoint_of(connection, apps[0])
 
     def installations(self, workspace: str) -> list[Installation]:
-        """Return a workspace's installations, oldest first."""
+        """Return a workspace's installations, oldest first, each as it stands by what is needed today."""
         with self.store.reading() as connection:
-            return installation_rows.list_all(connection, workspace=workspace)
+            found = installation_rows.list_all(connection, workspace=workspace)
+        return [as_it_stands(installation, self.registry) for installation in found]
 
     def review_items(self, workspace: str = OPERATOR) -> list[ReviewItem]:
         """Return what waits for a person; without a workspace, what could not be placed in any."""

@@ -73,10 +73,10 @@ def installation(desk: Desk) -> Installation:
     return step.installations[0]
 
 
-def sync(desk: Desk, installation: Installation, cursor: str = "") -> inventory.SyncResult:
+def sync(desk: Desk, installation: Installation, *, resume: bool = False) -> inventory.SyncResult:
     """List, a moment after whatever was before."""
     desk.clock.advance(60)
-    return desk.inventory.sync(installation.workspace, installation.id, cursor=cursor)
+    return desk.inventory.sync(installation.workspace, installation.id, resume=resume)
 
 
 def statuses(desk: Desk, installation: Installation) -> dict[str, ResourceStatus]:
@@ -133,7 +133,7 @@ def test_a_failing_page_keeps_what_came_before_and_resumes_there(
     assert (caught.value.cursor, caught.value.listed) == ("2", 2)
     assert ResourceStatus.MISSING not in statuses(desk, installation).values()
     shelf.failing = {}
-    resumed = sync(desk, installation, caught.value.cursor)
+    resumed = sync(desk, installation, resume=True)
     assert (resumed.listed, resumed.complete, resumed.missing) == (1, False, 0)
     assert ResourceStatus.MISSING not in statuses(desk, installation).values()
     assert installation_of(desk.store, installation).status is InstallationStatus.ACTIVE

@@ -44,18 +44,36 @@ def refused(attempt: Callable[[], object]) -> str:
 WRONG: dict[str, tuple[Refusal, Callable[[Desk, dict[str, str]], object]]] = {
     "foreign session": (Refusal.SESSION_MISMATCH, lambda desk, brought: desk.complete(brought, session="another")),
     "no session": (Refusal.SESSION_MISMATCH, lambda desk, brought: desk.complete(brought, session="")),
-    "other host": (Refusal.PROVIDER_MISMATCH, lambda desk, brought: desk.complete(brought, host="fake.example")),
+    "other host": (Refusal.HOST_MISMATCH, lambda desk, brought: desk.complete(brought, host="fake.example")),
     "other provider": (Refusal.PROVIDER_MISMATCH, lambda desk, brought: desk.complete(brought, provider="other")),
-    "error": (Refusal.DENIED, lambda desk, brought: desk.complete({**brought, "error": "access_denied"})),
+    "other workspace": (
+        Refusal.WORKSPACE_MISMATCH,
+        lambda desk, brought: desk.complete(brought, workspace="w2"),
+    ),
+    "other member": (Refusal.MEMBER_MISMATCH, lambda desk, brought: desk.complete(brought, member="eve")),
+    "other address": (
+        Refusal.REDIRECT_MISMATCH,
+        lambda desk, brought: desk.complete(brought, address="https://saas.example/callback/"),
+    ),
+    "error": (
+        Refusal.DENIED,
+        lambda desk, brought: desk.complete({"state": brought["state"], "error": "access_denied"}),
+    ),
+    "error with code": (
+        Refusal.ANSWER_CONTRADICTORY,
+        lambda desk, brought: desk.complete({**brought, "error": "access_denied"}),
+    ),
     "no code": (Refusal.CODE_MISSING, lambda desk, brought: desk.complete({"state": brought["state"]})),
     "empty code": (Refusal.CODE_MISSING, lambda desk, brought: desk.complete({**brought, "code": ""})),
     "link": (
         Refusal.STATE_UNKNOWN,
-        lambda desk, brought: desk.links.complete(session=SESSION, parameters=brought, **desk.place),
+        lambda desk, brought: desk.links.complete(
+            workspace="w1", member="mona", session=SESSION, parameters=brought, **desk.place
+        ),
     ),
     "choice": (
         Refusal.STATE_UNKNOWN,
-        lambda desk, brought: desk.onboarding.choose(session=SESSION, state=brought["state"], account_ids=["7"]),
+        lambda desk, brought: desk.choose(brought["state"], "7"),
     ),
 }
 
@@ -69,7 +87,7 @@ def test_what_does_not_fit_is_refused_audited_and_used_up(desk: Desk, how: str) 
     assert refused(lambda: attempt(desk, brought)) == refusal
     assert desk.server.exchanges == []
     assert desk.refusals() == [refusal]
-    assert refused(lambda: desk.complete(brought)) == Refusal.STATE_UNKNOWN
+    assert refused(lambda: desk.complete(brought)) == Refusal.STATE_USED
 
 
 @pytest.mark.parametrize(
@@ -87,7 +105,7 @@ def test_a_state_is_good_once(desk: Desk) -> None:
     """The second return with it is refused, although the first succeeded."""
     brought = desk.server.approve(desk.begin().url)
     assert isinstance(desk.complete(brought), Done)
-    assert refused(lambda: desk.complete(brought)) == Refusal.STATE_UNKNOWN
+    assert refused(lambda: desk.complete(brought)) == Refusal.STATE_USED
     assert len(desk.server.exchanges) == 1
 
 
@@ -120,7 +138,7 @@ def test_fifty_returns_at_once_connect_once(desk: Desk) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(outcomes) == ["Done"] + ["state_unknown"] * 49
+    assert sorted(outcomes) == ["Done"] + ["state_used"] * 49
     assert len(desk.server.exchanges) == 1
 
 
@@ -144,7 +162,8 @@ def test_a_code_is_good_once(desk: Desk) -> None:
     first = desk.server.approve(desk.begin().url)
     desk.complete(first)
     again = {"state": state_in(desk.begin().url), "code": first["code"]}
-    assert refused(lambda: desk.complete(again)) == Refusal.CODE_REFUSED
+    assert refused(lambda: desk.complete(again)) == Refusal.CODE_USED
+    assert len(desk.server.exchanges) == 1
 
 
 @pytest.mark.parametrize(

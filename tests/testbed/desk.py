@@ -23,8 +23,11 @@ from speckitty_connectors.credentials.vault import Vault
 from speckitty_connectors.http.session import Transport
 from speckitty_connectors.installations.inventory import Inventory
 from speckitty_connectors.installations.onboarding import Onboarding
+from speckitty_connectors.installations.pending import PendingApprovals
 from speckitty_connectors.installations.steps import SendBrowser, Step
 from speckitty_connectors.installations.types import Follow, follow_nothing
+from speckitty_connectors.installations.upkeep import Upkeep
+from speckitty_connectors.links.members import Members
 from speckitty_connectors.links.service import Links
 from speckitty_connectors.providers.registry import Registry
 from speckitty_connectors.store.audit import audit
@@ -110,7 +113,9 @@ class Desk:
     vault: Vault
     onboarding: Onboarding
     links: Links
+    members: Members
     inventory: Inventory
+    upkeep: Upkeep
     place: Mapping[str, str]
 
     def begin(self, **values: str) -> SendBrowser:
@@ -119,12 +124,18 @@ class Desk:
         return self.onboarding.begin(**given)
 
     def complete(self, parameters: Mapping[str, str], **values: str) -> Step:
-        """Come back as mona."""
-        return self.onboarding.complete(**{"session": SESSION, **self.place, **values}, parameters=parameters)
+        """Come back as mona in workspace w1."""
+        given = {"workspace": "w1", "member": "mona", "session": SESSION, **self.place, **values}
+        return self.onboarding.complete(**given, parameters=parameters)
+
+    def choose(self, state: str, *account_ids: str, **values: str) -> Step:
+        """Pick accounts as mona in workspace w1."""
+        given = {"workspace": "w1", "member": "mona", "session": SESSION, **values}
+        return self.onboarding.choose(**given, state=state, account_ids=account_ids)
 
     def connect(self, details: Mapping[str, object] | None = None, **values: str) -> Step:
         """Walk all the way as a person who authorises."""
-        return self.complete(self.server.approve(self.begin(**values).url, **(details or {})))
+        return self.complete(self.server.approve(self.begin(**values).url, **(details or {})), **values)
 
     def refusals(self, workspace: str = "w1") -> list[str]:
         """Return the audited reasons of refusals."""
@@ -148,6 +159,7 @@ def open_desk(
     plugin: Script | None = None,
     private_key: str | None = None,
     follow: Follow = follow_nothing,
+    exclusive_accounts: bool = False,
 ) -> Iterator[Desk]:
     """Open a desk for a provider of which one self-managed host is registered."""
     clock, server, plugin = FrozenClock(), AuthorizationServer(), plugin or Script(manifest)
@@ -170,6 +182,9 @@ def open_desk(
             client_secret="the client secret",
             private_key=private_key,
         )
+        pending = PendingApprovals(store, registry, apps, sessions, follow=follow)
+        inventory = Inventory(store, registry, apps, sessions, follow=follow)
+        links = Links(*parts)
         yield Desk(
             store=store,
             clock=clock,
@@ -178,9 +193,11 @@ def open_desk(
             registry=registry,
             apps=apps,
             vault=vault,
-            onboarding=Onboarding(*parts, follow=follow),
-            links=Links(*parts),
-            inventory=Inventory(store, registry, apps, sessions, follow=follow),
+            onboarding=Onboarding(*parts, pending, follow=follow, exclusive_accounts=exclusive_accounts),
+            links=links,
+            members=Members(store, vault, links.ending),
+            inventory=inventory,
+            upkeep=Upkeep(store, registry, apps, sessions, inventory, pending, follow=follow),
             place={"provider": plugin.manifest.provider, "host": server.host.address},
         )
 

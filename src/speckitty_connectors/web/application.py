@@ -3,6 +3,10 @@
 POST /webhooks/<provider>/<end point>     a delivery; without an end point, the provider's only app
 GET  /callback/<provider>/<host>          a browser returns from the provider
 POST /callback/<provider>/<host>          a person picked among several accounts
+GET  /connect/<provider>                  asks whether to connect an account, and of which host
+GET  /reauthorise/<installation>          asks whether to authorise it again
+GET  /link/<installation>                 asks whether to link oneself under it
+POST likewise                             begins what was asked
 """
 
 from __future__ import annotations
@@ -11,11 +15,12 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 from ..errors import ConnectorsError
 from ..inbox.request import Request
 from ..installations.steps import Step
+from ..links.types import LinkDone
 from . import pages
 from .pages import Page, Present
 from .visitors import Environ, Identify, Visitor, nobody
@@ -25,6 +30,8 @@ if TYPE_CHECKING:
 
 MAXIMUM_FORM_BYTES = 64 * 1024
 MAXIMUM_FIELDS = 100
+
+SIGN_IN = ("Nobody is signed in", "Sign in and open this page again.")
 
 logger = logging.getLogger(__name__)
 
@@ -58,15 +65,17 @@ class Application:
         parts = [unquote(part) for part in str(environ.get("PATH_INFO", "")).strip("/").split("/")]
         method = environ["REQUEST_METHOD"]
         match method, parts:
-            case "POST", ["webhooks", provider]:
-                return self._receive(environ, provider, self._connectors.only_endpoint(provider))
-            case "POST", ["webhooks", provider, endpoint]:
-                return self._receive(environ, provider, endpoint)
+            case "POST", ["webhooks", provider, *endpoint] if len(endpoint) < 2:
+                known = endpoint[0] if endpoint else self._connectors.only_endpoint(provider)
+                return self._receive(environ, provider, known)
             case "GET", ["callback", provider, host]:
                 return self._callback(environ, provider, host)
             case "POST", ["callback", _, _]:
                 return self._choice(environ)
-            case _, ["webhooks", _] | ["webhooks", _, _] | ["callback", _, _]:
+            case "GET" | "POST", ["connect" | "reauthorise" | "link" as purpose, subject]:
+                ask_or_begin = self._ask if method == "GET" else self._begin
+                return ask_or_begin(environ, purpose, subject)
+            case _, ["webhooks" | "connect" | "reauthorise" | "link", _] | ["webhooks" | "callback", _, _]:
                 return pages.html(HTTPStatus.METHOD_NOT_ALLOWED, "This address takes other requests")
         return pages.html(HTTPStatus.NOT_FOUND, "There is nothing here")
 
@@ -89,13 +98,25 @@ class Application:
             return pages.html(
                 HTTPStatus.BAD_REQUEST, "A parameter stands twice", "Start again from your workspace."
             )
-        return self._converse(environ, lambda visitor: self._land(visitor, provider, host, parameters))
+        address = f"{self._connectors.settings.public_url}{quote(str(environ.get('PATH_INFO', '')))}"
+        return self._converse(environ, lambda visitor: self._land(visitor, provider, host, address, parameters))
 
-    def _land(self, visitor: Visitor, provider: str, host: str, parameters: dict[str, str]) -> Step:
+    def _land(
+        self, visitor: Visitor, provider: str, host: str, address: str, parameters: dict[str, str]
+    ) -> Step | LinkDone:
         """Go on with the conversation; who lands without one begins it, and has to prove what the URL says."""
-        onboarding = self._connectors.onboarding
+        onboarding, links = self._connectors.onboarding, self._connectors.links
         if "state" in parameters or not parameters:
-            return onboarding.complete(provider=provider, host=host, session=visitor.session, parameters=parameters)
+            service = links if links.owns(parameters.get("state", "")) else onboarding
+            return service.complete(
+                workspace=visitor.workspace,
+                member=visitor.member,
+                session=visitor.session,
+                provider=provider,
+                host=host,
+                address=address,
+                parameters=parameters,
+            )
         return onboarding.claim(
             workspace=visitor.workspace,
             member=visitor.member,
@@ -113,15 +134,48 @@ class Application:
         return self._converse(
             environ,
             lambda visitor: self._connectors.onboarding.choose(
-                session=visitor.session, state=state, account_ids=picked
+                workspace=visitor.workspace,
+                member=visitor.member,
+                session=visitor.session,
+                state=state,
+                account_ids=picked,
             ),
         )
 
-    def _converse(self, environ: Environ, step: Callable[[Visitor], Step]) -> Page:
+    def _ask(self, environ: Environ, purpose: str, subject: str) -> Page:
+        """Let a person begin by a button of their own: a link on another site must not begin it for them."""
+        visitor = self._identify(environ)
+        if visitor is None:
+            return pages.html(HTTPStatus.UNAUTHORIZED, *SIGN_IN)
+        hosts: tuple[str, ...] = ()
+        if purpose == "connect":
+            hosts = self._connectors.onboarding.hosts(workspace=visitor.workspace, provider=subject)
+            if not hosts:
+                return pages.html(HTTPStatus.NOT_FOUND, "This provider can't be connected here")
+        return pages.beginning(purpose, hosts)
+
+    def _begin(self, environ: Environ, purpose: str, subject: str) -> Page:
+        """Begin what the button was for."""
+        if environ.get("HTTP_SEC_FETCH_SITE", "same-origin") != "same-origin":
+            return pages.html(HTTPStatus.FORBIDDEN, "Another site sent this", "Begin from your workspace.")
+        form = dict(_pairs(environ["wsgi.input"].read(MAXIMUM_FORM_BYTES).decode("utf-8", "replace")))
+
+        def begin(visitor: Visitor) -> Step:
+            who = {"workspace": visitor.workspace, "member": visitor.member, "session": visitor.session}
+            onboarding, links = self._connectors.onboarding, self._connectors.links
+            if purpose == "connect":
+                return onboarding.begin(**who, provider=subject, host=form.get("host") or None)
+            if purpose == "reauthorise":
+                return onboarding.reauthorise(**who, installation_id=subject)
+            return links.begin(**who, installation_id=subject, take_over="take_over" in form)
+
+        return self._converse(environ, begin)
+
+    def _converse(self, environ: Environ, step: Callable[[Visitor], Step | LinkDone]) -> Page:
         """Take one step of a conversation for whoever is at the browser."""
         visitor = self._identify(environ)
         if visitor is None:
-            return pages.html(HTTPStatus.UNAUTHORIZED, "Nobody is signed in", "Sign in and open this page again.")
+            return pages.html(HTTPStatus.UNAUTHORIZED, *SIGN_IN)
         try:
             return self._present(step(visitor))
         except ConnectorsError as error:
