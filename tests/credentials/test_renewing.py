@@ -43,7 +43,7 @@ from testbed.layers import add_installation, audited, installation_of
 
 HOUR = 3600
 BACK = "https://saas.example/callback/fake"
-TIMES = RenewalTimes(call=5.0, slack=5.0, wait=10.0)
+TIMES = RenewalTimes(send=5.0, slack=5.0, wait=10.0)
 
 
 def refusal(error: str = "invalid_grant", status: int = 400, **further: object) -> Reply:
@@ -105,13 +105,15 @@ class Desk:
                 tokens=TokenAnswer(values=values, scopes=(), expires_at=end, details={}),
             )
 
-    def install(self, account_id: str = "7", *, credential_id: str = "", **sealed: bool) -> Installation:
+    def install(
+        self, account_id: str = "7", *, credential_id: str = "", expires: bool = True, refresh: bool = True
+    ) -> Installation:
         return add_installation(
             self.store,
             account_id=account_id,
             host=self.host.address,
             app_id=self.app.id,
-            credential_id=credential_id or self.seal(**sealed),
+            credential_id=credential_id or self.seal(expires=expires, refresh=refresh),
         )
 
     def call(self, session: TransportSession) -> str:
@@ -586,7 +588,7 @@ def test_whoever_was_paused_too_long_before_asking_sends_nothing(
 
     monkeypatch.setattr(desk.vault, "version", paused)
     with pytest.raises(ApiUnavailableError):
-        desk.another_process(call=0.05).for_installation(installation).get("/boards")
+        desk.another_process(send=0.05).for_installation(installation).get("/boards")
     assert desk.presented == []
 
 

@@ -51,8 +51,8 @@ class RenewalTimes:
     """How long the parts of a renewal take, in seconds.
 
     Attributes:
-        call: longest time of the request; after it, nothing is sent any more.
-        slack: how much longer the lease is; whoever was paused for longer than this finds the turn gone.
+        send: how long after taking the turn the request may leave; whoever was paused longer sends nothing.
+        slack: how much longer the lease is.
         retry: the pause after a first failure; it doubles with each further one, up to `longest_retry`.
         longest_retry: the longest such pause.
         wait: how long a caller whose token has ended waits for another's renewal.
@@ -62,7 +62,7 @@ class RenewalTimes:
     (30.0, 30.0, 60.0)
     """
 
-    call: float = field(default=20.0, validator=gt(0))
+    send: float = field(default=20.0, validator=gt(0))
     slack: float = field(default=10.0, validator=gt(0))
     retry: float = field(default=5.0, validator=gt(0))
     longest_retry: float = field(default=300.0, validator=gt(0))
@@ -71,7 +71,7 @@ class RenewalTimes:
     @property
     def lease(self) -> float:
         """How long nobody else asks."""
-        return self.call + self.slack
+        return self.send + self.slack
 
     def until_next(self, *, may_repeat: bool) -> float:
         """Return when another may ask after one who began and was heard of no more.
@@ -146,7 +146,7 @@ class Asking:
                 credential, grant, is_final=not is_rejected, pause=self._times.lease
             )
         flow, interval = self._flow(rules, grant), self._times.until_next(may_repeat=rules.refresh.may_repeat)
-        end = time.monotonic() + self._times.call
+        end = time.monotonic() + self._times.send
         if not self._begin(credential, grant, interval):
             return False
         try:

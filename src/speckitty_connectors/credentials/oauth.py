@@ -163,7 +163,7 @@ class OAuthFlow:
         Args:
             refresh_token: what to present; where the provider rotates, it is used up.
             redirect_uri: of the authorisation; sent only where the manifest says so.
-            seconds_left: how long it may take; once it is used up, nothing is sent.
+            seconds_left: how long the request may still leave; after it, nothing is sent.
 
         Raises:
             OAuthRefusedError: the provider refused, whatever status it says so with.

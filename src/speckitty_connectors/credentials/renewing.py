@@ -55,6 +55,10 @@ class _Held:
     is_due: bool
 
     @property
+    def is_being_renewed(self) -> bool:
+        return self.grant is not None and self.grant.is_being_renewed
+
+    @property
     def token(self) -> AccessToken:
         return AccessToken(secret=self.credential.values["access_token"], version=self.credential.version)
 
@@ -108,23 +112,24 @@ class AccessTokens:
             lock.release()
 
     def _renewed(self, workspace: str, credential_id: str, rejected_version: int) -> AccessToken:
-        end, asked = time.monotonic() + self._times.wait, False
+        end, has_asked = time.monotonic() + self._times.wait, False
         while True:
             held = self._read(workspace, credential_id, rejected_version)
             if not held.is_due:
                 return held.token
-            grant = held.grant
-            if grant is None or grant.condition is GrantCondition.REFUSED:
+            if held.grant is None or held.grant.condition is GrantCondition.REFUSED:
                 raise _reconnect(held)
             is_rejected = held.credential.version == rejected_version
-            if not asked and self._asking.ask(held.credential, grant, is_rejected=is_rejected):
-                asked = True
-            elif held.is_valid:
+            if not has_asked and self._asking.ask(held.credential, held.grant, is_rejected=is_rejected):
+                has_asked = True
+                continue
+            if held.is_valid:
                 return held.token
-            elif not grant.is_being_renewed or time.monotonic() >= end:
+            # It isn't our turn; whether someone is at it, only a look after that tells.
+            now = self._read(workspace, credential_id, rejected_version)
+            if (now.is_due and not now.is_being_renewed) or time.monotonic() >= end:
                 raise _unavailable(held, "it has ended, and the provider gave no new one")
-            else:
-                time.sleep(POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def _read(self, workspace: str, credential_id: str, rejected_version: int) -> _Held:
         with self._store.reading() as connection:

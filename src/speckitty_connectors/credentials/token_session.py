@@ -118,8 +118,8 @@ class TokenSession(OAuth2Session):
             refresh_token: what to present.
             client_secret: the app's.
             redirect_uri: that of the authorisation, where the provider wants it again; else empty.
-            seconds_left: how long the answer may take; asked for when the request leaves, and once it is used
-                up nothing is sent.
+            seconds_left: how long the request may still leave; asked at the last moment, and after it nothing
+                is sent.
         """
         self._token_url, self._seconds_left = url, seconds_left
         further: dict[str, Any] = {"redirect_uri": redirect_uri} if redirect_uri else {}
@@ -162,14 +162,12 @@ class TokenSession(OAuth2Session):
         options.pop("withhold_token", None)  # requests-oauthlib's own; nothing here sends a token of its own accord
         if self._rules.token_encoding is TokenEncoding.JSON:
             options["json"] = options.pop("data")
-        left = self._seconds_left()
-        if left <= 0:
+        if self._seconds_left() <= 0:
             raise ApiUnavailableError(
                 "the time for this request was over before it was sent",
                 subject=self._subject,
                 remedy="try again; another process may have done it meanwhile",
             )
-        options["timeout"] = None if math.isinf(left) else left
         answer = requests.Session.request(self, method, self._token_url, **options)
         answer.encoding = "utf-8"
         return answer

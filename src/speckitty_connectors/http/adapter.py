@@ -138,10 +138,8 @@ class GuardedAdapter(HTTPAdapter):
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
-    def send(self, request: requests.PreparedRequest, *_: Any, timeout: Any = None, **__: Any) -> requests.Response:
-        """Send a request; of requests' further options only a number of seconds as `timeout` counts.
-
-        It ends the whole call earlier than the limit that holds for all.
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        """Send a request; of requests' further options none counts, because the same limits hold for all.
 
         Raises:
             EgressRefusedError: the guard refuses the URL, or an address of its host.
@@ -153,9 +151,8 @@ class GuardedAdapter(HTTPAdapter):
         # Packed, a small answer could grow without end.
         request.headers["Accept-Encoding"] = "identity"
         failure: ApiError
-        seconds = min(timeout, self._call_seconds) if isinstance(timeout, int | float) else self._call_seconds
         try:
-            with _calling(self.egress, seconds) as call:
+            with _calling(self.egress, self._call_seconds) as call:
                 answer = self._exchange(request)
             if not call.is_over:
                 return answer
