@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from attrs import evolve
 from sqlalchemy import select
 
 from speckitty_connectors import Authorize, ConfigurationError, Redirect, Refused
-from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
+from speckitty_connectors.contract.fake import FakeProvider
 from speckitty_connectors.credentials.tables import conversations, credentials
 from speckitty_connectors.installations.refusals import OnboardingRefusedError, Refusal
 from speckitty_connectors.installations.steps import Done
 from speckitty_connectors.store.metadata import OPERATOR
-from testbed.desk import SESSION, Desk, open_desk, state_in, strict
+from testbed.desk import SESSION, Desk, manifest_of, open_desk, state_in, strict
 
 ISSUER = "https://issuer.example"
 
@@ -23,7 +21,7 @@ ISSUER = "https://issuer.example"
 class Other(FakeProvider):
     """A second provider beside the one under test."""
 
-    manifest = evolve(MANIFEST, provider="other")
+    manifest = manifest_of("other")
 
 
 @pytest.fixture
@@ -118,28 +116,6 @@ def test_a_state_is_good_for_ten_minutes(desk: Desk, seconds: int, late: bool) -
         assert refused(lambda: desk.complete(brought)) == Refusal.STATE_EXPIRED
     else:
         assert isinstance(desk.complete(brought), Done)
-
-
-def test_fifty_returns_at_once_connect_once(desk: Desk) -> None:
-    """However many come at the same moment, one gets the state and the others learn that it is used up."""
-    brought = desk.server.approve(desk.begin().url)
-    start = threading.Barrier(50)
-    outcomes: list[str] = []
-
-    def come_back() -> None:
-        start.wait()
-        try:
-            outcomes.append(type(desk.complete(brought)).__name__)
-        except OnboardingRefusedError as error:
-            outcomes.append(error.refusal)
-
-    threads = [threading.Thread(target=come_back) for _ in range(50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(outcomes) == ["Done"] + ["state_used"] * 49
-    assert len(desk.server.exchanges) == 1
 
 
 def test_another_members_state_is_refused_in_ones_own_browser(desk: Desk) -> None:

@@ -160,10 +160,11 @@ def open_desk(
     private_key: str | None = None,
     follow: Follow = follow_nothing,
     exclusive_accounts: bool = False,
+    other: AuthorizationServer | None = None,
 ) -> Iterator[Desk]:
-    """Open a desk for a provider of which one self-managed host is registered."""
+    """Open a desk for a provider of which one self-managed host is registered, and `other` where given."""
     clock, server, plugin = FrozenClock(), AuthorizationServer(), plugin or Script(manifest)
-    allowed = {server.host.address}
+    allowed = {each.host.address for each in (server, other) if each is not None}
     with (
         server.host.serving(),
         closing(Store(database_url, clock=clock, wait_seconds=30)) as store,
@@ -182,6 +183,13 @@ def open_desk(
             client_secret="the client secret",
             private_key=private_key,
         )
+        if other is not None:
+            apps.register(
+                provider=plugin.manifest.provider,
+                base_url=other.host.url,
+                client_id="client of the other host",
+                client_secret="the other client secret",
+            )
         pending = PendingApprovals(store, registry, apps, sessions, follow=follow)
         inventory = Inventory(store, registry, apps, sessions, follow=follow)
         links = Links(*parts)
@@ -205,6 +213,11 @@ def open_desk(
 def callback_url(provider: str, host: str) -> str:
     """Return where browsers come back to."""
     return f"https://saas.example/callback/{provider}/{host}"
+
+
+def manifest_of(provider: str) -> Manifest:
+    """Return the fake provider's manifest under another key."""
+    return evolve(MANIFEST, provider=provider)
 
 
 def strict(**changes: Any) -> Manifest:
