@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 from attrs import evolve, frozen
 from sqlalchemy import select
 
-from speckitty_connectors import Conversation, InstallAnswer, LinkAnswer, Manifest, hookimpl
+from speckitty_connectors import Conversation, InstallAnswer, LinkAnswer, Manifest, ResourceReference, hookimpl
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 from speckitty_connectors.credentials.apps import Apps
 from speckitty_connectors.credentials.keyring import KeyRing
@@ -55,6 +55,14 @@ class Script(FakeProvider):
             self, conversation
         )
 
+    def reference(self, external_id: str) -> ResourceReference:
+        """Return a board of the listing, as a person names it."""
+        return next(
+            ResourceReference(kind=resource.kind, id=resource.id, key=resource.key)
+            for resource in self.resources
+            if resource.id == external_id
+        )
+
     @hookimpl
     def install(self, conversation: Conversation) -> InstallAnswer:
         self.seen.append(conversation)
@@ -72,6 +80,7 @@ class AuthorizationServer:
     def __init__(self) -> None:
         self.host = ProviderHost(self._respond)
         self.on_exchange: Callable[[], object] = lambda: None
+        self.revocation_status = 200
         self._codes: dict[str, tuple[dict[str, str], dict[str, object]]] = {}
         self._numbers = itertools.count(1)
 
@@ -91,6 +100,8 @@ class AuthorizationServer:
     def _respond(self, received: Received) -> Reply:
         self.on_exchange()
         form = dict(parse_qsl(received.body.decode()))
+        if received.path == "/oauth/revoke":
+            return Reply(status=self.revocation_status)
         asked, answer = self._codes.pop(form.get("code", ""), ({}, {}))
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         challenge = urlsafe_b64encode(digest).rstrip(b"=").decode()
