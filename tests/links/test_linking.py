@@ -87,7 +87,8 @@ def test_an_identity_of_another_member_is_refused_with_the_reason(desk: Desk, in
     with pytest.raises(OnboardingRefusedError) as caught:
         link(desk, installation, "eve", {"id": "u1", "name": "somebody else"})
     assert caught.value.refusal == Refusal.ALREADY_LINKED
-    assert "ask them to remove their link" in caught.value.remedy
+    assert caught.value.what.endswith(": mona")
+    assert "take it over" in caught.value.remedy
     assert desk.links.list(workspace="w1") == (mona,)
     assert kept(desk) == [mona.credential_id]
     assert desk.refusals() == [Refusal.ALREADY_LINKED]

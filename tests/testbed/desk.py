@@ -234,4 +234,5 @@ def manifest_of(provider: str) -> Manifest:
 def strict(**changes: Any) -> Manifest:
     """Return the fake provider's manifest with other rules for OAuth."""
     assert MANIFEST.install_oauth is not None
-    return evolve(MANIFEST, install_oauth=evolve(MANIFEST.install_oauth, **changes))
+    rules = evolve(MANIFEST.install_oauth, **changes)
+    return evolve(MANIFEST, install_oauth=rules, link_oauth=rules)

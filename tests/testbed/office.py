@@ -14,6 +14,7 @@ from speckitty_connectors import Connectors, Installation, KeyRing, Secret, Sett
 from speckitty_connectors.configuration import AppSettings
 from speckitty_connectors.credentials.apps import RegisteredApp
 from speckitty_connectors.identifiers import new_id
+from speckitty_connectors.inbox.repository import find_by_delivery_id
 from speckitty_connectors.inbox.request import Request
 from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.installations.steps import Done, SendBrowser, Step
@@ -69,12 +70,17 @@ class Office:
         return self.authorise(sent, member, installation.workspace, **details)
 
     def tell(self, document: Mapping[str, Any], *, seconds_later: float = 60) -> None:
-        """Let the provider post a signed delivery, and a worker take it."""
+        """Let the provider post a signed delivery after a while, and a worker take it."""
         self.clock.advance(seconds_later)
+        self.post(document)
+
+    def post(self, document: Mapping[str, Any]) -> str:
+        """Let the provider post a signed delivery, and a worker take it; return its id in the inbox."""
         body = json.dumps(document).encode()
+        delivery_id = f"delivery-{next(_numbers)}-{new_id()}"
         headers = {
             "X-Fake-Event": str(document.get("event", "change")),
-            "X-Fake-Delivery": f"delivery-{next(_numbers)}-{new_id()}",
+            "X-Fake-Delivery": delivery_id,
             "Content-Type": "application/json",
         }
         scheme = self.plugin.manifest.webhooks.schemes["secret"]
@@ -91,6 +97,10 @@ class Office:
         assert answer.status == 202, answer
         while self.connectors.worker().run_once():
             pass
+        with self.connectors.store.reading() as connection:
+            event_id = find_by_delivery_id(connection, delivery_id)
+        assert event_id is not None
+        return event_id
 
     def now(self, installation: Installation) -> Installation:
         """Return an installation as the host sees it now."""
