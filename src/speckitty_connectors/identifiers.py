@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,14 +18,31 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def new_id() -> str:
-    """Return a fresh UUIDv7 as text, so that ids sort by the time they were made (RFC 9562, section 5.7).
+class _Ticks:
+    """Moments of 1/4096 of a millisecond that only go forward, however fast they are asked for."""
 
-    >>> len(new_id()), new_id() < new_id()[:8] + "g"
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def next(self) -> int:
+        with self._lock:
+            self._last = max(time.time_ns() * 4096 // 1_000_000, self._last + 1)
+            return self._last
+
+
+_ticks = _Ticks()
+
+
+def new_id() -> str:
+    """Return a fresh UUIDv7 as text; the ids of one process sort in the order in which they were made.
+
+    The twelve bits after the milliseconds are the fraction of them (RFC 9562, sections 5.7 and 6.2, method 3).
+
+    >>> ids = [new_id() for _ in range(1000)]
+    >>> len(ids[0]), ids == sorted(ids)
     (36, True)
     """
-    milliseconds = time.time_ns() // 1_000_000
-    value = int.from_bytes(milliseconds.to_bytes(6, "big") + os.urandom(10), "big")
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return str(UUID(int=value))
+    milliseconds, fraction = divmod(_ticks.next(), 4096)
+    random = int.from_bytes(os.urandom(8), "big") & (1 << 62) - 1
+    return str(UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | random))

@@ -80,6 +80,7 @@ class AuthorizationServer:
     def __init__(self) -> None:
         self.host = ProviderHost(self._respond)
         self.on_exchange: Callable[[], object] = lambda: None
+        self.on_get: Callable[[Received], Reply] = lambda _: Reply()
         self.revocation_status = 200
         self._codes: dict[str, tuple[dict[str, str], dict[str, object]]] = {}
         self._numbers = itertools.count(1)
@@ -87,7 +88,8 @@ class AuthorizationServer:
     @property
     def exchanges(self) -> list[dict[str, str]]:
         """The token requests that came in."""
-        return [dict(parse_qsl(request.body.decode())) for request in self.host.received]
+        posted = [request for request in self.host.received if request.method == "POST"]
+        return [dict(parse_qsl(request.body.decode())) for request in posted]
 
     def approve(self, url: str, **details: object) -> dict[str, str]:
         """Authorise as a person would; return what their browser brings back."""
@@ -98,6 +100,8 @@ class AuthorizationServer:
         return {"code": code, "state": asked["state"]}
 
     def _respond(self, received: Received) -> Reply:
+        if received.method == "GET":
+            return self.on_get(received)
         self.on_exchange()
         form = dict(parse_qsl(received.body.decode()))
         if received.path == "/oauth/revoke":
