@@ -195,6 +195,18 @@ class Connectors:
         """Return the URL to enter as callback and set-up URL of an app: another one for each provider and host."""
         return f"{self.settings.public_url}/callback/{provider}/{quote(host, safe='')}"
 
+    def connect_url(self, provider: str) -> str:
+        """Return the page on which a signed-in member begins to connect an account."""
+        return f"{self.settings.public_url}/connect/{provider}"
+
+    def reauthorise_url(self, installation: Installation) -> str:
+        """Return the page on which a signed-in member authorises an account again."""
+        return f"{self.settings.public_url}/reauthorise/{installation.id}"
+
+    def link_url(self, installation: Installation) -> str:
+        """Return the page on which a signed-in member links themselves."""
+        return f"{self.settings.public_url}/link/{installation.id}"
+
     def only_endpoint(self, provider: str) -> str:
         """Return the end point of the operator's only app of a provider; empty where there are none or several."""
         apps = [app for app in self.apps.list() if app.app.provider == provider]
@@ -208,6 +220,16 @@ class Connectors:
         with self.store.reading() as connection:
             found = installation_rows.list_all(connection, workspace=workspace)
         return [as_it_stands(installation, self.registry) for installation in found]
+
+    def installation(self, workspace: str, installation_id: str) -> Installation:
+        """Return one of a workspace's installations, as it stands by what is needed today.
+
+        Raises:
+            NotFoundError: the workspace has no such installation.
+        """
+        with self.store.reading() as connection:
+            found = installation_rows.get(connection, workspace=workspace, installation_id=installation_id)
+        return as_it_stands(found, self.registry)
 
     def review_items(self, workspace: str = OPERATOR) -> list[ReviewItem]:
         """Return what waits for a person; without a workspace, what could not be placed in any."""

@@ -11,11 +11,14 @@ import sys
 import click
 
 from ..errors import ConnectorsError
+from .auditing import audit
 from .database import db
 from .demonstration import demo
+from .installing import installations
+from .linking import links, members
 from .operating import Operator
 from .plugins import providers
-from .records import apps, installations, mappings, review
+from .records import apps, mappings, review
 from .sealing_keys import keys
 from .sending import send
 from .serving import serve, work
@@ -38,7 +41,23 @@ def commands(context: click.Context, config: str | None) -> None:
     context.obj = Operator(config=config)
 
 
-for command in (apps, db, demo, explain, installations, keys, mappings, providers, review, send, serve, work):
+for command in (
+    apps,
+    audit,
+    db,
+    demo,
+    explain,
+    installations,
+    keys,
+    links,
+    mappings,
+    members,
+    providers,
+    review,
+    send,
+    serve,
+    work,
+):
     commands.add_command(command)
 
 
