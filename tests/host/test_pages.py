@@ -115,6 +115,11 @@ def test_an_account_is_authorised_again_and_a_member_linked(browser: Browser, of
     path = urlsplit(office.connectors.link_url(made)).path
     back = browser.come_back(office.server.approve(browser.begin(path)))
     assert "You are octocat" in back.text
+    hugo = Browser(office=office, visitor=Visitor(**who("hugo")))
+    assert 'name="take_over"' in hugo.ask("GET", path).text
+    assert "mona" in hugo.come_back(office.server.approve(hugo.begin(path))).text
+    taken = hugo.come_back(office.server.approve(hugo.begin(path, "take_over=on")))
+    assert "You are octocat" in taken.text
     assert installed(office).id == made.id
 
 

@@ -27,6 +27,11 @@ BEGINNINGS = {
 }
 """Title and button of the pages that begin something."""
 
+TAKE_OVER = (
+    '<p><label><input type="checkbox" name="take_over"> '
+    "If another member is linked to who I am there, take it over: it is mine</label></p>"
+)
+
 
 @frozen(kw_only=True)
 class Page:
@@ -89,6 +94,8 @@ def beginning(purpose: str, hosts: Sequence[str]) -> Page:
         f'<p><label><input type="radio" name="host" value="{escape(host)}"> {escape(host)}</label></p>'
         for host in (hosts if len(hosts) > 1 else ())
     )
+    if purpose == "link":
+        options += TAKE_OVER
     return _page(HTTPStatus.OK, title, f'<form method="post">{options}<button>{button}</button></form>')
 
 
