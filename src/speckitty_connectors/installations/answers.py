@@ -13,9 +13,9 @@ from ..providers.registry import Registry
 from ..store.engine import Store
 from . import repository
 from .attempts import Purpose
-from .contests import note_contest
 from .conversations import Conversations
 from .establishing import AccountTakenError, await_approval, connect, forget_unused
+from .noting import note_contest
 from .refusals import Refusal
 from .standing import as_it_stands
 from .steps import Done, Step, Waiting
@@ -126,7 +126,8 @@ class Answers:
                 )
                 forget_unused(connection, self._vault, turn.attempt.workspace)
         except AccountTakenError as taken:
-            note_contest(self._store, turn.attempt, taken.account)
+            with self._store.transaction() as connection:
+                note_contest(connection, turn.attempt, taken.account, now=self._store.now())
             raise self._conversations.refused(turn.attempt, Refusal.ACCOUNT_UNAVAILABLE) from None
         return Done(installations=tuple(as_it_stands(each, self._registry) for each in installations))
 

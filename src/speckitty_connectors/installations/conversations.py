@@ -27,10 +27,10 @@ from ..providers.registry import Registry
 from ..store.engine import Store
 from .attempts import CONNECTING, LIFETIME, RETURNS, Attempt, Purpose, Stage, Visit, digest, new_state
 from .granting import Granting
+from .noting import note_refusal
 from .offers import Offer
 from .one_time_states import forget_expired, keep, take
 from .refusals import OnboardingRefusedError, Refusal
-from .refusing import record_refusal
 from .steps import PickAccount, SendBrowser
 from .turns import CORE_PARAMETERS, NOTHING, VERIFIER, CallbackUrl, Turn
 
@@ -217,7 +217,7 @@ class Conversations:
         """Record a refusal, core's own or a plugin's; return the error to raise."""
         error = OnboardingRefusedError.because(why, subject=attempt.subject, detail=detail)
         with self._store.transaction() as connection:
-            record_refusal(connection, attempt.id, error.refusal, attempt, now=self._store.now())
+            note_refusal(connection, attempt.id, error.refusal, attempt, now=self._store.now())
         return error
 
     def _ask(
@@ -290,5 +290,5 @@ class Conversations:
                 if objection is None:
                     return taken.attempt, taken.sealed
                 refusal = objection
-            record_refusal(connection, digest(state) if state else "", refusal, attempt, now=now)
+            note_refusal(connection, digest(state) if state else "", refusal, attempt, now=now)
         raise OnboardingRefusedError.because(refusal, subject=attempt.subject if attempt else "a browser's return")

@@ -18,7 +18,7 @@ from ..providers.resources import ResourcePage
 from ..store.audit import record
 from ..store.engine import Store
 from . import repository
-from .openings import record_opening
+from .noting import note_opening
 from .resources import former_keys
 from .syncing import Report, SyncInterruptedError, SyncProgress, SyncResult, report_nothing
 from .types import Follow, Installation, InstallationStatus, KnownResource, StatusReason, follow_nothing
@@ -112,7 +112,7 @@ class Inventory:
         with self._store.transaction() as connection:
             installation = repository.get(connection, workspace=workspace, installation_id=installation_id)
             _check_listable(installation)
-            record_opening(connection, installation, actor=actor, purpose="sync", now=self._store.now())
+            note_opening(connection, installation, actor=actor, purpose="sync", now=self._store.now())
         cursor = installation.inventory_cursor if resume else ""
         progress = _Progress(
             installation=installation,

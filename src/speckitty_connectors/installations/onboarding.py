@@ -219,7 +219,7 @@ class Onboarding:
         with self._store.reading() as connection:
             known = repository.get(connection, workspace=workspace, installation_id=installation_id)
         if known.status is InstallationStatus.PENDING_APPROVAL:
-            answer = self._pending.ask(known)
+            answer = self._pending.ask(known, actor=f"member:{member}")
             if answer is None:
                 return self.begin(
                     workspace=workspace, member=member, session=session, provider=known.provider, host=known.host

@@ -25,6 +25,7 @@ from ..store.audit import record
 from ..store.engine import Store
 from . import across, repository
 from .approvals import APPROVAL_LASTS, fulfil
+from .noting import note_opening
 from .types import Follow, Installation, InstallationStatus, StatusReason
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class PendingApprovals:
         self._sessions = sessions
         self._follow = follow
 
-    def ask(self, waiting: Installation) -> Installation | None:
+    def ask(self, waiting: Installation, *, actor: str = "system") -> Installation | None:
         """Ask the plugin how a request stands; return the installation as it is then, or None where it can't tell.
 
         It becomes active only where the provider itself names the requester, whom a grant had proven, as the one
@@ -57,8 +58,9 @@ class PendingApprovals:
         Raises:
             ApiError: the provider didn't answer.
         """
-        with self._store.reading() as connection:
+        with self._store.transaction() as connection:
             app = self._apps.of(connection, waiting)
+            note_opening(connection, waiting, actor=actor, purpose="check_approval", now=self._store.now())
         session = self._session(app, waiting)
         if session is None:
             return None

@@ -19,7 +19,7 @@ from ..store.engine import Store
 from . import across, lifecycle, repository
 from .differences import Difference, DifferenceKind, compare
 from .inventory import LISTABLE, Inventory
-from .openings import record_opening
+from .noting import note_opening
 from .pending import PendingApprovals
 from .provider_side import ProviderInstallation, list_provider_side
 from .syncing import Report, report_nothing
@@ -202,7 +202,7 @@ class Upkeep:
     def _probe(self, known: Installation, app: RegisteredApp, actor: str) -> Iterator[Difference]:
         """Ask for a first page, and see whether the provider still knows the installation."""
         with self._store.transaction() as connection:
-            record_opening(connection, known, actor=actor, purpose="check", now=self._store.now())
+            note_opening(connection, known, actor=actor, purpose="check", now=self._store.now())
         provider = self._registry.provider(known.provider)
         listing = Listing(
             app=app.app,

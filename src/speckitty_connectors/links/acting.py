@@ -8,7 +8,7 @@ from ..credentials.sessions import Sessions
 from ..errors import ConflictError
 from ..installations import repository as installations
 from ..installations.inventory import LISTABLE
-from ..installations.openings import record_opening
+from ..installations.noting import note_opening
 from ..installations.types import GONE, Installation, InstallationStatus
 from ..store.audit import record
 from ..store.engine import Store
@@ -70,7 +70,7 @@ class ActingAs:
     ) -> None:
         actor, now = f"member:{member}", self._store.now()
         if path.type is Authority.INSTALLATION or link is None:
-            record_opening(connection, installation, actor=actor, purpose="act_as", now=now)
+            note_opening(connection, installation, actor=actor, purpose="act_as", now=now)
             return
         record(
             connection,
