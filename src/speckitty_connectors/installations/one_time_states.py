@@ -48,17 +48,7 @@ def keep(
     now: datetime,
 ) -> None:
     """Store an attempt under a state that was not stored before; `sealed` goes to the vault."""
-    credential_id = ""
-    if sealed:
-        credential_id = vault.seal_new(
-            connection,
-            workspace=attempt.workspace,
-            provider=attempt.provider,
-            host=attempt.host,
-            kind=CREDENTIAL_KIND,
-            values=sealed,
-            expires_at=attempt.expires_at,
-        )
+    credential_id = _seal(connection, vault, attempt, sealed) if sealed else ""
     connection.execute(
         insert(conversations).values(
             workspace_id=attempt.workspace,
@@ -78,6 +68,18 @@ def keep(
             created_at=now,
             expires_at=attempt.expires_at,
         )
+    )
+
+
+def _seal(connection: Connection, vault: Vault, attempt: Attempt, sealed: Mapping[str, Secret]) -> str:
+    return vault.seal_new(
+        connection,
+        workspace=attempt.workspace,
+        provider=attempt.provider,
+        host=attempt.host,
+        kind=CREDENTIAL_KIND,
+        values=sealed,
+        expires_at=attempt.expires_at,
     )
 
 

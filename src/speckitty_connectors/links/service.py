@@ -30,7 +30,7 @@ from . import repository
 from .acting import ActingAs
 from .ending import Ending
 from .types import Acting, LinkDone, LinkStatus, RevokedLink, UserLink
-from .writing import FREE, Claim, IdentityTakenError, link_member
+from .writing import FREE, Claim, IdentityTakenError, link_member, link_on_word
 
 
 class Links:
@@ -164,8 +164,7 @@ class Links:
     ) -> UserLink:
         """Note who a member probably is, for a person to confirm; nothing is done in anybody's name meanwhile.
 
-        That the host and the provider verified the same e-mail address is a reason to suggest, never to link: it
-        may belong to somebody else by now. No e-mail address is stored.
+        That both sides verified the same e-mail address is a reason to suggest, never to link. None is stored.
 
         Raises:
             NotFoundError: the workspace has no such installation.
@@ -180,7 +179,15 @@ class Links:
                     subject=known.subject,
                     remedy="end that link first, if it is the wrong one",
                 )
-            return self._write(connection, claim, status=LinkStatus.SUGGESTED, actor=actor, verb="suggested")
+            return link_on_word(
+                connection,
+                self._vault,
+                claim,
+                status=LinkStatus.SUGGESTED,
+                actor=actor,
+                verb="suggested",
+                now=self._store.now(),
+            )
 
     def confirm(
         self,
@@ -193,8 +200,7 @@ class Links:
     ) -> UserLink:
         """Link a member to an identity on the word of an admin, without any token.
 
-        The provider's events then say which member did something; to act in the member's name, they link
-        themselves. A link that the member proved with a grant of their own is never overruled.
+        To act in the member's name, they link themselves. What a grant of their own proved is never overruled.
 
         Args:
             workspace: the workspace.
@@ -227,15 +233,18 @@ class Links:
                     subject=known.subject,
                     remedy="end that link first, if it is the wrong one",
                 )
-            return self._write(connection, claim, status=LinkStatus.ACTIVE, actor=actor, verb="confirmed")
+            return link_on_word(
+                connection,
+                self._vault,
+                claim,
+                status=LinkStatus.ACTIVE,
+                actor=actor,
+                verb="confirmed",
+                now=self._store.now(),
+            )
 
     def act_as(self, *, workspace: str, installation_id: str, member: str) -> Acting:
-        """Return a session with the member's own grant, else with the installation's, and say which it is.
-
-        Raises:
-            NotFoundError: the workspace has no such installation.
-            ConflictError: neither can speak; the remedy says what a person does.
-        """
+        """Return a session with the member's own grant, else with the installation's; see `ActingAs.act_as`."""
         return self._acting.act_as(workspace=workspace, installation_id=installation_id, member=member)
 
     def list(
@@ -289,18 +298,3 @@ class Links:
             connection, workspace=workspace, installation_id=installation_id, lock=True
         )
         return Claim(installation=installation, member=member, identity=identity)
-
-    def _write(
-        self, connection: Connection, claim: Claim, *, status: LinkStatus, actor: str, verb: str
-    ) -> UserLink:
-        """Write a link that no grant proves."""
-        try:
-            return link_member(
-                connection, self._vault, claim, status=status, actor=actor, verb=verb, now=self._store.now()
-            )
-        except IdentityTakenError as taken:
-            raise ConflictError(
-                f"{taken.holder.member} is linked to this identity",
-                subject=taken.holder.subject,
-                remedy="end that link first, or let the person link themselves and take it over",
-            ) from None

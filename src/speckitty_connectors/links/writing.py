@@ -9,6 +9,7 @@ from attrs.validators import min_len
 from sqlalchemy import Connection
 
 from ..credentials.vault import Vault
+from ..errors import ConflictError
 from ..identifiers import new_id
 from ..installations.types import Installation
 from ..providers.accounts import ExternalIdentity
@@ -78,6 +79,24 @@ def link_member(
         forget(connection, vault, known)
     record_change(connection, link, verb=verb, actor=actor, before=known, now=now)
     return link
+
+
+def link_on_word(
+    connection: Connection, vault: Vault, claim: Claim, *, status: LinkStatus, actor: str, verb: str, now: datetime
+) -> UserLink:
+    """Write a link that no grant proves, on somebody's word.
+
+    Raises:
+        ConflictError: another member is linked to the identity.
+    """
+    try:
+        return link_member(connection, vault, claim, status=status, actor=actor, verb=verb, now=now)
+    except IdentityTakenError as taken:
+        raise ConflictError(
+            f"{taken.holder.member} is linked to this identity",
+            subject=taken.holder.subject,
+            remedy="end that link first, or let the person link themselves and take it over",
+        ) from None
 
 
 def forget(connection: Connection, vault: Vault, link: UserLink) -> None:
