@@ -61,6 +61,7 @@ from .providers.manifest import (
 from .providers.oauth import (
     AppTokenRules,
     ClientAuthentication,
+    EnteredTokenRules,
     InstallationListing,
     OAuthRules,
     RefreshRules,
@@ -83,7 +84,9 @@ from .providers.suggestions import Confidence, Evidence, Signal, Suggestion, Sug
 if TYPE_CHECKING:
     from .configuration import AppSettings, PluginSettings, Settings
     from .connectors import Connectors
+    from .credentials.key_services import KeyService, ServiceKeys
     from .credentials.keyring import KeyRing
+    from .credentials.renewing import ReconnectRequiredError
     from .credentials.secret import Secret
     from .dispatch.types import Dispatch
     from .installations.types import Installation
@@ -102,11 +105,14 @@ _FOR_HOSTS = {
     "Dispatch": ".dispatch.types",
     "Installation": ".installations.types",
     "KeyRing": ".credentials.keyring",
+    "KeyService": ".credentials.key_services",
     "PluginSettings": ".configuration",
+    "ReconnectRequiredError": ".credentials.renewing",
     "Registry": ".providers.registry",
     "ResourceMapping": ".mappings.types",
     "Secret": ".credentials.secret",
     "Selector": ".mappings.types",
+    "ServiceKeys": ".credentials.key_services",
     "Settings": ".configuration",
     "UserLink": ".links.types",
     "Visitor": ".web.visitors",
@@ -155,6 +161,7 @@ __all__ = [
     "Delivery",
     "Dispatch",
     "EgressRefusedError",
+    "EnteredTokenRules",
     "Event",
     "Evidence",
     "ExternalIdentity",
@@ -169,6 +176,7 @@ __all__ = [
     "Installation",
     "InstallationListing",
     "KeyRing",
+    "KeyService",
     "Lifecycle",
     "LinkAnswer",
     "Linked",
@@ -181,6 +189,7 @@ __all__ = [
     "PlainToken",
     "PluginSettings",
     "RateLimitDialect",
+    "ReconnectRequiredError",
     "Redirect",
     "RefreshRules",
     "Refused",
@@ -194,6 +203,7 @@ __all__ = [
     "SampleDelivery",
     "Secret",
     "Selector",
+    "ServiceKeys",
     "Settings",
     "Signal",
     "SignatureScheme",

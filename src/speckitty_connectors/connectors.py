@@ -10,9 +10,12 @@ from urllib.parse import quote
 
 from attrs import asdict
 
-from .configuration import AppSettings, Settings
+from .configuration import AppSettings, Settings, load_object
 from .credentials.apps import Apps, RegisteredApp
+from .credentials.key_checks import verify_keys
 from .credentials.keyring import KeyRing
+from .credentials.rotation import KeyRotation
+from .credentials.sealing import Keys
 from .credentials.sessions import Sessions
 from .credentials.vault import Vault
 from .dispatch.handlers import EVERY_OTHER, Handlers
@@ -23,6 +26,7 @@ from .identifiers import Clock, utc_now
 from .inbox.accept import Inbox
 from .inbox.repository import find_by_delivery_id
 from .installations import repository as installation_rows
+from .installations.entered_tokens import EnteredTokens
 from .installations.inventory import Inventory
 from .installations.onboarding import Onboarding
 from .installations.pending import PendingApprovals
@@ -69,8 +73,10 @@ class Connectors:
         registry: the provider plugins; `Registry.wrap` puts a wrapper around their hooks.
         store: the database.
         apps: the apps registered with provider hosts.
+        keys: rotates what seals credentials.
         inbox: takes deliveries.
         onboarding: connects accounts (layer 1).
+        entered_tokens: lets installations speak with tokens that an admin made.
         inventory: lists their resources.
         upkeep: compares with the provider's side what no webhook told of.
         links: links members (layer 2).
@@ -83,18 +89,27 @@ class Connectors:
         settings: what the host configured.
         registry: the plugins; found by the settings where not given.
         clock: where the present moment comes from.
+        keys: what seals credentials, such as a key service; the keys of the settings where not given.
 
     Raises:
         ConfigurationError: a setting is wrong, or contradicts another.
     """
 
-    def __init__(self, settings: Settings, *, registry: Registry | None = None, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        registry: Registry | None = None,
+        clock: Clock = utc_now,
+        keys: Keys | None = None,
+    ) -> None:
         self.settings = settings
-        self._keyring = KeyRing.from_configuration(settings.keys, active=settings.active_key)
+        self._keys = keys or _configured_keys(settings)
         self.registry = registry or Registry(allow=settings.plugins.allow, block=settings.plugins.block)
         self.store = Store(settings.database_url, clock=clock)
         self._transport = Transport(allowed_hosts=settings.allowed_hosts, clock=clock)
-        vault = Vault(self._keyring, clock)
+        vault = Vault(self._keys, clock)
+        self.keys = KeyRotation(self.store, self._keys, vault)
         self.apps = Apps(self.store, vault, self.registry, allowed_hosts=settings.allowed_hosts)
         sessions = Sessions(self.store, vault, self._transport, self.registry, follow=follow_grant)
         self.inbox = Inbox(self.store, self.registry, vault, settings.routed_kinds)
@@ -103,6 +118,7 @@ class Connectors:
         self.onboarding = Onboarding(*parts, pending, follow=follow, exclusive_accounts=settings.exclusive_accounts)
         self.links = Links(*parts)
         self.members = Members(self.store, vault, self.links.ending)
+        self.entered_tokens = EnteredTokens(self.store, self.registry, self.apps, vault, sessions)
         self.inventory = Inventory(self.store, self.registry, self.apps, sessions, follow=follow)
         self.upkeep = Upkeep(self.store, self.registry, self.apps, sessions, self.inventory, pending, follow=follow)
         self.audit = Audit(self.store)
@@ -114,7 +130,7 @@ class Connectors:
     def upgrade(self) -> None:
         """Bring the tables up to this version; safe to repeat, and beside running processes."""
         migrations.upgrade(self.store)
-        self._keyring.verify(self.store)
+        verify_keys(self._keys, self.store)
 
     def start(self) -> None:
         """Refuse an outdated database or a wrong key, and register the apps of the settings.
@@ -123,7 +139,7 @@ class Connectors:
             ConfigurationError: tables, keys or apps aren't as they must be.
         """
         migrations.check(self.store)
-        self._keyring.verify(self.store)
+        verify_keys(self._keys, self.store)
         for app in self.settings.apps:
             self.register_app(app)
 
@@ -262,3 +278,10 @@ class Connectors:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _configured_keys(settings: Settings) -> Keys:
+    if not settings.key_service:
+        return KeyRing.from_configuration(settings.keys, active=settings.active_key)
+    keys: Keys = load_object(settings.key_service, setting="key_service")()
+    return keys

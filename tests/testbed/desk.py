@@ -126,6 +126,7 @@ class Desk:
     registry: Registry
     apps: Apps
     vault: Vault
+    sessions: Sessions
     onboarding: Onboarding
     links: Links
     members: Members
@@ -216,6 +217,7 @@ def open_desk(
             registry=registry,
             apps=apps,
             vault=vault,
+            sessions=sessions,
             onboarding=Onboarding(*parts, pending, follow=follow, exclusive_accounts=exclusive_accounts),
             links=links,
             members=Members(store, vault, links.ending),

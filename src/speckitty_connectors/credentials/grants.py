@@ -74,6 +74,7 @@ class StoredGrant:
         condition: how it stands.
         failures: how many attempts to renew it failed since the last success.
         is_being_renewed: whether someone asks the provider, or died doing so.
+        is_open: whether the turn to ask may be taken now.
     """
 
     workspace: str
@@ -83,6 +84,7 @@ class StoredGrant:
     condition: GrantCondition
     failures: int
     is_being_renewed: bool
+    is_open: bool
 
 
 def rules_for(manifest: Manifest, kind: str) -> OAuthRules | None:
@@ -136,7 +138,8 @@ def seal_grant(
 
 def find_grant(connection: Connection, *, workspace: str, credential_id: str) -> StoredGrant | None:
     """Return how a grant stands, or None where the credential isn't one that can be renewed."""
-    row = connection.execute(select(grants).where(_one(workspace, credential_id))).one_or_none()
+    is_open = (grants.c.not_before <= DatabaseMilliseconds()).label("is_open")
+    row = connection.execute(select(grants, is_open).where(_one(workspace, credential_id))).one_or_none()
     if row is None:
         return None
     return StoredGrant(
@@ -147,6 +150,7 @@ def find_grant(connection: Connection, *, workspace: str, credential_id: str) ->
         condition=GrantCondition(row.condition),
         failures=row.failures,
         is_being_renewed=row.intent_started_at is not None,
+        is_open=bool(row.is_open),
     )
 
 

@@ -59,11 +59,11 @@ class Visit:
     Attributes:
         workspace: the workspace they are signed in to.
         member: who they are signed in as.
-        session: their browser session.
+        session_digest: digest of their browser session.
         purposes: what they may have come for.
         stages: what may be waited for there.
-        state: the state they brought, or empty.
-        code: the authorisation code they brought, or empty.
+        state_digest: digest of the state they brought, or empty.
+        code_digest: digest of the authorisation code they brought, or empty.
         provider: the provider in the callback URL; empty where no provider sent them.
         host: the host in the callback URL; likewise.
         address: the URL without its query at which the browser arrived, or None where nobody looked.
@@ -71,11 +71,11 @@ class Visit:
 
     workspace: str
     member: str
-    session: str
+    session_digest: str
     purposes: Collection[Purpose]
     stages: Collection[Stage]
-    state: str
-    code: str = ""
+    state_digest: str
+    code_digest: str = ""
     provider: str = ""
     host: str = ""
     address: str | None = None
@@ -121,7 +121,7 @@ class Attempt:
             return Refusal.STATE_UNKNOWN
         if now >= self.expires_at:
             return Refusal.STATE_EXPIRED
-        if not compare_digest(self.session_digest, digest(visit.session)):
+        if not compare_digest(self.session_digest, visit.session_digest):
             return Refusal.SESSION_MISMATCH
         if visit.workspace != self.workspace:
             return Refusal.WORKSPACE_MISMATCH
@@ -150,5 +150,7 @@ def new_state() -> str:
 
 
 def digest(text: str) -> str:
-    """Return the SHA-256 of a state, a session or a code, in hexadecimal: all that is stored of any."""
+    """Return the SHA-256 of a state, a session or a code, in hexadecimal: all that is kept of any; or empty."""
+    if not text:
+        return ""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -138,11 +138,11 @@ class Conversations:
         visit = Visit(
             workspace=workspace,
             member=member,
-            session=session,
+            session_digest=digest(session),
             purposes=purposes,
             stages=RETURNS,
-            state=parameters.get("state", ""),
-            code=parameters.get("code", ""),
+            state_digest=digest(parameters.get("state", "")),
+            code_digest=digest(parameters.get("code", "")),
             provider=provider,
             host=host or self._registry.provider(provider).manifest.hosts.default,
             address=address,
@@ -153,7 +153,7 @@ class Conversations:
         self._check_answer(attempt, app, parameters)
         tokens = None
         if attempt.stage is Stage.CODE:
-            tokens = self._exchange(attempt, app, visit.code, unsealed[VERIFIER])
+            tokens = self._exchange(attempt, app, parameters.get("code", ""), unsealed[VERIFIER])
         return self._ask(attempt, app, parameters=parameters, tokens=tokens)
 
     def choose(self, *, workspace: str, member: str, session: str, state: str, account_ids: Sequence[str]) -> Turn:
@@ -165,10 +165,10 @@ class Conversations:
         visit = Visit(
             workspace=workspace,
             member=member,
-            session=session,
+            session_digest=digest(session),
             purposes=CONNECTING,
             stages=(Stage.CHOICE,),
-            state=state,
+            state_digest=digest(state),
         )
         attempt, unsealed = self._take(visit)
         offer = Offer.from_sealed(unsealed)
@@ -279,16 +279,18 @@ class Conversations:
 
     def _take(self, visit: Visit) -> tuple[Attempt, Mapping[str, Secret]]:
         """Use up a state, whoever brings it, and only then look whether it is theirs."""
-        state, now = visit.state, self._store.now()
+        brought, now = visit.state_digest, self._store.now()
         with self._store.transaction() as connection:
-            taken = take(connection, self._vault, state=state, code=visit.code, now=now) if state else None
+            taken = None
+            if brought:
+                taken = take(connection, self._vault, state_digest=brought, code_digest=visit.code_digest, now=now)
             attempt = taken.attempt if taken else None
             if taken is None:
-                refusal = Refusal.STATE_UNKNOWN if state else Refusal.STATE_MISSING
+                refusal = Refusal.STATE_UNKNOWN if brought else Refusal.STATE_MISSING
             else:
                 objection = taken.attempt.objection(visit, now=now) or taken.objection
                 if objection is None:
                     return taken.attempt, taken.sealed
                 refusal = objection
-            note_refusal(connection, digest(state) if state else "", refusal, attempt, now=now)
+            note_refusal(connection, brought, refusal, attempt, now=now)
         raise OnboardingRefusedError.because(refusal, subject=attempt.subject if attempt else "a browser's return")

@@ -83,14 +83,15 @@ def _seal(connection: Connection, vault: Vault, attempt: Attempt, sealed: Mappin
     )
 
 
-def take(connection: Connection, vault: Vault, *, state: str, code: str, now: datetime) -> Taken | None:
+def take(
+    connection: Connection, vault: Vault, *, state_digest: str, code_digest: str, now: datetime
+) -> Taken | None:
     """Use up a state with one statement; return what it belongs to, or None where it isn't stored.
 
     However many ask at once, one gets its secrets. Whatever is wrong with the asker, the state is used up, and
     so is the code that came with it: a code that came with another state before is good for nothing.
     """
-    code_digest = digest(code) if code else ""
-    stored = conversations.c.state_digest == digest(state)
+    stored = conversations.c.state_digest == state_digest
     row = connection.execute(
         update(conversations)
         .where(stored, conversations.c.used_at.is_(None))

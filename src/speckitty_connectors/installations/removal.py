@@ -9,6 +9,7 @@ from attrs import frozen
 from sqlalchemy import Connection, func, select
 
 from ..credentials.apps import Apps
+from ..credentials.grants import find_grant
 from ..credentials.oauth import Revocation
 from ..credentials.secret import Secret
 from ..credentials.vault import CredentialUnreadableError, Vault
@@ -86,6 +87,9 @@ class Removal:
             return {}, Revocation.NOTHING_KEPT
         if _holders(connection, known) > 1:
             return {}, Revocation.STILL_USED
+        grant = find_grant(connection, workspace=known.workspace, credential_id=known.credential_id)
+        if grant is not None and not grant.redirect_uri:
+            return {}, Revocation.UNSUPPORTED  # an admin made this token, and only an admin can end it
         try:
             opened = self._vault.open(connection, workspace=known.workspace, credential_id=known.credential_id)
         except (CredentialUnreadableError, NotFoundError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from attrs import frozen
+from sqlalchemy import Connection
 
+from ..credentials.grants import find_grant
 from ..credentials.vault import Vault
 from ..installations import repository as installations
 from ..installations.one_time_states import forget_member
@@ -67,7 +69,7 @@ class Members:
             hand_over = tuple(
                 each
                 for each in installations.list_all(connection, workspace=workspace)
-                if each.connected_by == member and each.status not in GONE and _hangs_on_a_person(each)
+                if each.connected_by == member and each.status not in GONE and _hangs_on_a_person(connection, each)
             )
             record(
                 connection,
@@ -84,6 +86,12 @@ class Members:
         return Offboarded(links=ended, hand_over=hand_over)
 
 
-def _hangs_on_a_person(installation: Installation) -> bool:
-    """Return whether it has a person's grant, or waits for one; an app that mints its tokens needs nobody."""
-    return bool(installation.credential_id) or not installation.is_live
+def _hangs_on_a_person(connection: Connection, installation: Installation) -> bool:
+    """Return whether it has a person's grant, or waits for one.
+
+    An app that mints its tokens needs nobody, and a token that an admin entered outlives whoever entered it.
+    """
+    if not installation.credential_id:
+        return not installation.is_live
+    grant = find_grant(connection, workspace=installation.workspace, credential_id=installation.credential_id)
+    return grant is None or bool(grant.redirect_uri)

@@ -11,7 +11,7 @@ from attrs import field, frozen
 from attrs.validators import ge, matches_re, min_len
 
 from .accounts import BaseUrls
-from .oauth import AppTokenRules, OAuthRules
+from .oauth import AppTokenRules, EnteredTokenRules, OAuthRules
 from .signatures import SignatureScheme
 
 CONTRACT_MAJOR = 1
@@ -214,6 +214,7 @@ class Manifest:
         install_oauth: the flow that `Authorize` runs in `install`, or None.
         link_oauth: the flow that `Authorize` runs in `link_user`, or None.
         app_tokens: how the app mints installation tokens, or None where the installation keeps its grant.
+        entered_tokens: which tokens an admin may enter for an installation, or None.
         rate_limits: how throttling is told.
         app_settings: public settings that an app registration needs, name → what it is.
         api_headers: headers of every API request, for example the accepted media type and version.
@@ -234,6 +235,7 @@ class Manifest:
     install_oauth: OAuthRules | None = None
     link_oauth: OAuthRules | None = None
     app_tokens: AppTokenRules | None = None
+    entered_tokens: EnteredTokenRules | None = None
     rate_limits: RateLimitDialect = field(factory=RateLimitDialect)
     app_settings: Mapping[str, str] = field(factory=dict)
     api_headers: Mapping[str, str] = field(factory=dict)
