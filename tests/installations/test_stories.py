@@ -15,6 +15,7 @@ from speckitty_connectors import (
     AwaitApproval,
     Connected,
     Conversation,
+    EnteredTokenRules,
     ExternalIdentity,
     InstallAnswer,
     Listing,
@@ -188,6 +189,23 @@ def test_the_admin_leaves_and_a_colleague_takes_over(database_url: str) -> None:
         assert office.now(made).connected_by == "hugo"
         assert office.connectors.members.offboard(workspace="w1", member="mona", actor="operator").hand_over == ()
         assert "installation.reauthorised" in office.verbs()
+
+
+def test_a_token_that_an_admin_entered_outlives_them(database_url: str) -> None:
+    """It needs no hand-over, and only an admin can end it: removing it here isn't called a revocation there."""
+    entered = EnteredTokenRules(title="Group access token")
+    plugin = Script(evolve(strict(revoke_url="{web}/oauth/revoke"), entered_tokens=entered))
+    with open_office(database_url, plugin) as office:
+        made = office.connect()
+        plugin.accounts = lambda conversation: Connected(accounts=(Account(id=conversation.choice[0]),))
+        office.connectors.entered_tokens.enter(
+            workspace="w1", installation_id=made.id, member="mona", token="glpat-of-the-group"
+        )
+        left = office.connectors.members.offboard(workspace="w1", member="mona", actor="operator")
+        assert left.hand_over == ()
+        removed = office.connectors.onboarding.remove(workspace="w1", installation_id=made.id, actor="operator")
+        assert removed.revocation is Revocation.UNSUPPORTED
+        assert not any("token_type_hint" in form for form in office.server.exchanges)
 
 
 def test_who_authorises_another_account_by_mistake_is_told(office: Office) -> None:
