@@ -371,6 +371,33 @@ def test_of_two_answers_the_first_to_be_written_stays(desk: Desk, clock: FrozenC
     assert desk.stored(installation.credential_id)["refresh_token"] == "refresh-3"
 
 
+def test_a_holder_that_failed_late_does_not_end_anothers_turn(desk: Desk, clock: FrozenClock) -> None:
+    """Whoever was overtaken and fails leaves the turn to the other, so that no third one asks at the same time."""
+    installation = desk.install()
+    clock.advance(HOUR)
+    begun, failed = threading.Event(), threading.Event()
+    other = threading.Thread(target=lambda: desk.call(desk.another_process().for_installation(installation)))
+
+    def overtaken(number: int) -> Reply:
+        if number == 1:
+            desk.pass_time()
+            other.start()
+            assert begun.wait(20)
+            return Reply(status=500)
+        begun.set()
+        assert failed.wait(20)
+        return desk.rotated(number)
+
+    desk.answer = overtaken
+    with pytest.raises(ApiUnavailableError):
+        desk.another_process(wait=0.3).for_installation(installation).get("/boards")
+    failed.set()
+    other.join()
+    assert desk.bearers() == ["access-3"]
+    assert len(desk.presented) == 2
+    assert installation_of(desk.store, installation).status is InstallationStatus.ACTIVE
+
+
 def test_nobody_asks_while_another_does(desk: Desk, clock: FrozenClock) -> None:
     """A caller with a valid token is served it at once; one without waits for what the other brings home."""
     installation = desk.install()

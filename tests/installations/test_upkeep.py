@@ -15,10 +15,17 @@ from speckitty_connectors import (
     ApiNotFoundError,
     ApiUnavailableError,
     AppTokenRules,
+    Authorize,
+    AwaitApproval,
+    Capability,
     ConflictError,
+    Conversation,
+    InstallAnswer,
     InstallationListing,
     Listing,
+    Refused,
     ResourcePage,
+    Support,
     hookimpl,
 )
 from speckitty_connectors.contract.fake import MANIFEST
@@ -225,11 +232,47 @@ def test_a_round_of_upkeep_lists_what_is_stale_and_goes_on_after_a_failure(datab
         assert ([each.workspace for each in first.listed], first.failed) == (["w1", "w2"], ())
         assert desk.upkeep.run().listed == ()
         desk.clock.advance(2 * 24 * 3600)
-        plugin.failure = ApiUnavailableError("no answer", status=502)
+        plugin.failure = KeyError("a mistake of the plugin's")
         second = desk.upkeep.run(older_than=timedelta(days=1))
         assert [each.workspace for each, _ in second.failed] == ["w1", "w2"]
         plugin.failure = None
         assert len(desk.upkeep.run().listed) == 2
+
+
+def test_a_request_that_cannot_be_asked_about_holds_up_no_other(database_url: str) -> None:
+    """Two wait; the plugin fails on the first, and the second is settled."""
+    with open_desk(database_url, follow=follow) as desk:
+        declined = Refused(code="declined", reason="Declined.", remedy="Ask an owner.")
+        answers: Iterator[Exception | Refused] = iter([KeyError("a mistake of the plugin's"), declined])
+
+        def answer(conversation: Conversation) -> InstallAnswer:
+            if conversation.pending is None:
+                return AwaitApproval() if conversation.grant else Authorize()
+            told = next(answers)
+            if isinstance(told, Exception):
+                raise told
+            return told
+
+        desk.plugin.accounts = answer
+        for workspace in ("w1", "w2"):
+            desk.connect(workspace=workspace)
+        assert [each.workspace for each in desk.upkeep.run().settled] == ["w2"]
+
+
+class Mute(Script):
+    """A provider that has no way to list anything."""
+
+    list_resources = None  # type: ignore[assignment]  # takes the hook away
+
+
+def test_what_a_provider_does_not_list_is_not_stale(database_url: str) -> None:
+    """A plugin that can't list is left in peace, by rounds of upkeep and by checks."""
+    unsupported = {Capability.LIST_RESOURCES: Support.unsupported("it has no API for it")}
+    plugin = Mute(evolve(MANIFEST, capabilities={**MANIFEST.capabilities, **unsupported}))
+    with open_desk(database_url, plugin=plugin, follow=follow) as desk:
+        desk.connect()
+        result = desk.upkeep.run()
+        assert (result.listed, result.failed, desk.upkeep.check("w1")) == ((), (), ())
 
 
 def test_a_round_of_upkeep_tells_how_far_it_is(database_url: str) -> None:

@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 
 from ..credentials.apps import Apps, RegisteredApp
 from ..credentials.sessions import Sessions
-from ..errors import ConnectorsError
 from ..providers.accounts import Account, ExternalIdentity
 from ..providers.api import ApiSession
 from ..providers.conversations import (
@@ -88,8 +87,8 @@ class PendingApprovals:
         for waiting in requests:
             try:
                 after = self.ask(waiting) or waiting
-            except ConnectorsError as error:
-                logger.info("%s: couldn't ask whether it was approved: %s", waiting.subject, error.code)
+            except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+                logger.warning("%s: couldn't ask about its approval: %s", waiting.subject, type(error).__name__)
                 continue
             if after.status is not InstallationStatus.PENDING_APPROVAL:
                 settled.append(after)

@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 
 from ..credentials.apps import Apps, RegisteredApp
 from ..credentials.sessions import Sessions
-from ..errors import ConflictError, ConnectorsError
+from ..errors import ConflictError
 from ..providers.api import ApiError, ApiNotFoundError, Listing
+from ..providers.manifest import Capability
 from ..providers.registry import Registry
 from ..store.audit import record
 from ..store.engine import Store
@@ -35,12 +36,12 @@ class UpkeepResult:
     Attributes:
         settled: the requests that were approved or declined.
         listed: the installations whose resources were listed to the end.
-        failed: those that couldn't be, each with the error; the next round tries them again.
+        failed: those that couldn't be, each with what was raised; the next round tries them again.
     """
 
     settled: tuple[Installation, ...]
     listed: tuple[Installation, ...]
-    failed: tuple[tuple[Installation, ConnectorsError], ...]
+    failed: tuple[tuple[Installation, Exception], ...]
 
 
 class Upkeep:
@@ -88,12 +89,14 @@ class Upkeep:
         with self._store.reading() as connection:
             stale = across.find_stale(connection, statuses=LISTABLE, before=self._store.now() - older_than)
         listed: list[Installation] = []
-        failed: list[tuple[Installation, ConnectorsError]] = []
+        failed: list[tuple[Installation, Exception]] = []
         for each in stale:
             try:
+                if not self._lists(each):
+                    continue
                 self._inventory.sync(each.workspace, each.id, report=report)
-            except ConnectorsError as error:
-                logger.info("%s: couldn't be listed: %s", each.subject, error.code)
+            except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+                logger.warning("%s: couldn't be listed: %s", each.subject, type(error).__name__)
                 failed.append((each, error))
             else:
                 listed.append(each)
@@ -121,7 +124,7 @@ class Upkeep:
                 lists[each.app_id] = self._listed(app)
             if each.app_id in lists:
                 differences.extend(compare(each, lists[each.app_id]))
-            elif each.status in LISTABLE:
+            elif each.status in LISTABLE and self._lists(each):
                 differences.extend(self._probe(each, app, actor))
         return tuple(differences)
 
@@ -181,6 +184,9 @@ class Upkeep:
                 after={"status": fixed.status},
             )
         return fixed
+
+    def _lists(self, installation: Installation) -> bool:
+        return self._registry.provider(installation.provider).supports(Capability.LIST_RESOURCES)
 
     def _can_list(self, app: RegisteredApp) -> bool:
         rules = self._registry.provider(app.app.provider).manifest.app_tokens
