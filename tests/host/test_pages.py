@@ -193,7 +193,14 @@ def test_a_person_picks_among_accounts(browser: Browser, office: Office) -> None
 
 
 def test_a_landing_without_a_state_has_to_prove_itself(browser: Browser, office: Office) -> None:
-    """The browser is sent to authorise; nothing is connected by what the URL says."""
-    answer = browser.come_back({"installation_id": "42"})
-    assert answer.status == 303
+    """A colleague's link begins nothing; the person presses a button, and then has to authorise."""
+    page = browser.come_back({"installation_id": "42", "code": "forged"})
+    assert page.status == 200
+    form = urlencode(re.findall(r'name="([^"]+)" value="([^"]+)"', page.text))
+    foreign = browser.ask("POST", callback(office), form=form, HTTP_SEC_FETCH_SITE="cross-site")
+    assert foreign.status == 403
+    assert office.plugin.seen == []
+    sent = browser.begin(callback(office), form)
+    assert dict(office.plugin.seen[-1].parameters) == {"installation_id": "42"}
     assert office.connectors.installations("w1") == []
+    assert "Connected: Seven" in browser.come_back(office.server.approve(sent)).text

@@ -130,7 +130,8 @@ class Onboarding:
         """Begin for a browser that comes from the provider's own pages, with no state of ours.
 
         An owner approved there, or the app was installed there and isn't shown here. What the URL says is only
-        remembered: the signed-in member proves by a grant of their own that they control the account.
+        remembered: the signed-in member proves by a grant of their own that they control the account. Call it for a
+        button that they pressed on a page of yours, never for the landing alone, to which anybody can send them.
 
         Raises:
             NotFoundError: no app is registered there.

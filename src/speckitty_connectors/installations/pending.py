@@ -57,12 +57,13 @@ class PendingApprovals:
         Raises:
             ApiError: the provider didn't answer.
         """
-        with self._store.transaction() as connection:
+        with self._store.reading() as connection:
             app = self._apps.of(connection, waiting)
-            note_opening(connection, waiting, actor=actor, purpose="check_approval", now=self._store.now())
         session = self._session(app, waiting)
         if session is None:
             return None
+        with self._store.transaction() as connection:
+            note_opening(connection, waiting, actor=actor, purpose="check_approval", now=self._store.now())
         requester = ExternalIdentity(id=waiting.requester_id) if waiting.requester_id else None
         account = waiting.account if waiting.account_id else None
         answer = self._registry.provider(waiting.provider).install(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from http import HTTPStatus
 
@@ -97,6 +97,16 @@ def beginning(purpose: str, hosts: Sequence[str]) -> Page:
     if purpose == "link":
         options += TAKE_OVER
     return _page(HTTPStatus.OK, title, f'<form method="post">{options}<button>{button}</button></form>')
+
+
+def claiming(parameters: Mapping[str, str]) -> Page:
+    """Ask somebody who comes from the provider's own pages whether to connect what they installed there."""
+    kept = "".join(
+        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in parameters.items()
+    )
+    question = "<p>You come from the provider. What is yours there is connected once you agreed there.</p>"
+    title, button = BEGINNINGS["connect"]
+    return _page(HTTPStatus.OK, title, f'<form method="post">{question}{kept}<button>{button}</button></form>')
 
 
 def _choice(step: PickAccount) -> Page:
