@@ -89,6 +89,7 @@ class Settings:
         routed_kinds: provider key → the event kinds that the host wants; all where a provider isn't named.
         target_kinds: the kinds of targets that mappings may have.
         signal_retention_days: how long an observation of a project is kept after it was last made.
+        exclusive_accounts: whether an account may be connected to one workspace only.
         apps: the apps to register at the start.
         handler: ``module:function`` that the command line's worker hands dispatches to; or empty.
 
@@ -106,6 +107,7 @@ class Settings:
     routed_kinds: Mapping[str, frozenset[str]] = field(factory=dict)
     target_kinds: tuple[str, ...] = TARGET_KINDS
     signal_retention_days: int = field(default=RETENTION_DAYS, validator=ge(1))
+    exclusive_accounts: bool = False
     apps: tuple[AppSettings, ...] = ()
     handler: str = ""
 

@@ -11,12 +11,15 @@ import sys
 import click
 
 from ..errors import ConnectorsError
+from .auditing import audit
 from .database import db
 from .demonstration import demo
+from .installing import installations
+from .linking import links, members
 from .mapping import mappings
 from .operating import FAILED, MISUSED, Operator
 from .plugins import providers
-from .records import apps, installations
+from .records import apps
 from .reviewing import review
 from .routing import route
 from .sealing_keys import keys
@@ -43,12 +46,15 @@ def commands(context: click.Context, config: str | None) -> None:
 
 COMMANDS = (
     apps,
+    audit,
     db,
     demo,
     explain,
     installations,
     keys,
+    links,
     mappings,
+    members,
     providers,
     review,
     route,

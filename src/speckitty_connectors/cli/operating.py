@@ -105,7 +105,9 @@ def _print_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -
         for row in rows:
             click.echo("  ".join(str(row[column]) for column in columns))
         return
-    table = tables.Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = tables.Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")  # an id that is cut off can't be used in the next command
     for row in rows:
         table.add_row(*(str(row[column]) for column in columns))
     console.Console().print(table)

@@ -1,4 +1,4 @@
-"""`apps`, `installations`: what is stored, for people."""
+"""`apps`: what is registered, for people."""
 
 from __future__ import annotations
 
@@ -24,24 +24,3 @@ def apps(operator: Operator, *, as_json: bool) -> None:
             for each in connectors.apps.list()
         ]
     show_rows(rows, as_json=as_json, nothing="no app is registered · add one under [[apps]] in the settings")
-
-
-@click.command()
-@click.argument("workspace")
-@as_json
-@click.pass_obj
-def installations(operator: Operator, *, workspace: str, as_json: bool) -> None:
-    """List the accounts that a workspace is connected to."""
-    with operator.connectors() as connectors:
-        rows = [
-            {
-                "id": each.id,
-                "provider": each.provider,
-                "host": each.host,
-                "account": each.account_name or each.account_id,
-                "status": each.status.value,
-                "reason": each.status_reason,
-            }
-            for each in connectors.installations(workspace)
-        ]
-    show_rows(rows, as_json=as_json, nothing=f"the workspace {workspace} isn't connected to anything")

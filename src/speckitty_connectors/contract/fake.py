@@ -114,6 +114,7 @@ class _Document(msgspec.Struct):
     space: _Place | None = None
     actor: ExternalIdentity | None = None
     identity: ExternalIdentity | None = None
+    requester: ExternalIdentity | None = None
     git: GitFacts | None = None
     subject: str = ""
     former: tuple[str, ...] = ()
@@ -240,6 +241,7 @@ def _lifecycle(document: _Document, change: Change, at: datetime | None) -> Life
         resources=document.resources(),
         former=document.former,
         identity=document.identity,
+        requester=document.requester,
         actor=document.actor,
         scopes=document.scopes,
         private=document.private,

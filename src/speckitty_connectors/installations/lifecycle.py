@@ -12,16 +12,16 @@ from ..providers.deliveries import Change, Lifecycle
 from ..store.audit import record
 from . import repository
 from .resource_changes import apply_to_resources
-from .types import GONE, Follow, Installation, InstallationStatus, follow_nothing
+from .types import GONE, Follow, Installation, InstallationStatus, StatusReason, follow_nothing
 
 STATUSES: Mapping[Change, tuple[InstallationStatus, str]] = {
-    Change.SUSPENDED: (InstallationStatus.SUSPENDED, "suspended on the provider's side"),
+    Change.SUSPENDED: (InstallationStatus.SUSPENDED, StatusReason.SUSPENDED_BY_PROVIDER),
     Change.RESUMED: (InstallationStatus.ACTIVE, ""),
-    Change.UNINSTALLED: (InstallationStatus.REMOVED, "uninstalled on the provider's side"),
-    Change.ACCOUNT_DELETED: (InstallationStatus.ORPHANED, "the account was deleted on the provider's side"),
-    Change.HOOK_REMOVED: (InstallationStatus.DEGRADED, "the webhook was removed, so no deliveries arrive"),
+    Change.UNINSTALLED: (InstallationStatus.REMOVED, StatusReason.UNINSTALLED),
+    Change.ACCOUNT_DELETED: (InstallationStatus.ORPHANED, StatusReason.ACCOUNT_DELETED),
+    Change.HOOK_REMOVED: (InstallationStatus.DEGRADED, StatusReason.WEBHOOK_REMOVED),
 }
-"""The status that a change leads to, and the reason that people are shown."""
+"""The status that a change leads to, and why."""
 
 LEADS_FROM: Mapping[Change, frozenset[InstallationStatus]] = {
     Change.SUSPENDED: frozenset(InstallationStatus) - GONE,

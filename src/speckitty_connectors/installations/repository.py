@@ -40,9 +40,11 @@ __all__ = [
     "find_resources",
     "find_sharing",
     "find_waiting",
+    "from_row",
     "get",
     "get_resource",
     "is_same",
+    "keep_cursor",
     "list_all",
     "list_resources",
     "mark_unseen",
@@ -109,7 +111,7 @@ def get(connection: Connection, *, workspace: str, installation_id: str, lock: b
             subject=f"installation {installation_id}",
             remedy="list the workspace's installations and use one of their ids",
         )
-    return _installation(row)
+    return from_row(row)
 
 
 def list_all(connection: Connection, *, workspace: str, provider: str | None = None) -> list[Installation]:
@@ -117,7 +119,7 @@ def list_all(connection: Connection, *, workspace: str, provider: str | None = N
     query = select(installations).where(installations.c.workspace_id == workspace).order_by(installations.c.id)
     if provider is not None:
         query = query.where(installations.c.provider == provider)
-    return [_installation(row) for row in connection.execute(query)]
+    return [from_row(row) for row in connection.execute(query)]
 
 
 def find_account(
@@ -133,7 +135,7 @@ def find_account(
             installations.c.account_id != "",
         )
     ).one_or_none()
-    return None if row is None else _installation(row)
+    return None if row is None else from_row(row)
 
 
 def find_live(
@@ -163,7 +165,7 @@ def find_live(
         .where(installations.c.status.in_(LIVE))
         .order_by(installations.c.id)
     )
-    return [_installation(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def find_sharing(connection: Connection, *, workspace: str, credential_id: str) -> list[Installation]:
@@ -178,7 +180,7 @@ def find_sharing(connection: Connection, *, workspace: str, credential_id: str) 
         .order_by(installations.c.id)
         .with_for_update()
     )
-    return [_installation(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def find_waiting(
@@ -201,7 +203,7 @@ def find_waiting(
         .order_by(installations.c.id)
         .limit(1)
     ).one_or_none()
-    return None if row is None else _installation(row)
+    return None if row is None else from_row(row)
 
 
 def find_pending(
@@ -225,7 +227,16 @@ def find_pending(
         .order_by(installations.c.id)
         .with_for_update()
     )
-    return [_installation(row) for row in rows]
+    return [from_row(row) for row in rows]
+
+
+def keep_cursor(connection: Connection, *, workspace: str, installation_id: str, cursor: str) -> None:
+    """Note after which page the listing of an installation goes on; empty once it reached its end."""
+    connection.execute(
+        update(installations)
+        .where(installations.c.workspace_id == workspace, installations.c.id == installation_id)
+        .values(inventory_cursor=cursor)
+    )
 
 
 def set_status(
@@ -261,12 +272,14 @@ def set_status(
 def _values(installation: Installation) -> dict[str, object]:
     values = asdict(installation, recurse=False)
     values["workspace_id"] = values.pop("workspace")
+    del values["missing_scopes"]
     values["scopes"] = list(installation.scopes)
     values["defaults"] = dict(installation.defaults)
     return values
 
 
-def _installation(row: Row[tuple[object, ...]]) -> Installation:
+def from_row(row: Row[tuple[object, ...]]) -> Installation:
+    """Return the installation of a row of the table."""
     values: dict[str, object] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
     values["workspace"] = values.pop("workspace_id")
     values["status"] = InstallationStatus(str(values["status"]))

@@ -85,7 +85,7 @@ def _note(
 def _leave_siblings(
     connection: Connection, installation: Installation, lifecycle: Lifecycle, at: datetime
 ) -> list[str]:
-    """Note that the workspace's other installations have it no more; nobody tells them (github.md 1.5)."""
+    """Note that the workspace's other installations have it no more; nobody tells them."""
     siblings = repository.list_all(connection, workspace=installation.workspace, provider=installation.provider)
     return [
         sibling.id

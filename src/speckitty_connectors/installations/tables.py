@@ -6,6 +6,9 @@ from sqlalchemy import JSON, Boolean, Column, Index, String, Table, UniqueConstr
 
 from ..store.metadata import UtcDateTime, belongs_to, identifier, metadata, workspace_column
 
+HOLDS_ITS_ACCOUNT = text("is_exclusive AND status NOT IN ('pending_approval', 'orphaned', 'removed')")
+"""The rows of which there is one an account, over all workspaces: SQL itself decides who is first."""
+
 installations = Table(
     "installations",
     metadata,
@@ -26,9 +29,11 @@ installations = Table(
     identifier("credential_id"),
     identifier("connected_by"),
     identifier("requester_id"),
+    Column("is_exclusive", Boolean, nullable=False),
     Column("inventory_synced_at", UtcDateTime),
     Column("account_name_at", UtcDateTime, nullable=False),
     Column("scopes_at", UtcDateTime, nullable=False),
+    Column("inventory_cursor", String, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index(
@@ -41,6 +46,15 @@ installations = Table(
         sqlite_where=text("account_id <> ''"),
         postgresql_where=text("account_id <> ''"),
     ),
+    Index(
+        "uq_installations_exclusive_account",
+        "provider",
+        "host",
+        "account_id",
+        unique=True,
+        sqlite_where=HOLDS_ITS_ACCOUNT,
+        postgresql_where=HOLDS_ITS_ACCOUNT,
+    ),
     Index("ix_installations_account", "provider", "host", "account_id"),
     Index("ix_installations_provider_installation", "provider", "host", "provider_installation_id"),
 )
@@ -49,7 +63,8 @@ installations = Table(
 `provider_installation_id` and `credential_id` are empty where there is none; `account_id` is empty only
 while an approval is pending and the account isn't known. `status_at` is the provider's moment of the last
 change of status, so that an older delivery that comes late undoes nothing. `inventory_synced_at` is when the
-resources were last listed to the end; NULL when never, or when a change since then asks for a new listing.
+resources were last listed to the end; NULL when never, or when a change since then asks for a new listing;
+`inventory_cursor` is how far a listing came that didn't reach the end.
 """
 
 resources = Table(

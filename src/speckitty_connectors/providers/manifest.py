@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -265,6 +265,13 @@ class Manifest:
     def kind_named(self, word: str) -> str:
         """Return the kind that a host's or a file's word means, or the word itself where it means none."""
         return next((kind.name for kind in self.resource_kinds if word in kind.aliases), word)
+
+    def missing_scopes(self, granted: Collection[str]) -> tuple[str, ...]:
+        """Return what an installation needs and wasn't granted."""
+        if self.app_tokens is not None:
+            return self.app_tokens.missing_scopes(granted)
+        required = self.install_oauth.required_scopes if self.install_oauth else ()
+        return tuple(scope for scope in required if scope not in granted)
 
     def rank(self, kind: str) -> int:
         """Return how specific a resource kind is: 0 for the most specific, unknown kinds last."""

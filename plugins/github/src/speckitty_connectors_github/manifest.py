@@ -11,6 +11,7 @@ from speckitty_connectors import (
     Capability,
     HexHmac,
     Hosts,
+    InstallationListing,
     Manifest,
     OAuthRules,
     RateLimitDialect,
@@ -58,6 +59,12 @@ APP_TOKENS = AppTokenRules(
     algorithm="RS256",
     lifetime_seconds=540,
     backdate_seconds=60,
+    # Every app has it ("Permissions required for GitHub Apps"); "Permissions" of an installation are read, write or
+    # admin.
+    required_scopes=("metadata:read",),
+    scope_levels=("read", "write", "admin"),
+    # "List installations for the authenticated app".
+    installations=InstallationListing(url="{api}/app/installations?per_page=100"),
 )
 
 WEBHOOKS = WebhookRules(

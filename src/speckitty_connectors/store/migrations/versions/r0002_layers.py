@@ -23,6 +23,7 @@ def upgrade() -> None:
 def make_installations() -> None:
     """Make layer 1's table."""
     known_account = text("account_id <> ''")
+    holds_its_account = text("is_exclusive AND status NOT IN ('pending_approval', 'orphaned', 'removed')")
     op.create_table(
         "installations",
         identifier("workspace_id", primary_key=True),
@@ -42,9 +43,11 @@ def make_installations() -> None:
         identifier("credential_id"),
         identifier("connected_by"),
         identifier("requester_id"),
+        Column("is_exclusive", Boolean, nullable=False),
         moment("inventory_synced_at", optional=True),
         moment("account_name_at"),
         moment("scopes_at"),
+        words("inventory_cursor"),
         moment("created_at"),
         moment("updated_at"),
         Index(
@@ -53,6 +56,13 @@ def make_installations() -> None:
             unique=True,
             sqlite_where=known_account,
             postgresql_where=known_account,
+        ),
+        Index(
+            "uq_installations_exclusive_account",
+            *("provider", "host", "account_id"),
+            unique=True,
+            sqlite_where=holds_its_account,
+            postgresql_where=holds_its_account,
         ),
         Index("ix_installations_account", "provider", "host", "account_id"),
         Index("ix_installations_provider_installation", "provider", "host", "provider_installation_id"),
