@@ -171,7 +171,7 @@ def playing(manifest: Manifest, scenario: Scenario, interfere: Interference = as
     """Answer every request of this process from the scenario while the block runs."""
     stage = Stage(manifest=manifest, scenario=scenario, interfere=interfere)
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        for method in ("DELETE", "GET", "PATCH", "POST", "PUT"):
+        for method in ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"):
             mock.add_callback(method, ANY_URL, callback=stage.answer, content_type="application/json")
         yield stage
 

@@ -44,7 +44,7 @@ class Proving(Rules):
 
     def endpoint(self, case: SchemeCase, secret: Secret | None = SECRET) -> str:
         """Make an end point with one secret of a scheme, or with none."""
-        return self.subject.receiver.endpoint(**({case.name: secret} if secret else {}))
+        return self.subject.receiver.endpoint(*([(case.name, secret)] if secret else []))
 
     def genuine(self, case: SchemeCase, *, now: datetime = NOW, secret: Secret = SECRET) -> Recording:
         """Return a delivery with the headers by which the provider would prove it."""
@@ -200,7 +200,7 @@ class VerificationRules(Proving):
 
         Fix: leave the choice of secrets to core.
         """
-        endpoint = self.subject.receiver.endpoint(**{scheme.name: (SECRET, NEXT_SECRET)})
+        endpoint = self.subject.receiver.endpoint((scheme.name, SECRET), (scheme.name, NEXT_SECRET))
         for what, secret in (("old", SECRET), ("new", NEXT_SECRET)):
             answer = self.send(endpoint, self.genuine(scheme, secret=secret))
             require(
@@ -225,7 +225,7 @@ class VerificationRules(Proving):
 
     def _is_stored(self, case: SchemeCase, secret: Secret) -> bool:
         try:
-            self.subject.receiver.endpoint(**{case.name: secret})
+            self.subject.receiver.endpoint((case.name, secret))
         except ConfigurationError:
             return False
         return True
@@ -304,7 +304,7 @@ class VerificationRules(Proving):
         strongest = next(iter(self.subject.manifest.webhooks.schemes))
         if scheme.name == strongest:
             raise NotApplicableError("this is the strongest scheme")
-        endpoint = self.subject.receiver.endpoint(**{strongest: SECRET, scheme.name: SECRET})
+        endpoint = self.subject.receiver.endpoint((strongest, SECRET), (scheme.name, SECRET))
         self.refuses(self.send(endpoint, self.genuine(scheme)), f"{scheme.name} where {strongest} is set up")
 
 
