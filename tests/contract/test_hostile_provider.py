@@ -56,7 +56,7 @@ def test_every_rule_has_a_switch() -> None:
 
 @pytest.mark.parametrize("switch", CASES)
 def test_a_misbehaviour_breaks_its_rule(switch: type[Hostile]) -> None:
-    """The rule notices, its declared consequences do, and nothing else; the report names rule, plugin and remedy."""
+    """The rule notices, its declared consequences do, and nothing else; the report names rule, plugin, remedy."""
     found = examined(switch)
     assert set(found.broken) == {switch.breaks, *switch.and_so}
     texts = [finding.text for finding in found.findings if finding.rule.id == switch.breaks and finding.text]

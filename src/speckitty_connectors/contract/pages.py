@@ -1,4 +1,4 @@
-"""Writes the documentation's page for each rule: ``python -m speckitty_connectors.contract.pages docs/contract``."""
+"""Writes a page for each rule: ``python -m speckitty_connectors.contract.pages docs/contract``."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def _index(rules: list[Rule]) -> str:
         "# The rules of the contract",
         "",
         f"The suite judges a plugin by {len(rules)} rules: [how to run it](../plugin-authors.md),",
-        "[how rules come and go](growth.md). Each page says what is checked, why, and how to mend it. The pages are written",
-        "from the rules themselves: `python -m speckitty_connectors.contract.pages docs/contract`.",
+        "[how rules come and go](growth.md). Each page says what is checked, why, and how to mend it. The pages",
+        "are written from the rules: `python -m speckitty_connectors.contract.pages docs/contract`.",
     ]
     for letter, group in GROUPS.items():
         lines += ["", f"## {group}", "", "| rule | says | since |", "|---|---|---|"]
@@ -68,7 +68,8 @@ def _page(rule: Rule) -> str:
     waiving = "It can be [waived](../plugin-authors.md) by name." if rule.waivable else "It can't be waived."
     return (
         f"# {rule.id} · {rule.title}\n\n"
-        f"[{GROUPS[rule.id[0]]}](README.md) · since contract {rule.since} · judged for {CASES[rule.over]}{needs}\n\n"
+        f"[{GROUPS[rule.id[0]]}](README.md) · since contract {rule.since} · "
+        f"judged for {CASES[rule.over]}{needs}\n\n"
         f"## What it checks\n\n{rule.checks}\n\n"
         f"## Why\n\n{_sentence(rule.why)}\n\n"
         f"## How to fix\n\n{_sentence(rule.fix)}\n\n"

@@ -99,10 +99,15 @@ class Rule:
         """The rule's page in the documentation."""
         return f"{PAGES}/{self.id}.md"
 
-    @property
-    def order(self) -> tuple[int, ...]:
-        """The version it came with, to compare."""
-        return tuple(map(int, self.since.split(".")))
+
+@functools.cache
+def order_of(version: str) -> tuple[int, ...]:
+    """Return a version of the contract so that it compares.
+
+    >>> order_of("1.10") > order_of("1.9")
+    True
+    """
+    return tuple(map(int, version.split(".")))
 
 
 class Judge(Protocol):

@@ -29,7 +29,7 @@ from .groups.suggestions import SuggestionRules
 from .groups.verification import VerificationRules
 from .groups.verification_limits import VerificationLimitRules
 from .recordings import Recording, read_recordings
-from .rules import NotApplicableError, Rule, RuleBrokenError, rule_of
+from .rules import NotApplicableError, Rule, RuleBrokenError, order_of, rule_of
 from .scenarios import read_scenarios
 from .subject import Samples, Subject
 from .waivers import Waiver
@@ -98,8 +98,8 @@ class ConnectorContract(
     @classmethod
     def rules(cls) -> Mapping[str, Rule]:
         """Return the rules that the pinned version has, by id."""
-        pinned = tuple(map(int, cls.contract_version.split(".")))
-        return {rule_id: rule for rule_id, rule in all_rules().items() if rule.order <= pinned}
+        pinned = order_of(cls.contract_version)
+        return {rule_id: rule for rule_id, rule in all_rules().items() if order_of(rule.since) <= pinned}
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Have each rule judged for each of its cases."""
@@ -141,7 +141,7 @@ class ConnectorContract(
     def _look_first(self, rule: Rule) -> None:
         """Judge only what the manifest declares; what it doesn't declare has to refuse."""
         subject = self.subject
-        if rule.id not in self.rules():
+        if order_of(rule.since) > order_of(self.contract_version):
             raise NotApplicableError(
                 f"the rule came with {rule.since}; the plugin is judged by {self.contract_version}"
             )
