@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from speckitty_connectors import ConfigurationError, Outcome, contract, hookimpl
+from speckitty_connectors import Capability, ConfigurationError, Delivery, Outcome, Support, contract, hookimpl
 from speckitty_connectors.contract import ConnectorContract, PinnedContractWarning, Waiver, suite
 from speckitty_connectors.contract.examination import Examination, Finding, Verdict, examine
-from speckitty_connectors.contract.fake import FakeProvider
+from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 from speckitty_connectors.contract.hostile.catalogue import SWITCHES, honest_samples
 from speckitty_connectors.contract.rules import Rule
 from speckitty_connectors.contract.subject import Samples
 from speckitty_connectors.contract.suite import all_rules, contract_of, samples_in
+from speckitty_connectors.providers.binding import Provider
 
 SAMPLES = Path(contract.__file__).parent / "samples"
 FAKE = samples_in(SAMPLES / "deliveries", SAMPLES / "exchanges")
@@ -131,6 +132,45 @@ def test_without_samples_a_plugin_does_not_pass() -> None:
     bare = examine(contract_of(FakeProvider(), Samples()))
     assert (bare.passed, bare.broken) == (False, ["E01", "I01", "I11", "L01"])
     assert "see E01" in of_rule(bare, "E04")[0].text
+
+
+ROUTES_ONLY = evolve(
+    MANIFEST,
+    capabilities={
+        capability: Support.full()
+        if capability is Capability.ROUTE_EVENT
+        else Support.unsupported("not written yet")
+        for capability in Capability
+    },
+)
+
+
+class RoutesOnly:
+    """A plugin with one capability."""
+
+    __module__ = FakeProvider.__module__  # what is imported to be judged is a plugin, not this test
+    manifest = ROUTES_ONLY
+
+    @hookimpl
+    def route_event(self, delivery: Delivery) -> Outcome:
+        """Route as the fake provider does."""
+        return FakeProvider().route_event(delivery)
+
+
+def test_what_is_not_declared_has_to_refuse() -> None:
+    """Rules about an undeclared capability don't apply, after a call of it was refused; the rest is judged."""
+    found = examine(contract_of(RoutesOnly(), FAKE))
+    assert found.broken == []
+    assert {finding.verdict for finding in of_rule(found, "L06")} == {Verdict.NOT_APPLICABLE}
+    assert "list_resources is unsupported" in of_rule(found, "L06")[0].text
+    assert {finding.verdict for finding in of_rule(found, "E04")} == {Verdict.KEPT}
+
+
+def test_a_capability_that_is_there_without_being_declared_is_a_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a hook answers although the manifest calls it unsupported, its rules fail instead of being skipped."""
+    monkeypatch.setattr(Provider, "_refuse", lambda self, capability: None)
+    found = examine(contract_of(RoutesOnly(), FAKE))
+    assert "did list_resources although its manifest says that it can't" in of_rule(found, "L06")[0].text
 
 
 def test_nothing_judged_is_not_passed() -> None:

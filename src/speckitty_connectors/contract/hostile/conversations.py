@@ -213,6 +213,26 @@ class ConnectsByItself(Hostile):
         return Linked(identity=Hostile.who(self, conversation.grant.session.get("/user")))
 
 
+@switch("I15")
+class NeedsScopes(Installing):
+    """Expects scopes in every grant."""
+
+    def misinstalled(self, conversation: Conversation, honest: InstallAnswer, /) -> InstallAnswer:
+        """Read the first one without care."""
+        first = conversation.grant and conversation.grant.scopes[0]
+        return honest if first != "none" else Authorize()
+
+
+@switch("I27")
+class NeedsScopesOfPeople(Linking):
+    """Expects scopes in every grant of a person."""
+
+    def mislinked(self, conversation: Conversation, honest: LinkAnswer, /) -> LinkAnswer:
+        """Read the first one without care."""
+        first = conversation.grant and conversation.grant.scopes[0]
+        return honest if first != "none" else Authorize()
+
+
 @switch("I11")
 class ShowsNoLink(Hostile):
     """Is shown with no exchange that ends linked."""
