@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import warnings
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
+from speckitty_connectors import Delivery, Outcome, hookimpl
 from speckitty_connectors.contract import pages
-from speckitty_connectors.contract.suite import CONTRACT_VERSION, ConnectorContract, all_rules
+from speckitty_connectors.contract.examination import examine
+from speckitty_connectors.contract.hostile.catalogue import Hostile, honest_samples
+from speckitty_connectors.contract.suite import CONTRACT_VERSION, ConnectorContract, all_rules, contract_of
 from speckitty_connectors.contract.surface import losses, surface, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,6 +65,32 @@ DELIVERY, MANIFEST = surface()["types"]["Delivery"], surface()["types"]["Manifes
 def test_losses_are_found(newer: dict[str, Any], lost: list[str]) -> None:
     """What plugins are given may grow, what they declare only by what is optional; the rest is a loss."""
     assert losses(surface(), newer) == lost
+
+
+class ReadsTheOldName(Hostile):
+    """A plugin that was written before an attribute got another name."""
+
+    __module__ = Hostile.__module__
+
+    @hookimpl
+    def route_event(self, delivery: Any) -> Outcome:
+        """Route what stands under the old name."""
+        return super().route_event(evolve(delivery, content=delivery.payload))
+
+
+def test_an_attribute_on_its_way_out_works_and_warns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin that reads an attribute which goes away works as before, and H11 alone says that it has to change."""
+
+    def payload(self: Delivery) -> bytes:
+        warnings.warn("Delivery.payload goes away; read Delivery.content", DeprecationWarning, stacklevel=2)
+        return self.content
+
+    monkeypatch.setattr(Delivery, "payload", property(payload), raising=False)
+    with warnings.catch_warnings(action="ignore"):
+        found = examine(contract_of(ReadsTheOldName(), honest_samples()))
+    assert found.broken == ["H11"]
+    told = [finding.text for finding in found.findings if finding.rule.id == "H11"]
+    assert "Delivery.payload goes away; read Delivery.content" in told[0]
 
 
 def test_a_rule_keeps_the_version_that_it_came_with() -> None:
