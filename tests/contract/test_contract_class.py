@@ -193,6 +193,24 @@ def test_a_plugin_that_raises_anywhere_breaks_the_rule() -> None:
     assert "raised LookupError: no such board (test_contract_class.py:" in of_rule(raised, "E02")[0].text
 
 
+@pytest.mark.parametrize(
+    "raised", [pytest.skip.Exception("not today"), pytest.xfail.Exception("known"), SystemExit()]
+)
+def test_a_plugin_cannot_skip_itself(raised: BaseException) -> None:
+    """What pytest takes for a skip, or Python for the end, is a broken rule where a plugin raises it."""
+
+    class Skipping(FakeProvider):
+        """Ends its own tests."""
+
+        @hookimpl
+        def route_event(self, delivery: object) -> Outcome:
+            """End the test."""
+            raise raised
+
+    skipping = examine(contract_of(Skipping(), FAKE))
+    assert {finding.verdict for finding in of_rule(skipping, "E04")} == {Verdict.BROKEN}
+
+
 def test_an_unreadable_sample_is_named(tmp_path: Path) -> None:
     """A file that isn't a recorded exchange is refused with its name and the place in it."""
     (tmp_path / "install.json").write_text('{"hook": "instal", "expct": {}}')

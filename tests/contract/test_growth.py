@@ -79,7 +79,7 @@ class ReadsTheOldName(Hostile):
 
 
 def test_an_attribute_on_its_way_out_works_and_warns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plugin that reads an attribute which goes away works as before, and H11 alone says that it has to change."""
+    """A plugin that reads an attribute which goes away works as before, and only H11 says that it has to change."""
 
     def payload(self: Delivery) -> bytes:
         warnings.warn("Delivery.payload goes away; read Delivery.content", DeprecationWarning, stacklevel=2)

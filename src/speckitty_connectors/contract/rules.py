@@ -143,22 +143,27 @@ def rule(
             argument="".join([*inspect.signature(test).parameters][1:]),
             waivable=waivable,
         )
-
-        @functools.wraps(test)
-        def judged(self: Judge, *cases: Any, **named: Any) -> None:
-            case = next(iter((*cases, *named.values())), None)
-
-            def run() -> None:
-                if isinstance(case, Nothing):
-                    raise NotApplicableError(f"there is nothing to judge; see {case.instead}")
-                test(self, *cases, **named)
-
-            self.judge(described, run, getattr(case, "name", ""))
-
-        judged.rule = described  # type: ignore[attr-defined]  # functions take attributes
-        return judged
+        return _judging(described, test)
 
     return decorate
+
+
+def _judging(described: Rule, test: Callable[..., None]) -> Callable[..., None]:
+    """Return the test as pytest collects it: it hands itself to the judge."""
+
+    @functools.wraps(test)
+    def judged(self: Judge, *cases: Any, **named: Any) -> None:
+        case = next(iter((*cases, *named.values())), None)
+
+        def run() -> None:
+            if isinstance(case, Nothing):
+                raise NotApplicableError(f"there is nothing to judge; see {case.instead}")
+            test(self, *cases, **named)
+
+        self.judge(described, run, getattr(case, "name", ""))
+
+    judged.rule = described  # type: ignore[attr-defined]  # functions take attributes
+    return judged
 
 
 def rule_of(method: object) -> Rule | None:

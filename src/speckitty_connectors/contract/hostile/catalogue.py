@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from . import conversations, deliveries, listings, manifests, processes, proofs
+from . import deliveries, installing, linking, listings, manifests, processes, proofs, refusals
 from .switches import SWITCHES, Hostile, honest_samples
 
-MODULES = (manifests, proofs, deliveries, conversations, listings, processes)
+MODULES = (manifests, proofs, refusals, deliveries, installing, linking, listings, processes)
 """Where the switches are; importing them registers them."""
 
 __all__ = ["SWITCHES", "Hostile", "honest_samples"]

@@ -23,7 +23,7 @@ from speckitty_connectors import (
 
 from ...providers.discovery import PluginEntryPoint
 from ..subject import Samples
-from .conversations import Linking
+from .linking import Linking
 from .switches import IMPORTS, Hostile, switch
 
 

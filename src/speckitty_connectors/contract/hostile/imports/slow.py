@@ -2,5 +2,5 @@
 
 import time
 
-while time.process_time() < 3:
+while time.process_time() < 2.6:
     pass
