@@ -15,6 +15,7 @@ from .auditing import audit
 from .database import db
 from .demonstration import demo
 from .installing import installations
+from .judging import contract
 from .linking import links, members
 from .mapping import mappings
 from .operating import FAILED, MISUSED, Operator
@@ -47,6 +48,7 @@ def commands(context: click.Context, config: str | None) -> None:
 COMMANDS = (
     apps,
     audit,
+    contract,
     db,
     demo,
     explain,
