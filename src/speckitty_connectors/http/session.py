@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 import requests
@@ -29,6 +29,24 @@ FOLLOWED: Final = frozenset({301, 302, 307, 308})
 
 REDIRECTS: Final = 3
 """How many of them."""
+
+
+@runtime_checkable
+class Hidden(Protocol):
+    """A secret that shows itself nowhere; in a document it is written on the wire, and only there."""
+
+    def reveal(self) -> str:
+        """Return the text."""
+        ...
+
+
+def _on_the_wire(value: object) -> str:
+    if isinstance(value, Hidden):
+        return value.reveal()
+    raise TypeError(f"a document can't hold a {type(value).__name__}")
+
+
+_encoded = msgspec.json.Encoder(enc_hook=_on_the_wire).encode
 
 
 class Transport:
@@ -159,7 +177,7 @@ class TransportSession:
         return self._call(requests.Request("GET", self._absolute(url), params=dict(parameters or {})))
 
     def post(self, url: str, *, document: object = None) -> ProviderAnswer:
-        """Send a POST request with a JSON document.
+        """Send a POST request with a JSON document; secrets in it are revealed on the wire alone.
 
         Raises:
             ApiError: the answer was not 2xx, or there was none.
@@ -186,7 +204,7 @@ class TransportSession:
         if document is None:
             return requests.Request(method, self._absolute(url))
         headers = {"Content-Type": "application/json"}
-        return requests.Request(method, self._absolute(url), data=msgspec.json.encode(document), headers=headers)
+        return requests.Request(method, self._absolute(url), data=_encoded(document), headers=headers)
 
     def _absolute(self, url: str) -> str:
         absolute = self._root + url if url.startswith("/") else url

@@ -13,6 +13,7 @@ from attrs.validators import ge, matches_re, min_len
 from .accounts import BaseUrls
 from .oauth import AppTokenRules, OAuthRules
 from .signatures import SignatureScheme
+from .subscriptions import SubscriptionRules
 
 CONTRACT_MAJOR = 1
 """The major version of the plugin contract; it is part of the entry-point group's name."""
@@ -32,6 +33,7 @@ class Capability(StrEnum):
     LIST_RESOURCES = "list_resources"
     SUGGEST_MAPPINGS = "suggest_mappings"
     ROUTE_EVENT = "route_event"
+    SUBSCRIBE = "subscribe"
 
 
 @frozen(kw_only=True)
@@ -133,6 +135,7 @@ class WebhookRules:
         unrouted_kinds: values of the kind header that never concern a resource; they are recorded without
             their body and never reach `route_event`.
         handshake: how a signed challenge is answered, or None.
+        subscriptions: how webhooks are registered through the provider's API, or None where they aren't.
 
     >>> from speckitty_connectors.providers.signatures import HexHmac
     >>> WebhookRules(schemes={"secret": HexHmac(header="X-Hub-Signature-256", prefix="sha256=")}).body_limit
@@ -149,6 +152,7 @@ class WebhookRules:
     body_limit: int = field(default=25 * 1024 * 1024, validator=ge(1))
     unrouted_kinds: frozenset[str] = frozenset()
     handshake: BodyHandshake | None = None
+    subscriptions: SubscriptionRules | None = None
 
 
 class ResetUnit(StrEnum):
@@ -187,8 +191,14 @@ class RateLimitDialect:
     fallback_seconds: int = field(default=60, validator=ge(1))
 
 
+NO_SUBSCRIPTIONS = Support.unsupported("its webhooks aren't registered through an API")
+"""What holds where a manifest doesn't name `Capability.SUBSCRIBE`, as most have no need to."""
+
+
 def _read_only_capabilities(capabilities: Mapping[Capability, Support]) -> Mapping[Capability, Support]:
-    return MappingProxyType(dict(capabilities))
+    named = dict(capabilities)
+    named.setdefault(Capability.SUBSCRIBE, NO_SUBSCRIPTIONS)
+    return MappingProxyType(named)
 
 
 def _names_every_hook(_: object, __: object, value: Mapping[Capability, Support]) -> None:
@@ -208,7 +218,7 @@ class Manifest:
         summary: one sentence for people who choose what to connect.
         documentation: URL of the plugin's page.
         hosts: where the provider lives.
-        capabilities: support per hook, each of the five named.
+        capabilities: support per hook, each named; only `SUBSCRIBE` may be left out, and is unsupported then.
         resource_kinds: what can be mapped, most specific first; an event's resource of an earlier kind wins.
         webhooks: how deliveries arrive.
         install_oauth: the flow that `Authorize` runs in `install`, or None.
