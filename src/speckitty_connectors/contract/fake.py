@@ -81,7 +81,10 @@ MANIFEST = Manifest(
         self_managed=BaseUrls(web="{base}", api="{base}/api"),
     ),
     capabilities={capability: Support.full() for capability in Capability},
-    resource_kinds=(ResourceKind(name="board", title="Board", git=True), ResourceKind(name="space", title="Space")),
+    resource_kinds=(
+        ResourceKind(name="board", title="Board", git=True, parent="space", aliases=("fake_board",)),
+        ResourceKind(name="space", title="Space", parent="space"),
+    ),
     webhooks=WebhookRules(
         schemes={"secret": HexHmac(header="X-Fake-Signature", prefix="sha256=")},
         kind_header="X-Fake-Event",

@@ -71,14 +71,20 @@ class ResourceKind:
         name: the provider's word, for example ``repository``.
         title: for people, for example ``Repository``.
         git: whether it is a git repository, so that git signals say something about it.
+        parent: the kind of what contains it, whose id `Resource.parent_id` is; its own name where such things
+            nest (a group in a group); empty where nothing contains it. A mapping of what contains a resource
+            takes the events of it that has none of its own.
+        aliases: other words for the kind that hosts and files use, for example ``github_repo``.
 
-    >>> ResourceKind(name="repository", title="Repository", git=True).git
+    >>> ResourceKind(name="repository", title="Repository", git=True, aliases=("github_repo",)).git
     True
     """
 
     name: str = field(validator=min_len(1))
     title: str = ""
     git: bool = False
+    parent: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -195,6 +201,15 @@ NO_SUBSCRIPTIONS = Support.unsupported("its webhooks aren't registered through a
 """What holds where a manifest doesn't name `Capability.SUBSCRIBE`, as most have no need to."""
 
 
+def _kinds_contain_each_other(_: object, __: object, value: tuple[ResourceKind, ...]) -> None:
+    names = [kind.name for kind in value]
+    for position, kind in enumerate(value):
+        if kind.parent and kind.parent not in names[position:]:
+            raise ValueError(f"the parent of kind {kind.name} must be itself or a kind after it, not {kind.parent}")
+        if set(kind.aliases) & set(names):
+            raise ValueError(f"an alias of kind {kind.name} is the name of a kind")
+
+
 def _read_only_capabilities(capabilities: Mapping[Capability, Support]) -> Mapping[Capability, Support]:
     named = dict(capabilities)
     named.setdefault(Capability.SUBSCRIBE, NO_SUBSCRIPTIONS)
@@ -238,7 +253,7 @@ class Manifest:
     capabilities: Mapping[Capability, Support] = field(
         converter=_read_only_capabilities, validator=_names_every_hook
     )
-    resource_kinds: tuple[ResourceKind, ...]
+    resource_kinds: tuple[ResourceKind, ...] = field(validator=_kinds_contain_each_other)
     webhooks: WebhookRules
     contract_minor: int = CONTRACT_MINOR
     install_oauth: OAuthRules | None = None
@@ -248,6 +263,14 @@ class Manifest:
     app_settings: Mapping[str, str] = field(factory=dict)
     api_headers: Mapping[str, str] = field(factory=dict)
     api_page_size: int = 100
+
+    def parent_kinds(self) -> Mapping[str, str]:
+        """Return each kind that something contains → the kind of that."""
+        return {kind.name: kind.parent for kind in self.resource_kinds if kind.parent}
+
+    def kind_named(self, word: str) -> str:
+        """Return the kind that a host's or a file's word means, or the word itself where it means none."""
+        return next((kind.name for kind in self.resource_kinds if word in kind.aliases), word)
 
     def rank(self, kind: str) -> int:
         """Return how specific a resource kind is: 0 for the most specific, unknown kinds last."""
