@@ -56,6 +56,8 @@ class GitFacts:
         commits: full commit SHAs, newest first; never the all-zero SHA.
         paths: changed paths, where the provider lists them.
         from_fork: whether the branch lives in another repository than the event's resource.
+        truncated: whether the provider lists only some of the commits and paths, so that what isn't listed may
+            have changed all the same.
 
     >>> GitFacts(branch="main", commits=("a" * 40,)).from_fork
     False
@@ -66,6 +68,7 @@ class GitFacts:
     commits: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     from_fork: bool = False
+    truncated: bool = False
 
 
 @frozen(kw_only=True)
