@@ -22,7 +22,7 @@ from speckitty_connectors import (
 
 from .gitfacts import git_facts
 from .lifecycle import read_lifecycle
-from .manifest import HOST, INSTANCE_HEADER, PROJECT, TIMESTAMP_HEADER
+from .manifest import HOST, INSTANCE_HEADER, PROJECT
 from .payload import MergeRequest, Numbered, Payload, actor, attributes, decode, group, project
 
 KINDS: Mapping[str, str] = MappingProxyType({"job": "build", "resource_access_token": "access_token"})
@@ -34,7 +34,7 @@ MARKS: Mapping[str, str] = MappingProxyType({"merge_request": "!", "issue": "#",
 PUSHES = frozenset({"push", "tag_push"})
 
 TOGETHER_SECONDS = 300
-"""How far apart two webhooks tell of one push, at most; the same push after that is another one."""
+"""How far apart two webhooks tell of one change that states no time; the same after that is another one."""
 
 SYSTEM = "System Hook"
 """The header of everything that a whole instance tells its administrators ("System hooks")."""
@@ -85,7 +85,7 @@ def _read_event(delivery: Delivery, kind: str, payload: Payload) -> Event | Igno
         actor=actor(payload),
         git=git,
         subject=_subject(kind, payload, git),
-        occurred_at=_occurred_at(delivery, payload),
+        occurred_at=_occurred_at(payload),
         fingerprint=_fingerprint(kind, delivery, resources, payload),
     )
 
@@ -116,8 +116,8 @@ def _subject(kind: str, payload: Payload, git: GitFacts | None) -> str:
     return git.tag or git.branch or "".join(sha[:7] for sha in git.commits[:1])
 
 
-def _occurred_at(delivery: Delivery, payload: Payload) -> datetime | None:
-    """Return the time of the change, or that of the delivery where it states none."""
+def _occurred_at(payload: Payload) -> datetime | None:
+    """Return the time of the change; a push states none, its commits' times are their authors' word."""
     about = attributes(payload)
     stated = (
         about.finished_at,
@@ -131,30 +131,33 @@ def _occurred_at(delivery: Delivery, payload: Payload) -> datetime | None:
         payload.released_at,
         payload.created_at,
     )
-    known = next(filter(None, map(read_moment, stated)), None)
-    sent = delivery.headers.get(TIMESTAMP_HEADER, "")
-    return known or (read_moment(int(sent)) if sent.isascii() and sent.isdigit() else None)
+    return next(filter(None, map(read_moment, stated)), None)
 
 
 def _fingerprint(kind: str, delivery: Delivery, resources: Sequence[ResourceReference], payload: Payload) -> str:
     """Return what a group's webhook and a project's say alike of one change; nothing where that isn't certain.
 
-    Times have seconds at best, so what changed has its part in it. A push has no time at all, and the same one may
-    happen again: both webhooks tell of one within moments.
+    Times have seconds at best, so what changed has its part in it. What states no time, as a push, may happen again
+    just so; both webhooks tell of it within moments.
     """
-    about = attributes(payload)
-    if kind in PUSHES:
-        identity, stamp = payload.ref, f"{payload.before} {payload.after} {_minutes(delivery)}"
-    else:
-        identity = next(filter(None, map(read_identifier, (about.id, payload.build_id, payload.deployment_id))), "")
-        times = (about.updated_at, about.finished_at, payload.status_changed_at, about.sha, payload.sha)
-        stamp = next(filter(None, map(read_text, times)), "")
-    if not (identity and stamp and resources and resources[0].kind == PROJECT):
+    if not resources or resources[0].kind != PROJECT:
         return ""
-    changes = hashlib.sha256(payload.changes).hexdigest()
-    parts = (kind, resources[0].id, str(identity), _action(payload), stamp, changes)
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    about = attributes(payload)
+    ids = (about.id, payload.build_id, payload.deployment_id, payload.id)
+    identity = next(filter(None, map(read_identifier, ids)), "")
+    times = (about.updated_at, about.finished_at, payload.build_finished_at, payload.status_changed_at)
+    stamp = next(filter(None, map(read_text, times)), "")
+    if kind in PUSHES and read_text(payload.after):
+        change: tuple[object, ...] = (payload.ref, payload.before, payload.after, _moments(delivery))
+    elif identity and stamp:
+        change = (identity, _action(payload), stamp, hashlib.sha256(payload.changes).hexdigest())
+    elif not identity:
+        return ""
+    else:
+        change = (hashlib.sha256(delivery.content).hexdigest(), _moments(delivery))
+    parts = "\n".join(map(str, (kind, resources[0].id, *change)))
+    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _minutes(delivery: Delivery) -> int:
+def _moments(delivery: Delivery) -> int:
     return int(delivery.received_at.timestamp() // TOGETHER_SECONDS)
