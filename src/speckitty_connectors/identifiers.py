@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import secrets
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,14 +18,30 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def new_id() -> str:
-    """Return a fresh UUIDv7 as text, so that ids sort by the time they were made (RFC 9562, section 5.7).
+_TICKS = 4096
+"""Ticks of a millisecond: what fits into the twelve bits behind it."""
 
-    >>> len(new_id()), new_id() < new_id()[:8] + "g"
-    (36, True)
+_lock = threading.Lock()
+_latest_tick = 0
+
+
+def new_id() -> str:
+    """Return a fresh UUIDv7 as text; the ids of one process sort in the order in which they were made.
+
+    The twelve bits behind the milliseconds are the clock's next ones (RFC 9562, section 6.2, method 3). Where the
+    clock stands still, or goes back, they count on.
+
+    >>> ids = [new_id() for _ in range(3)]
+    >>> ids == sorted(ids), len(ids[0])
+    (True, 36)
     """
-    milliseconds = time.time_ns() // 1_000_000
-    value = int.from_bytes(milliseconds.to_bytes(6, "big") + os.urandom(10), "big")
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
+    milliseconds, ticks = divmod(_next_tick(), _TICKS)
+    value = milliseconds << 80 | 0x7 << 76 | ticks << 64 | 0x2 << 62 | secrets.randbits(62)
     return str(UUID(int=value))
+
+
+def _next_tick() -> int:
+    global _latest_tick  # noqa: PLW0603 - one clock for the process
+    with _lock:
+        _latest_tick = max(time.time_ns() * _TICKS // 1_000_000, _latest_tick + 1)
+        return _latest_tick
