@@ -47,9 +47,11 @@ from .providers.deliveries import (
     Lifecycle,
     Outcome,
 )
+from .providers.failures import FailureDialect
 from .providers.manifest import (
     BodyHandshake,
     Capability,
+    FormProbe,
     Hosts,
     Manifest,
     RateLimitDialect,
@@ -58,7 +60,14 @@ from .providers.manifest import (
     Support,
     WebhookRules,
 )
-from .providers.oauth import AppTokenRules, ClientAuthentication, OAuthRules, RefreshRules, TokenEncoding
+from .providers.oauth import (
+    AppTokenRules,
+    ClientAuthentication,
+    IdentityTokenRules,
+    OAuthRules,
+    RefreshRules,
+    TokenEncoding,
+)
 from .providers.reading import (
     NotAList,
     NotAnObject,
@@ -180,12 +189,15 @@ __all__ = [
     "Event",
     "Evidence",
     "ExternalIdentity",
+    "FailureDialect",
+    "FormProbe",
     "GitFacts",
     "GitRemote",
     "Grant",
     "Handshake",
     "HexHmac",
     "Hosts",
+    "IdentityTokenRules",
     "Ignored",
     "InstallAnswer",
     "Installation",

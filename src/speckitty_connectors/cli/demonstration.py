@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from ..configuration import AppSettings, Settings
 from ..connectors import Connectors
+from ..contract.recordings import Recording
 from ..credentials.keyring import KeyRing
 from ..credentials.secret import Secret
 from ..dispatch.types import Dispatch
@@ -26,7 +27,6 @@ from ..store.metadata import OPERATOR
 from ..web.application import Application
 from ..web.visitors import Environ, Visitor
 from .loopback import Loopback
-from .recordings import Recording
 from .sending import signed_headers, tampered
 
 VISITOR = Visitor(workspace="demo-workspace", member="mona", session="the-session-of-monas-browser")

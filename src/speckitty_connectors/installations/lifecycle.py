@@ -20,6 +20,10 @@ STATUSES: Mapping[Change, tuple[InstallationStatus, str]] = {
     Change.UNINSTALLED: (InstallationStatus.REMOVED, "uninstalled on the provider's side"),
     Change.ACCOUNT_DELETED: (InstallationStatus.ORPHANED, "the account was deleted on the provider's side"),
     Change.HOOK_REMOVED: (InstallationStatus.DEGRADED, "the webhook was removed, so no deliveries arrive"),
+    Change.CREDENTIAL_REVOKED: (
+        InstallationStatus.NEEDS_REAUTHORISATION,
+        "its credential was revoked on the provider's side; connect the account again",
+    ),
 }
 """The status that a change leads to, and the reason that people are shown."""
 
@@ -36,6 +40,9 @@ LEADS_FROM: Mapping[Change, frozenset[InstallationStatus]] = {
     Change.UNINSTALLED: frozenset(InstallationStatus),
     Change.ACCOUNT_DELETED: frozenset(InstallationStatus) - GONE,
     Change.HOOK_REMOVED: frozenset({InstallationStatus.ACTIVE}),
+    Change.CREDENTIAL_REVOKED: frozenset(
+        {InstallationStatus.ACTIVE, InstallationStatus.DEGRADED, InstallationStatus.NEEDS_RECONSENT}
+    ),
 }
 """The statuses in which a change has a meaning; in others it came late, or says nothing new."""
 

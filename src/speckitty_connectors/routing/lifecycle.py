@@ -11,7 +11,7 @@ from ..installations import lifecycle as installations
 from ..installations.types import Installation
 from ..links import lifecycle as links
 from ..mappings import lifecycle as mappings
-from ..providers.deliveries import Change, Lifecycle
+from ..providers.deliveries import Lifecycle
 from ..providers.suggestions import Evidence
 from .admission import admit
 from .rulings import REVIEW_REASONS, UNKNOWN_INSTALLATION, Interpretation, Ruling
@@ -62,9 +62,9 @@ def _apply(
 
 def _of_no_installation(interpretation: Interpretation, workspace: str, lifecycle: Lifecycle) -> Ruling:
     """Rule on what concerns a person alone, or an account that nobody has connected, which is nothing to review."""
-    if lifecycle.change is Change.LINK_REVOKED:
+    if lifecycle.identities:
         evidence = Evidence(
-            rule=lifecycle.change.value, text="the links of that person, where there were any, have ended"
+            rule=lifecycle.change.value, text="the links of those people, where there were any, have ended"
         )
         conclusion = Conclusion(stage=Stage.LIFECYCLE, rule=lifecycle.change.value, evidence=(evidence,))
     else:
