@@ -15,6 +15,7 @@ from speckitty_connectors import (
     Ignored,
     Outcome,
     ResourceReference,
+    read_commits,
     read_identifier,
     read_moment,
     read_text,
@@ -30,11 +31,6 @@ KINDS: Mapping[str, str] = MappingProxyType({"job": "build", "resource_access_to
 
 MARKS: Mapping[str, str] = MappingProxyType({"merge_request": "!", "issue": "#", "work_item": "#"})
 """What stands before a number that people quote ("GitLab Flavored Markdown": references)."""
-
-PUSHES = frozenset({"push", "tag_push"})
-
-TOGETHER_SECONDS = 300
-"""How far apart two webhooks tell of one change that states no time; the same after that is another one."""
 
 SYSTEM = "System Hook"
 """The header of everything that a whole instance tells its administrators ("System hooks")."""
@@ -86,7 +82,7 @@ def _read_event(delivery: Delivery, kind: str, payload: Payload) -> Event | Igno
         git=git,
         subject=_subject(kind, payload, git),
         occurred_at=_occurred_at(payload),
-        fingerprint=_fingerprint(kind, delivery, resources, payload),
+        fingerprint=_fingerprint(kind, resources, payload, delivery.content),
     )
 
 
@@ -134,30 +130,25 @@ def _occurred_at(payload: Payload) -> datetime | None:
     return next(filter(None, map(read_moment, stated)), None)
 
 
-def _fingerprint(kind: str, delivery: Delivery, resources: Sequence[ResourceReference], payload: Payload) -> str:
+def _fingerprint(kind: str, resources: Sequence[ResourceReference], payload: Payload, content: bytes) -> str:
     """Return what a group's webhook and a project's say alike of one change; nothing where that isn't certain.
 
-    Times have seconds at best, so what changed has its part in it. What states no time, as a push, may happen again
-    just so; both webhooks tell of it within moments.
+    Times have seconds at best, so what changed has its part in it. A branch or tag may be deleted and made again at
+    the same commit, which reads the same and is another change; better told twice than never.
     """
-    if not resources or resources[0].kind != PROJECT:
-        return ""
     about = attributes(payload)
     ids = (about.id, payload.build_id, payload.deployment_id, payload.id)
     identity = next(filter(None, map(read_identifier, ids)), "")
     times = (about.updated_at, about.finished_at, payload.build_finished_at, payload.status_changed_at)
     stamp = next(filter(None, map(read_text, times)), "")
-    if kind in PUSHES and read_text(payload.after):
-        change: tuple[object, ...] = (payload.ref, payload.before, payload.after, _moments(delivery))
-    elif identity and stamp:
-        change = (identity, _action(payload), stamp, hashlib.sha256(payload.changes).hexdigest())
-    elif not identity:
+    moved = read_commits(payload.before) + read_commits(payload.after)
+    if not resources or resources[0].kind != PROJECT or not (identity or len(moved) == 2):
         return ""
+    if not identity:
+        change = (read_text(payload.ref), *moved)
+    elif stamp:
+        change = (identity, _action(payload), stamp, hashlib.sha256(payload.changes).hexdigest())
     else:
-        change = (hashlib.sha256(delivery.content).hexdigest(), _moments(delivery))
-    parts = "\n".join(map(str, (kind, resources[0].id, *change)))
+        change = (identity, hashlib.sha256(content).hexdigest())
+    parts = "\n".join((kind, resources[0].id, *change))
     return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _moments(delivery: Delivery) -> int:
-    return int(delivery.received_at.timestamp() // TOGETHER_SECONDS)
