@@ -52,6 +52,10 @@ class GitLabStandIn:
         has_group_hooks: whether the plan has webhooks of groups.
         signs: whether the version knows signing tokens.
 
+    Attributes:
+        paths: project's id → path, of those that somebody renamed.
+        gone: ids of projects that aren't in the group any more.
+
     >>> stand_in = GitLabStandIn(setup_url="http://127.0.0.1/setup", callback_url="http://127.0.0.1/callback")
     >>> stand_in.registration("http://127.0.0.1:4000")["webhook_secrets"]
     ()
@@ -75,6 +79,9 @@ class GitLabStandIn:
         self._signs = signs
         self._web = "https://gitlab.example"
         self._hooks: dict[tuple[str, int], Document] = {}
+        self._hooks_made = 0
+        self.paths: dict[int, str] = {}
+        self.gone: set[int] = set()
         owner, hook = r"/(?P<kind>groups|projects)/(?P<id>\d+)/hooks", r"/(?P<hook>\d+)"
         routes = (
             ("GET", r"/user", self._user),
@@ -125,6 +132,14 @@ class GitLabStandIn:
             for given in self._hooks.values()
         )
 
+    def end_grants(self) -> None:
+        """Do what happens when the person is blocked: no token that was given out counts any more."""
+        self._authorization.forget()
+
+    def delete_webhooks(self) -> None:
+        """Delete all webhooks, as a maintainer may do at any time."""
+        self._hooks.clear()
+
     def _to_user(self, answer: Any) -> Any:
         """Let only those in who have a live token."""
         return lambda request: answer(request) if self._authorization.is_user(request.bearer) else UNAUTHORIZED
@@ -160,8 +175,14 @@ class GitLabStandIn:
         if request.query.get("page", "1") == str(self._throttled_page):
             self._throttled_page = 0
             return THROTTLED
+        projects = [documents.project(request.web, index) for index in range(documents.PROJECT_COUNT)]
         return self._page(
-            request, [documents.project(request.web, index) for index in range(documents.PROJECT_COUNT)]
+            request,
+            [
+                {**project, "path_with_namespace": self.paths.get(project["id"], project["path_with_namespace"])}
+                for project in projects
+                if project["id"] not in self.gone
+            ],
         )
 
     def _page(self, request: StandInRequest, entries: Sequence[Document]) -> StandInResponse:
@@ -180,7 +201,8 @@ class GitLabStandIn:
         given: Document = request.document
         if not self._signs:
             given.pop("signing_token", None)  # an older version leaves unknown fields aside
-        key = (_owner(request.arguments), len(self._hooks) + 1)
+        self._hooks_made += 1
+        key = (_owner(request.arguments), self._hooks_made)
         self._hooks[key] = given
         return StandInResponse(status=HTTPStatus.CREATED, document=self._shown(key, given))
 

@@ -57,6 +57,11 @@ class Authorization:
         """Forget a token, whether it is known or not (RFC 7009)."""
         self._tokens.pop(form.get("token", ""), None)
 
+    def forget(self) -> None:
+        """Forget every token."""
+        self._tokens.clear()
+        self._pairs.clear()
+
     def is_user(self, bearer: str) -> bool:
         """Return whether that is a live token."""
         return self._tokens.get(bearer, datetime.min.replace(tzinfo=UTC)) > datetime.now(UTC)
