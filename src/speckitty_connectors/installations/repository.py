@@ -33,6 +33,7 @@ __all__ = [
     "find_live",
     "find_pending",
     "find_resource",
+    "find_sharing",
     "find_waiting",
     "get",
     "get_resource",
@@ -154,6 +155,21 @@ def find_live(
         .where(installations.c.provider == provider, installations.c.host == host, found)
         .where(installations.c.status.in_(LIVE))
         .order_by(installations.c.id)
+    )
+    return [_installation(row) for row in rows]
+
+
+def find_sharing(connection: Connection, *, workspace: str, credential_id: str) -> list[Installation]:
+    """Return the workspace's installations that speak with a credential, oldest first; locked."""
+    rows = connection.execute(
+        select(installations)
+        .where(
+            installations.c.workspace_id == workspace,
+            installations.c.credential_id == credential_id,
+            installations.c.credential_id != "",
+        )
+        .order_by(installations.c.id)
+        .with_for_update()
     )
     return [_installation(row) for row in rows]
 
