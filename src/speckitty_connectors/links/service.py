@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from attrs import evolve
 from sqlalchemy import Connection
 
 from ..credentials.apps import Apps
+from ..credentials.grants import LINK_GRANT, seal_grant
 from ..credentials.oauth import TokenAnswer
 from ..credentials.sessions import Sessions
 from ..credentials.vault import Vault
@@ -29,9 +29,6 @@ from ..store.audit import record
 from ..store.engine import Store
 from . import repository
 from .types import LinkDone, LinkStatus, UserLink
-
-LINK_GRANT: Final = "link_grant"
-"""What the vault calls the credential of a link."""
 
 
 class Links:
@@ -176,7 +173,15 @@ class Links:
             external_name=identity.name,
             status=LinkStatus.ACTIVE,
             status_reason="",
-            credential_id=self._sealed(connection, attempt, tokens),
+            credential_id=seal_grant(
+                connection,
+                self._vault,
+                workspace=attempt.workspace,
+                app=turn.app,
+                kind=LINK_GRANT,
+                redirect_uri=attempt.redirect_uri,
+                tokens=tokens,
+            ),
             updated_at=now,
         )
         if known is None:
@@ -199,17 +204,6 @@ class Links:
             external_id=identity.id,
             created_at=now,
             updated_at=now,
-        )
-
-    def _sealed(self, connection: Connection, attempt: Attempt, tokens: TokenAnswer) -> str:
-        return self._vault.seal_new(
-            connection,
-            workspace=attempt.workspace,
-            provider=attempt.provider,
-            host=attempt.host,
-            kind=LINK_GRANT,
-            values=tokens.values,
-            expires_at=tokens.expires_at,
         )
 
     def _forget(self, connection: Connection, link: UserLink) -> None:

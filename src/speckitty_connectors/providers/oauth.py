@@ -32,15 +32,25 @@ class RefreshRules:
         grace_seconds: how long the used one may be presented again; 0 for none.
         sends_redirect_uri: whether the refresh must repeat the redirect URI of the authorisation.
         live_tokens: how many access tokens of a grant are good at once: with 1 the one before dies at the refresh.
+        margin_seconds: how long before its end a token is renewed; never more than half of its life.
+        refusals: the error codes that mean that the refresh token itself isn't accepted, whatever the status of
+            the answer (RFC 6749, section 5.2); any other error is a failure that may pass.
 
-    >>> RefreshRules(grace_seconds=600).rotates
-    True
+    >>> RefreshRules(grace_seconds=600).may_repeat, RefreshRules().may_repeat
+    (True, False)
     """
 
     rotates: bool = True
     grace_seconds: int = field(default=0, validator=ge(0))
     sends_redirect_uri: bool = False
     live_tokens: int = field(default=1, validator=ge(1))
+    margin_seconds: int = field(default=900, validator=ge(0))
+    refusals: frozenset[str] = frozenset({"invalid_grant"})
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether a refresh token may be presented again when nobody knows what became of the first time."""
+        return not self.rotates or self.grace_seconds > 0
 
 
 @frozen(kw_only=True)

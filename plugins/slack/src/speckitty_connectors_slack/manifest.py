@@ -76,8 +76,15 @@ INSTALL_OAUTH = OAuthRules(
     pkce=False,
     kept_fields=("team", "enterprise", "is_enterprise_install", "authed_user"),
     # "Token rotation", where the app has it: a used refresh token dies "after a short grace period" of unknown
-    # length, so none is relied on; of the access tokens the newest two are good.
-    refresh=RefreshRules(rotates=True, grace_seconds=0, live_tokens=2),
+    # length, so none is relied on; of the access tokens, which live twelve hours, the newest two are good. Slack's
+    # own SDK renews two hours before the end.
+    refresh=RefreshRules(
+        rotates=True,
+        grace_seconds=0,
+        live_tokens=2,
+        margin_seconds=7200,
+        refusals=frozenset({"invalid_refresh_token", "token_expired", "token_revoked"}),
+    ),
     revoke_url="{api}/auth.revoke",
 )
 
