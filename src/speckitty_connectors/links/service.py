@@ -173,15 +173,7 @@ class Links:
             external_name=identity.name,
             status=LinkStatus.ACTIVE,
             status_reason="",
-            credential_id=seal_grant(
-                connection,
-                self._vault,
-                workspace=attempt.workspace,
-                app=turn.app,
-                kind=LINK_GRANT,
-                redirect_uri=attempt.redirect_uri,
-                tokens=tokens,
-            ),
+            credential_id=self._sealed(connection, turn, tokens),
             updated_at=now,
         )
         if known is None:
@@ -204,6 +196,17 @@ class Links:
             external_id=identity.id,
             created_at=now,
             updated_at=now,
+        )
+
+    def _sealed(self, connection: Connection, turn: Turn, tokens: TokenAnswer) -> str:
+        return seal_grant(
+            connection,
+            self._vault,
+            workspace=turn.attempt.workspace,
+            app=turn.app,
+            kind=LINK_GRANT,
+            redirect_uri=turn.attempt.redirect_uri,
+            tokens=tokens,
         )
 
     def _forget(self, connection: Connection, link: UserLink) -> None:
