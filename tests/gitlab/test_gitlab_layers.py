@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
-from speckitty_connectors import ConflictError
+from speckitty_connectors import ApiUnauthorizedError, ConflictError
 from speckitty_connectors.installations.inventory import SyncInterruptedError
 from speckitty_connectors_gitlab.standin import documents
 from testbed.gitlab import HELLO, WORKSPACE, Workshop
@@ -113,6 +114,26 @@ def test_a_grant_that_ended_is_found_by_the_first_refused_request(workshop: Work
         workshop.connectors.subscriptions.sync(workspace=WORKSPACE, installation_id=installation.id)
     workshop.connect()
     workshop.connectors.inventory.sync(WORKSPACE, installation.id)
+    assert workshop.layers() == BEFORE
+
+
+def test_a_token_of_the_group_outlives_the_person(workshop: Workshop) -> None:
+    """In place of the grant it lists and makes webhooks; one that GitLab doesn't know isn't taken."""
+    installation = workshop.set_up()
+    where = {"workspace": WORKSPACE, "installation_id": installation.id}
+    enter = partial(
+        workshop.connectors.entered_tokens.enter,
+        workspace=WORKSPACE,
+        installation_id=installation.id,
+        member="mona",
+    )
+    with pytest.raises(ApiUnauthorizedError):
+        enter(token="glpat-guessed")
+    enter(token=workshop.stand_in.make_group_token())
+    workshop.stand_in.end_grants()
+    workshop.stand_in.delete_webhooks()
+    assert workshop.connectors.inventory.sync(WORKSPACE, installation.id).listed == 27
+    assert workshop.connectors.subscriptions.sync(**where).registered == 1
     assert workshop.layers() == BEFORE
 
 

@@ -132,6 +132,10 @@ class GitLabStandIn:
             for given in self._hooks.values()
         )
 
+    def make_group_token(self) -> str:
+        """Return an access token of the group, as an owner makes one."""
+        return self._authorization.make_group_token()
+
     def end_grants(self) -> None:
         """Do what happens when the person is blocked: no token that was given out counts any more."""
         self._authorization.forget()
