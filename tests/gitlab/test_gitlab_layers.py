@@ -25,6 +25,7 @@ BEFORE: dict[str, object] = {
 PROJECT = {"project_id": int(HELLO), "path_with_namespace": PATH}
 RENAMED = {"project_id": int(HELLO), "path_with_namespace": "kitchen/hi", "old_path_with_namespace": PATH}
 SUBGROUP = {"group_id": documents.SUBGROUP_ID, "full_path": documents.SUBGROUP}
+ITSELF = {"group_id": documents.GROUP_ID, "full_path": documents.GROUP}
 PERSON = {"group_id": documents.GROUP_ID, "user_id": documents.USER_ID, "user_username": documents.USER}
 TOKEN = {"group": {"group_id": documents.GROUP_ID}, "object_attributes": {"id": 25, "name": "kitty"}}
 GONE = {"mappings": [(HELLO, PATH, "orphaned")]}
@@ -45,6 +46,7 @@ RELABELLED = {"mappings": [(HELLO, "kitchen/hi", "active")]}
         ("System Hook", "group_destroy", SUBGROUP, {}),
         ("Subgroup Hook", "subgroup_create", {"group_id": 2003, "full_path": "kitchen/grill"}, "unlisted"),
         ("Subgroup Hook", "subgroup_destroy", SUBGROUP, {}),
+        ("System Hook", "group_destroy", ITSELF, {**GONE, "installation": "orphaned"}),
         ("Member Hook", "user_add_to_group", PERSON, {}),
         ("Member Hook", "user_update_for_group", PERSON, {}),
         ("Member Hook", "user_remove_from_group", PERSON, {}),
@@ -61,6 +63,15 @@ def test_what_gitlab_tells_changes_its_own_layer_and_no_other(
     for _ in range(2):
         workshop.tell(header, {"event_name": name, **document})
         assert workshop.layers() == BEFORE | expected  # type: ignore[operator]  # a table of dictionaries
+
+
+def test_the_connected_groups_own_rename_is_the_accounts(workshop: Workshop) -> None:
+    """A group is an account and something that can be mapped, so its new path is the label of both."""
+    workshop.set_up()
+    told = {"event_name": "group_rename", **ITSELF, "full_path": "bistro", "old_full_path": documents.GROUP}
+    workshop.tell("System Hook", told)
+    (installation,) = workshop.connectors.installations(WORKSPACE)
+    assert (installation.account_name, installation.status) == ("bistro", "active")
 
 
 def test_any_delivery_of_a_project_under_another_path_relabels_it(workshop: Workshop) -> None:

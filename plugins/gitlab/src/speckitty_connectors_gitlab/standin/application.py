@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
 
 from speckitty_connectors import (
     SampleDelivery,
+    StandInAnswer,
     StandInRegistration,
     StandInRequest,
     StandInResponse,
@@ -82,8 +82,20 @@ class GitLabStandIn:
         self._hooks_made = 0
         self.paths: dict[int, str] = {}
         self.gone: set[int] = set()
+        self.application = StandInWeb(
+            (
+                ("GET", r"/oauth/authorize", self._authorize),
+                ("POST", r"/oauth/token", self._exchange),
+                ("POST", r"/oauth/revoke", self._revoke),
+                *((method, f"/api/v4{pattern}", self._to_user(answer)) for method, pattern, answer in self._api()),
+            ),
+            missing=NOT_FOUND,
+        )
+
+    def _api(self) -> Sequence[tuple[str, str, StandInAnswer]]:
+        """Return the routes of the API."""
         owner, hook = r"/(?P<kind>groups|projects)/(?P<id>\d+)/hooks", r"/(?P<hook>\d+)"
-        routes = (
+        return (
             ("GET", r"/user", self._user),
             ("GET", r"/groups", self._groups),
             ("GET", r"/groups/(?P<id>\d+)", self._group),
@@ -94,15 +106,6 @@ class GitLabStandIn:
             ("GET", owner + hook, self._read_hook),
             ("PUT", owner + hook, self._change_hook),
             ("DELETE", owner + hook, self._delete_hook),
-        )
-        self.application = StandInWeb(
-            (
-                ("GET", r"/oauth/authorize", self._authorize),
-                ("POST", r"/oauth/token", self._exchange),
-                ("POST", r"/oauth/revoke", self._revoke),
-                *((method, f"/api/v4{pattern}", self._to_user(answer)) for method, pattern, answer in routes),
-            ),
-            missing=NOT_FOUND,
         )
 
     def registration(self, base_url: str) -> StandInRegistration:
@@ -144,7 +147,7 @@ class GitLabStandIn:
         """Delete all webhooks, as a maintainer may do at any time."""
         self._hooks.clear()
 
-    def _to_user(self, answer: Any) -> Any:
+    def _to_user(self, answer: StandInAnswer) -> StandInAnswer:
         """Let only those in who have a live token."""
         return lambda request: answer(request) if self._authorization.is_user(request.bearer) else UNAUTHORIZED
 
