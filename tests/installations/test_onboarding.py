@@ -370,3 +370,22 @@ def test_a_provider_without_a_registered_app_cannot_be_begun(desk: Desk) -> None
     """The host learns which app is missing."""
     with pytest.raises(NotFoundError):
         desk.begin(host="elsewhere.example")
+
+
+def test_an_account_is_connected_again_and_no_other_instead(desk: Desk) -> None:
+    """The plugin is told which account is meant; whoever authorises another one is refused, and nothing changes."""
+    made = connected(desk.connect())
+    with pytest.raises(OnboardingRefusedError) as caught:
+        desk.connect({"account": EIGHT}, installation_id=made.id)
+    assert caught.value.refusal == Refusal.ACCOUNT_MISMATCH
+    assert [conversation.account for conversation in desk.plugin.seen[-2:]] == [made.account, made.account]
+    assert kept(desk) == [made.credential_id]
+    again = connected(desk.connect(installation_id=made.id))
+    assert (again.id, again.account_id, again.credential_id == made.credential_id) == (made.id, "7", False)
+
+
+def test_an_unknown_installation_cannot_be_connected_again(desk: Desk) -> None:
+    """Nobody is sent anywhere for an installation of another workspace."""
+    made = connected(desk.connect())
+    with pytest.raises(NotFoundError):
+        desk.begin(workspace="w2", installation_id=made.id)

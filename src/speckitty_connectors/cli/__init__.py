@@ -14,6 +14,7 @@ from ..errors import ConnectorsError
 from .auditing import audit
 from .database import db
 from .demonstration import demo
+from .hooks import hooks
 from .installing import installations
 from .judging import contract
 from .linking import links, members
@@ -52,6 +53,7 @@ COMMANDS = (
     db,
     demo,
     explain,
+    hooks,
     installations,
     keys,
     links,
