@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -233,6 +234,31 @@ def test_a_silently_deleted_channel_is_found_by_listing(office: Office) -> None:
     office.stand_in.channels[documents.TEAM_ID].insert(0, gone)
     office.connectors.inventory.sync(WORKSPACE, installation.id)
     assert office.layers() == BEFORE
+
+
+# --- rotated tokens --------------------------------------------------------------------------------------------
+
+
+def test_a_rotated_token_is_renewed_before_its_end(office: Office) -> None:
+    """Eleven hours later the listing goes on with a new token, and nobody has to connect anything again."""
+    installation = office.set_up()
+    office.clock.ahead = timedelta(hours=11)
+    for _ in range(2):
+        assert office.connectors.inventory.sync(WORKSPACE, installation.id).complete
+    assert office.stand_in.renewals == 1
+    assert office.layers() == BEFORE
+
+
+def test_a_refused_renewal_asks_for_a_new_connection(office: Office) -> None:
+    """Where Slack no longer takes the refresh token either, the installation says so, and connecting mends it."""
+    installation = office.set_up()
+    office.stand_in.uninstall()
+    office.clock.ahead = timedelta(hours=13)
+    with pytest.raises(SyncInterruptedError):
+        office.connectors.inventory.sync(WORKSPACE, installation.id)
+    assert office.layers()["installation"] in {"degraded", "needs_reauthorisation"}
+    office.connect(installation_id=installation.id)
+    assert office.layers() == {**BEFORE, "listed": False}
 
 
 # --- organizations ---------------------------------------------------------------------------------------------

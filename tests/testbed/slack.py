@@ -7,12 +7,12 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import requests
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from speckitty_connectors import (
     Application,
@@ -28,7 +28,6 @@ from speckitty_connectors import (
     Target,
     UserLink,
 )
-from speckitty_connectors.cli.loopback import Loopback
 from speckitty_connectors.http.unguarded import PlainAnswer, post
 from speckitty_connectors.identifiers import utc_now
 from speckitty_connectors.inbox.signing import sign
@@ -37,9 +36,21 @@ from speckitty_connectors.links.types import LinkDone
 from speckitty_connectors_slack.manifest import FORM, WEBHOOKS
 from speckitty_connectors_slack.standin import SlackStandIn, documents
 
+from .serving import Served
+
 WORKSPACE, MEMBER, SESSION = "w1", "mona", "the session of mona's browser"
 PROJECT = Target(kind="project", id="apollo")
 (SCHEME,) = WEBHOOKS.schemes.values()
+
+
+@define
+class ShiftedClock:
+    """The real clock, set forward by a test; Slack's own stays as it is."""
+
+    ahead: timedelta = timedelta()
+
+    def __call__(self) -> datetime:
+        return utc_now() + self.ahead
 
 
 @frozen(kw_only=True)
@@ -53,6 +64,7 @@ class Office:
     secret: Secret
     dispatched: list[Dispatch]
     organization: bool
+    clock: ShiftedClock
     numbers: Iterator[int] = field(factory=lambda: itertools.count(1))
 
     @property
@@ -189,7 +201,8 @@ def landing(url: str) -> dict[str, str]:
 def open_office(database_url: str, *, organization: bool = False, **settings: str) -> Iterator[Office]:
     """Open an office, of a workspace or of an organization, with nothing connected yet."""
     with ExitStack() as stack:
-        here, there = stack.enter_context(Loopback()), stack.enter_context(Loopback())
+        here, there = stack.enter_context(Served()), stack.enter_context(Served())
+        clock = ShiftedClock()
         connectors = stack.enter_context(
             Connectors(
                 Settings(
@@ -197,7 +210,8 @@ def open_office(database_url: str, *, organization: bool = False, **settings: st
                     keys={"test": KeyRing.new_key()},
                     public_url=here.url,
                     allowed_hosts=frozenset({there.address}),
-                )
+                ),
+                clock=clock,
             )
         )
         callback = f"{here.url}/callback/slack/{quote(there.address, safe='')}"
@@ -225,6 +239,7 @@ def open_office(database_url: str, *, organization: bool = False, **settings: st
             secret=secret,
             dispatched=dispatched,
             organization=organization,
+            clock=clock,
         )
 
 

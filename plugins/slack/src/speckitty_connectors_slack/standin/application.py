@@ -95,6 +95,11 @@ class SlackStandIn:
         """Take the app away without a word: no delivery tells of it."""
         self._authorization.revoke()
 
+    @property
+    def renewals(self) -> int:
+        """How often a token was renewed."""
+        return self._authorization.renewals
+
     def _authorize(self, request: StandInRequest) -> StandInResponse:
         return StandInResponse.redirect(*self._authorization.authorize(request.query))
 
