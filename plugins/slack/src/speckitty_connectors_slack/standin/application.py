@@ -57,10 +57,7 @@ class SlackStandIn:
         )
         self._throttled_page = throttled_page
         self._organization = organization
-        self.channels = {
-            team: [documents.channel(index, team) for index in range(documents.CHANNEL_COUNT)]
-            for team in (documents.TEAM_ID, documents.SECOND_TEAM_ID)
-        }
+        self.channels = documents.workspaces()
         self.application = StandInWeb(
             (
                 ("GET", r"/oauth/v2/authorize", self._authorize),
