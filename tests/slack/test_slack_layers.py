@@ -174,7 +174,7 @@ def test_a_revoked_token_is_mended_by_connecting_the_same_account_again(office: 
     """The installation keeps its id and its mappings, and is active again."""
     installation = office.set_up()
     office.tell("tokens_revoked", tokens={"bot": [documents.BOT_ID]})
-    assert office.connect(installation_id=installation.id).id == installation.id
+    assert office.reauthorise(installation).id == installation.id
     assert office.layers() == {**BEFORE, "listed": False}
 
 
@@ -257,7 +257,7 @@ def test_a_refused_renewal_degrades_until_the_account_is_connected_again(office:
     with pytest.raises(SyncInterruptedError):
         office.connectors.inventory.sync(WORKSPACE, installation.id)
     assert office.layers() == {**BEFORE, "installation": "degraded"}
-    office.connect(installation_id=installation.id)
+    office.reauthorise(installation)
     assert office.layers() == {**BEFORE, "listed": False}
 
 
@@ -318,7 +318,7 @@ def test_the_expected_account_is_connected_again_and_no_other(office: Office) ->
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(documents, "TEAM_ID", "T9")
         with pytest.raises(OnboardingRefusedError) as caught:
-            office.connect(installation_id=installation.id)
+            office.reauthorise(installation)
     assert caught.value.refusal == "account_mismatch"
     assert office.layers() == BEFORE
 

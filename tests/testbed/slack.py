@@ -31,7 +31,7 @@ from speckitty_connectors import (
 from speckitty_connectors.http.unguarded import PlainAnswer, post
 from speckitty_connectors.identifiers import utc_now
 from speckitty_connectors.inbox.signing import sign
-from speckitty_connectors.installations.steps import Done
+from speckitty_connectors.installations.steps import Done, SendBrowser
 from speckitty_connectors.links.types import LinkDone
 from speckitty_connectors_slack.manifest import FORM, WEBHOOKS
 from speckitty_connectors_slack.standin import SlackStandIn, documents
@@ -71,11 +71,23 @@ class Office:
     def host(self) -> str:
         return urlsplit(self.provider_url).netloc
 
-    def connect(self, **values: str) -> Installation:
+    def connect(self) -> Installation:
         """Connect as a person who agrees to everything."""
-        begun = self.connectors.onboarding.begin(
-            workspace=WORKSPACE, member=MEMBER, session=SESSION, provider="slack", host=self.host, **values
+        return self._agree(
+            self.connectors.onboarding.begin(
+                workspace=WORKSPACE, member=MEMBER, session=SESSION, provider="slack", host=self.host
+            )
         )
+
+    def reauthorise(self, installation: Installation) -> Installation:
+        """Authorise again what is connected."""
+        return self._agree(
+            self.connectors.onboarding.reauthorise(
+                workspace=WORKSPACE, member=MEMBER, session=SESSION, installation_id=installation.id
+            )
+        )
+
+    def _agree(self, begun: SendBrowser) -> Installation:
         done = self.connectors.onboarding.complete(
             provider="slack", host=self.host, session=SESSION, parameters=landing(begun.url)
         )
