@@ -64,7 +64,7 @@ class Conversation:
         grant: the grant, once core exchanged a code; else None.
         choice: ids picked from the previous `ChooseAccount`; else empty.
         pending: the request that core asks about, with nobody at a browser; else None.
-        account: the account that a person is linked under, or that is connected again; None where any may come.
+        account: the account that a person is linked under, or that is authorised again; None where any may come.
 
     >>> from speckitty_connectors.providers.accounts import App, BaseUrls
     >>> app = App(provider="acme", host="acme.example", client_id="c",
