@@ -33,6 +33,7 @@ from .providers.conversations import (
     InstallAnswer,
     LinkAnswer,
     Linked,
+    PendingApproval,
     Redirect,
     Refused,
 )
@@ -57,8 +58,16 @@ from .providers.manifest import (
     Support,
     WebhookRules,
 )
-from .providers.oauth import AppTokenRules, ClientAuthentication, OAuthRules, RefreshRules, TokenEncoding
-from .providers.remotes import GitRemote, parse_remote
+from .providers.oauth import (
+    AppTokenRules,
+    ClientAuthentication,
+    EnteredTokenRules,
+    InstallationListing,
+    OAuthRules,
+    RefreshRules,
+    TokenEncoding,
+)
+from .providers.remotes import GitRemote, parse_remote, parse_slug
 from .providers.resources import Resource, ResourcePage, ResourceReference
 from .providers.signatures import (
     BearerJwt,
@@ -75,13 +84,21 @@ from .providers.suggestions import Confidence, Evidence, Signal, Suggestion, Sug
 if TYPE_CHECKING:
     from .configuration import AppSettings, PluginSettings, Settings
     from .connectors import Connectors
+    from .credentials.key_services import KeyService, ServiceKeys
     from .credentials.keyring import KeyRing
+    from .credentials.renewing import ReconnectRequiredError
     from .credentials.secret import Secret
     from .dispatch.types import Dispatch
     from .installations.types import Installation
     from .links.types import UserLink
-    from .mappings.types import ResourceMapping, Selector
+    from .mappings.files import FileForm, MappingFile
+    from .mappings.signals import SignalReport
+    from .mappings.suggestions_types import ResourceSuggestion, SuggestionState
+    from .mappings.types import Direction, ResourceMapping, Selector
     from .providers.registry import Registry
+    from .routing.ignoring import IgnoreConditions
+    from .routing.review import ReviewItem, ReviewState
+    from .routing.simulation import Proposal, ProposedMapping
     from .web.application import Application
     from .web.visitors import Visitor
 
@@ -91,15 +108,29 @@ _FOR_HOSTS = {
     "AppSettings": ".configuration",
     "Application": ".web.application",
     "Connectors": ".connectors",
+    "Direction": ".mappings.types",
     "Dispatch": ".dispatch.types",
+    "FileForm": ".mappings.files",
+    "IgnoreConditions": ".routing.ignoring",
     "Installation": ".installations.types",
     "KeyRing": ".credentials.keyring",
+    "MappingFile": ".mappings.files",
     "PluginSettings": ".configuration",
+    "Proposal": ".routing.simulation",
+    "ProposedMapping": ".routing.simulation",
+    "KeyService": ".credentials.key_services",
+    "ReconnectRequiredError": ".credentials.renewing",
     "Registry": ".providers.registry",
     "ResourceMapping": ".mappings.types",
+    "ResourceSuggestion": ".mappings.suggestions_types",
+    "ReviewItem": ".routing.review",
+    "ReviewState": ".routing.review",
     "Secret": ".credentials.secret",
     "Selector": ".mappings.types",
+    "ServiceKeys": ".credentials.key_services",
     "Settings": ".configuration",
+    "SignalReport": ".mappings.signals",
+    "SuggestionState": ".mappings.suggestions_types",
     "UserLink": ".links.types",
     "Visitor": ".web.visitors",
 }
@@ -145,32 +176,43 @@ __all__ = [
     "ConnectorsError",
     "Conversation",
     "Delivery",
+    "Direction",
     "Dispatch",
     "EgressRefusedError",
+    "EnteredTokenRules",
     "Event",
     "Evidence",
     "ExternalIdentity",
+    "FileForm",
     "GitFacts",
     "GitRemote",
     "Grant",
     "Handshake",
     "HexHmac",
     "Hosts",
+    "IgnoreConditions",
     "Ignored",
     "InstallAnswer",
     "Installation",
+    "InstallationListing",
     "KeyRing",
+    "KeyService",
     "Lifecycle",
     "LinkAnswer",
     "Linked",
     "Listing",
     "Manifest",
+    "MappingFile",
     "NotFoundError",
     "OAuthRules",
     "Outcome",
+    "PendingApproval",
     "PlainToken",
     "PluginSettings",
+    "Proposal",
+    "ProposedMapping",
     "RateLimitDialect",
+    "ReconnectRequiredError",
     "Redirect",
     "RefreshRules",
     "Refused",
@@ -181,11 +223,16 @@ __all__ = [
     "ResourceMapping",
     "ResourcePage",
     "ResourceReference",
+    "ResourceSuggestion",
+    "ReviewItem",
+    "ReviewState",
     "SampleDelivery",
     "Secret",
     "Selector",
+    "ServiceKeys",
     "Settings",
     "Signal",
+    "SignalReport",
     "SignatureScheme",
     "StandIn",
     "StandInFactory",
@@ -193,6 +240,7 @@ __all__ = [
     "StandardWebhooks",
     "Suggestion",
     "SuggestionRequest",
+    "SuggestionState",
     "Support",
     "Target",
     "TimestampedHmac",
@@ -202,4 +250,5 @@ __all__ = [
     "WebhookRules",
     "hookimpl",
     "parse_remote",
+    "parse_slug",
 ]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import cattrs
 from attrs import field, frozen
-from attrs.validators import instance_of, min_len
+from attrs.validators import ge, instance_of, min_len
 from cattrs.v import format_exception
 
 from .credentials.secret import Secret
 from .errors import ConfigurationError
+from .mappings.signals import RETENTION_DAYS
 from .mappings.types import TARGET_KINDS
 
 ENVIRONMENT_PREFIX = "SPECKITTY_CONNECTORS_"
@@ -77,13 +79,17 @@ class Settings:
 
     Attributes:
         database_url: a SQLAlchemy URL, SQLite or PostgreSQL.
-        keys: key id → base64 of the 32 bytes that seal credentials; several while one replaces the other.
+        keys: key id → base64 of the 32 bytes that seal credentials; several while one replaces the other. May
+            be empty with a key service.
+        key_service: ``module:function`` that returns the keys of a key service, instead of `keys`; or empty.
         active_key: the key that seals what is written from now on; empty where there is only one.
         public_url: where the web application is reached from outside, without a trailing slash.
         plugins: which plugins may be loaded.
         allowed_hosts: ``host:port`` that outbound calls may reach although they aren't public or not https.
         routed_kinds: provider key → the event kinds that the host wants; all where a provider isn't named.
         target_kinds: the kinds of targets that mappings may have.
+        signal_retention_days: how long an observation of a project is kept after it was last made.
+        exclusive_accounts: whether an account may be connected to one workspace only.
         apps: the apps to register at the start.
         handler: ``module:function`` that the command line's worker hands dispatches to; or empty.
 
@@ -92,13 +98,16 @@ class Settings:
     """
 
     database_url: str = field(validator=min_len(1))
-    keys: Mapping[str, Secret] = field(validator=min_len(1))
+    keys: Mapping[str, Secret] = field(factory=dict)
+    key_service: str = ""
     active_key: str = ""
     public_url: str = field(default="http://127.0.0.1:8000", converter=_without_trailing_slash)
     plugins: PluginSettings = PluginSettings()
     allowed_hosts: frozenset[str] = frozenset()
     routed_kinds: Mapping[str, frozenset[str]] = field(factory=dict)
     target_kinds: tuple[str, ...] = TARGET_KINDS
+    signal_retention_days: int = field(default=RETENTION_DAYS, validator=ge(1))
+    exclusive_accounts: bool = False
     apps: tuple[AppSettings, ...] = ()
     handler: str = ""
 
@@ -131,6 +140,23 @@ class Settings:
             ConfigurationError: a setting is missing or can't be read.
         """
         return _structure({}, Path(), os.environ if environment is None else environment, "the environment")
+
+
+def load_object(reference: str, *, setting: str) -> Any:
+    """Return what a setting names as ``module:name``.
+
+    Raises:
+        ConfigurationError: there is no such module, or nothing of that name in it.
+    """
+    module, _, name = reference.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{reference!r} can't be imported: {error}",
+            subject=f"setting {setting}",
+            remedy="write it as 'module:function', and see that the module is on Python's path",
+        ) from None
 
 
 def _structure(document: dict[str, Any], folder: Path, environment: Mapping[str, str], subject: str) -> Settings:

@@ -10,9 +10,12 @@ from urllib.parse import quote
 
 from attrs import asdict
 
-from .configuration import AppSettings, Settings
+from .configuration import AppSettings, Settings, load_object
 from .credentials.apps import Apps, RegisteredApp
+from .credentials.key_checks import verify_keys
 from .credentials.keyring import KeyRing
+from .credentials.rotation import KeyRotation
+from .credentials.sealing import Keys
 from .credentials.sessions import Sessions
 from .credentials.vault import Vault
 from .dispatch.handlers import EVERY_OTHER, Handlers
@@ -23,18 +26,31 @@ from .identifiers import Clock, utc_now
 from .inbox.accept import Inbox
 from .inbox.repository import find_by_delivery_id
 from .installations import repository as installation_rows
+from .installations.entered_tokens import EnteredTokens
 from .installations.inventory import Inventory
 from .installations.onboarding import Onboarding
+from .installations.pending import PendingApprovals
+from .installations.standing import as_it_stands
 from .installations.types import Installation
+from .installations.upkeep import Upkeep
+from .links.grants import follow as follow_grant
+from .links.members import Members
 from .links.service import Links
+from .mappings.importing import MappingFiles
 from .mappings.lifecycle import follow
 from .mappings.service import Mappings
+from .mappings.signals import Signals
+from .mappings.suggestions import Suggestions
 from .overrides.service import Overrides
+from .providers.deliveries import Event
 from .providers.registry import Registry
 from .routing.explanation import Explanation, explain
-from .routing.review import ReviewItem, list_items
+from .routing.queue import ReviewQueue
+from .routing.review import ReviewItem
 from .routing.router import Router
+from .routing.simulation import Proposal, Simulation, simulate
 from .store import migrations
+from .store.audit import Audit
 from .store.engine import Store
 from .store.metadata import OPERATOR
 
@@ -63,45 +79,72 @@ class Connectors:
         registry: the provider plugins; `Registry.wrap` puts a wrapper around their hooks.
         store: the database.
         apps: the apps registered with provider hosts.
+        keys: rotates what seals credentials.
         inbox: takes deliveries.
         onboarding: connects accounts (layer 1).
+        entered_tokens: lets installations speak with tokens that an admin made.
         inventory: lists their resources.
+        upkeep: compares with the provider's side what no webhook told of.
         links: links members (layer 2).
+        members: looks after members who leave.
         mappings: maps resources to targets (layer 3).
+        signals: keeps what the host observed of its projects.
+        suggestions: says which resource probably belongs to which project.
+        mapping_files: exports mappings, and brings them in line with a file.
         overrides: keeps projects' exceptions (layer 4).
+        review: what waits for a person, and what people do about it.
+        audit: who changed what, and why.
 
     Args:
         settings: what the host configured.
         registry: the plugins; found by the settings where not given.
         clock: where the present moment comes from.
+        keys: what seals credentials, such as a key service; the keys of the settings where not given.
 
     Raises:
         ConfigurationError: a setting is wrong, or contradicts another.
     """
 
-    def __init__(self, settings: Settings, *, registry: Registry | None = None, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        registry: Registry | None = None,
+        clock: Clock = utc_now,
+        keys: Keys | None = None,
+    ) -> None:
         self.settings = settings
-        self._keyring = KeyRing.from_configuration(settings.keys, active=settings.active_key)
+        self._keys = keys or _configured_keys(settings)
         self.registry = registry or Registry(allow=settings.plugins.allow, block=settings.plugins.block)
         self.store = Store(settings.database_url, clock=clock)
         self._transport = Transport(allowed_hosts=settings.allowed_hosts, clock=clock)
-        vault = Vault(self._keyring, clock)
+        vault = Vault(self._keys, clock)
+        self.keys = KeyRotation(self.store, self._keys, vault)
         self.apps = Apps(self.store, vault, self.registry, allowed_hosts=settings.allowed_hosts)
-        sessions = Sessions(self.store, vault, self._transport, self.registry)
+        sessions = Sessions(self.store, vault, self._transport, self.registry, follow=follow_grant)
         self.inbox = Inbox(self.store, self.registry, vault, settings.routed_kinds)
         parts = (self.store, self.registry, self.apps, vault, sessions, self._transport, self.callback_url)
-        self.onboarding = Onboarding(*parts, follow=follow)
+        pending = PendingApprovals(self.store, self.registry, self.apps, sessions, follow=follow)
+        self.onboarding = Onboarding(*parts, pending, follow=follow, exclusive_accounts=settings.exclusive_accounts)
         self.links = Links(*parts)
+        self.members = Members(self.store, vault, self.links.ending)
+        self.entered_tokens = EnteredTokens(self.store, self.registry, self.apps, vault, sessions)
         self.inventory = Inventory(self.store, self.registry, self.apps, sessions, follow=follow)
-        self.mappings = Mappings(self.store, target_kinds=settings.target_kinds)
+        self.upkeep = Upkeep(self.store, self.registry, self.apps, sessions, self.inventory, pending, follow=follow)
+        self.mappings = Mappings(self.store, self.registry, target_kinds=settings.target_kinds)
+        self.signals = Signals(self.store, retention_days=settings.signal_retention_days)
+        self.suggestions = Suggestions(self.store, self.registry, self.mappings)
+        self.mapping_files = MappingFiles(self.store, self.mappings)
+        self.audit = Audit(self.store)
         self.overrides = Overrides(self.store)
+        self.review = ReviewQueue(self.store, self.registry, self.mappings)
         self._router = Router(self.store, self.registry)
         self._handlers = Handlers()
 
     def upgrade(self) -> None:
         """Bring the tables up to this version; safe to repeat, and beside running processes."""
         migrations.upgrade(self.store)
-        self._keyring.verify(self.store)
+        verify_keys(self._keys, self.store)
 
     def start(self) -> None:
         """Refuse an outdated database or a wrong key, and register the apps of the settings.
@@ -110,7 +153,7 @@ class Connectors:
             ConfigurationError: tables, keys or apps aren't as they must be.
         """
         migrations.check(self.store)
-        self._keyring.verify(self.store)
+        verify_keys(self._keys, self.store)
         for app in self.settings.apps:
             self.register_app(app)
 
@@ -182,6 +225,18 @@ class Connectors:
         """Return the URL to enter as callback and set-up URL of an app: another one for each provider and host."""
         return f"{self.settings.public_url}/callback/{provider}/{quote(host, safe='')}"
 
+    def connect_url(self, provider: str) -> str:
+        """Return the page on which a signed-in member begins to connect an account."""
+        return f"{self.settings.public_url}/connect/{provider}"
+
+    def reauthorise_url(self, installation: Installation) -> str:
+        """Return the page on which a signed-in member authorises an account again."""
+        return f"{self.settings.public_url}/reauthorise/{installation.id}"
+
+    def link_url(self, installation: Installation) -> str:
+        """Return the page on which a signed-in member links themselves."""
+        return f"{self.settings.public_url}/link/{installation.id}"
+
     def only_endpoint(self, provider: str) -> str:
         """Return the end point of the operator's only app of a provider; empty where there are none or several."""
         apps = [app for app in self.apps.list() if app.app.provider == provider]
@@ -191,14 +246,24 @@ class Connectors:
             return self.apps.endpoint_of(connection, apps[0])
 
     def installations(self, workspace: str) -> list[Installation]:
-        """Return a workspace's installations, oldest first."""
+        """Return a workspace's installations, oldest first, each as it stands by what is needed today."""
         with self.store.reading() as connection:
-            return installation_rows.list_all(connection, workspace=workspace)
+            found = installation_rows.list_all(connection, workspace=workspace)
+        return [as_it_stands(installation, self.registry) for installation in found]
 
-    def review_items(self, workspace: str = OPERATOR) -> list[ReviewItem]:
-        """Return what waits for a person; without a workspace, what could not be placed in any."""
+    def installation(self, workspace: str, installation_id: str) -> Installation:
+        """Return one of a workspace's installations, as it stands by what is needed today.
+
+        Raises:
+            NotFoundError: the workspace has no such installation.
+        """
         with self.store.reading() as connection:
-            return list_items(connection, workspace=workspace)
+            found = installation_rows.get(connection, workspace=workspace, installation_id=installation_id)
+        return as_it_stands(found, self.registry)
+
+    def review_items(self, workspace: str = OPERATOR) -> tuple[ReviewItem, ...]:
+        """Return what waits for a person; without a workspace, what could not be placed in any."""
+        return self.review.list(workspace=workspace)
 
     def explain(self, *, workspace: str, event_id: str) -> Explanation:
         """Return what became of a delivery, and why.
@@ -214,6 +279,37 @@ class Connectors:
             known = find_by_delivery_id(connection, event_id) or event_id
             return explain(connection, workspace=workspace, event_id=known)
 
+    def simulate(
+        self,
+        *,
+        workspace: str,
+        event_id: str = "",
+        event: Event | None = None,
+        installation_id: str = "",
+        proposal: Proposal | None = None,
+    ) -> tuple[Simulation, ...]:
+        """Return what becomes of an event now, and what would if the mappings were others; change nothing.
+
+        Args:
+            workspace: who asks.
+            event_id: id of a decided delivery, ours or the provider's; or empty where an event is given.
+            event: what happens; or None where a delivery is named.
+            installation_id: the installation that a given event comes through.
+            proposal: how the mappings could be changed.
+
+        Raises:
+            NotFoundError: this workspace has no decision on such an event, or no such installation.
+        """
+        return simulate(
+            self.store,
+            self.registry,
+            workspace=workspace,
+            event_id=event_id,
+            event=event,
+            installation_id=installation_id,
+            proposal=proposal,
+        )
+
     def close(self) -> None:
         """Close every connection, to the database and outside."""
         self._transport.close()
@@ -226,3 +322,10 @@ class Connectors:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _configured_keys(settings: Settings) -> Keys:
+    if not settings.key_service:
+        return KeyRing.from_configuration(settings.keys, active=settings.active_key)
+    keys: Keys = load_object(settings.key_service, setting="key_service")()
+    return keys

@@ -23,6 +23,7 @@ from ..installations.types import Installation
 from ..providers.resources import ResourceReference
 from ..providers.standin import SampleDelivery, StandIn, stand_ins
 from ..providers.suggestions import Target
+from ..routing.review import ReviewItem
 from ..store.metadata import OPERATOR
 from ..web.application import Application
 from ..web.visitors import Environ, Visitor
@@ -31,7 +32,7 @@ from .sending import signed_headers, tampered
 
 VISITOR = Visitor(workspace="demo-workspace", member="mona", session="the-session-of-monas-browser")
 COOKIE = {"session": VISITOR.session}
-PROJECT = Target(kind="project", id="apollo")
+PROJECT, SECOND_PROJECT = Target(kind="project", id="apollo"), Target(kind="project", id="gemini")
 
 
 @frozen(kw_only=True)
@@ -69,7 +70,7 @@ def demo(*, provider: str | None, database_url: str | None) -> None:
         installation = _connect(scene)
         _list_and_map(scene, installation)
         _receive(scene)
-        _show_review(scene)
+        _review(scene)
 
 
 @contextmanager
@@ -196,10 +197,28 @@ def _became(scene: Scene, sample: SampleDelivery, status: int) -> list[str]:
         return scene.connectors.explain(workspace=OPERATOR, event_id=sample.delivery_id).lines()
 
 
-def _show_review(scene: Scene) -> None:
+def _review(scene: Scene) -> None:
+    """Show what waits; then map the first item of a resource, which replays its events."""
     _heading("What waits for a person")
-    for item in scene.connectors.review_items(VISITOR.workspace):
+    items = scene.connectors.review_items(VISITOR.workspace)
+    for item in items:
         click.echo(f"  {item.count} x {item.subject.kind} {item.subject.key}: {item.reason}")
+    mappable = [item for item in items if item.installation_id and item.held and item.subject.id]
+    if mappable:
+        _heading("A person maps the first, and what waited is handed over")
+        _map(scene, mappable[0])
+
+
+def _map(scene: Scene, item: ReviewItem) -> None:
+    review, actor = scene.connectors.review, f"member:{VISITOR.member}"
+    (latest,) = review.events(workspace=VISITOR.workspace, item_id=item.id, limit=1)
+    review.map(workspace=VISITOR.workspace, item_id=item.id, target=SECOND_PROJECT, actor=actor)
+    click.echo(f"  {item.subject.kind} {item.subject.key} → {SECOND_PROJECT}")
+    while scene.connectors.worker().run_once():
+        pass
+    explained = scene.connectors.explain(workspace=VISITOR.workspace, event_id=latest.event_id)
+    for line in explained.lines():
+        click.echo(f"       {line}")
 
 
 def _heading(text: str) -> None:

@@ -74,7 +74,10 @@ MANIFEST = Manifest(
         self_managed=BaseUrls(web="{base}", api="{base}/api"),
     ),
     capabilities={capability: Support.full() for capability in Capability},
-    resource_kinds=(ResourceKind(name="board", title="Board", git=True), ResourceKind(name="space", title="Space")),
+    resource_kinds=(
+        ResourceKind(name="board", title="Board", git=True, parent="space", aliases=("fake_board",)),
+        ResourceKind(name="space", title="Space", parent="space"),
+    ),
     webhooks=WebhookRules(
         schemes={"secret": HexHmac(header="X-Fake-Signature", prefix="sha256=")},
         kind_header="X-Fake-Event",
@@ -111,10 +114,12 @@ class _Document(msgspec.Struct):
     space: _Place | None = None
     actor: ExternalIdentity | None = None
     identity: ExternalIdentity | None = None
+    requester: ExternalIdentity | None = None
     git: GitFacts | None = None
     subject: str = ""
     former: tuple[str, ...] = ()
     scopes: tuple[str, ...] | None = None
+    private: bool | None = None
     relist: bool = False
     at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
@@ -236,8 +241,10 @@ def _lifecycle(document: _Document, change: Change, at: datetime | None) -> Life
         resources=document.resources(),
         former=document.former,
         identity=document.identity,
+        requester=document.requester,
         actor=document.actor,
         scopes=document.scopes,
+        private=document.private,
         relist=document.relist,
         occurred_at=at,
     )

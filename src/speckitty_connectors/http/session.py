@@ -119,7 +119,8 @@ class TransportSession:
         headers: of every request.
         subject: what error messages call the other side.
         patience_seconds: longest that a call may be kept waiting; the transport's where not given.
-        on_unauthorized: called when the credential was refused (401), so that a cached one is dropped.
+        on_unauthorized: called when the credential was refused (401), so that a cached one is dropped; says
+            whether there is another one now, with which the request is sent again.
 
     >>> session = TransportSession(
     ...     Transport(), root="https://api.example", authorization=lambda: "Bearer …",
@@ -139,7 +140,7 @@ class TransportSession:
         headers: Mapping[str, str],
         subject: str,
         patience_seconds: float | None = None,
-        on_unauthorized: Callable[[], None] | None = None,
+        on_unauthorized: Callable[[], bool] | None = None,
     ) -> None:
         self._transport = transport
         self._root = root
@@ -201,6 +202,7 @@ class TransportSession:
     def _call(self, request: requests.Request) -> ProviderAnswer:
         """Send until there is a good answer or the patience ends."""
         patience = Patience(self._patience_seconds, repeatable=request.method == "GET")
+        is_new_credential = False
         while True:
             failure: ApiError | None
             try:
@@ -211,11 +213,19 @@ class TransportSession:
                 failure = self._failure(request, answer, patience.throttled)
                 if failure is None:
                     return answer
+                if not is_new_credential and self._has_another_credential(failure):
+                    is_new_credential = True
+                    continue
             wait = patience.wait_for(failure)
             if wait is None:
                 raise failure
             logger.info("%s: %s; next try in %.1f s", self._subject, failure.what, wait)
             self._transport.sleep(wait)
+
+    def _has_another_credential(self, failure: ApiError) -> bool:
+        """Say whether a request that was refused may be sent again; nothing was done by it, whatever it is."""
+        is_refused = isinstance(failure, ApiUnauthorizedError)
+        return is_refused and self._on_unauthorized is not None and self._on_unauthorized()
 
     def _follow(self, request: requests.Request) -> ProviderAnswer:
         answer = self._send(request)
@@ -252,6 +262,4 @@ class TransportSession:
                 status=answer.status,
                 retry_after_seconds=wait,
             )
-        if isinstance(failure, ApiUnauthorizedError) and self._on_unauthorized is not None:
-            self._on_unauthorized()
         return failure

@@ -6,19 +6,24 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
-from attrs import define, evolve, frozen
+from attrs import define, evolve
 from sqlalchemy import Connection
 
 from ..credentials.apps import Apps
 from ..credentials.sessions import Sessions
-from ..errors import ConflictError, ConnectorsError
+from ..errors import ConflictError
 from ..providers.api import ApiError, ApiUnauthorizedError, Listing
 from ..providers.registry import Registry
 from ..providers.resources import ResourcePage
 from ..store.audit import record
 from ..store.engine import Store
 from . import repository
-from .types import Follow, Installation, InstallationStatus, KnownResource, follow_nothing
+from .noting import note_opening
+from .resources import former_keys
+from .syncing import Report, SyncInterruptedError, SyncProgress, SyncResult, report_nothing
+from .types import Follow, Installation, InstallationStatus, KnownResource, StatusReason, follow_nothing
+
+__all__ = ["LISTABLE", "MOST_PAGES", "Inventory", "SyncInterruptedError", "SyncProgress", "SyncResult"]
 
 MOST_PAGES: Final = 10_000
 """Pages of one sync: a million resources at a hundred a page, and the end of a listing that has none."""
@@ -29,47 +34,6 @@ LISTABLE: Final = frozenset(
 """The statuses in which a provider answers."""
 
 
-@frozen(kw_only=True)
-class SyncResult:
-    """What a sync saw.
-
-    Attributes:
-        listed: how many resources were on the pages.
-        pages: how many pages there were.
-        missing: how many that were known before are not there any more.
-        complete: whether the listing began at the beginning and reached the end; only then is anything missing.
-        cursor: where to resume a listing that stopped early; empty where it reached the end.
-
-    >>> SyncResult(listed=3, pages=1, missing=0, complete=True).cursor
-    ''
-    """
-
-    listed: int
-    pages: int
-    missing: int
-    complete: bool
-    cursor: str = ""
-
-
-class SyncInterruptedError(ConnectorsError):
-    """A page could not be had. What was listed before it is kept, and nothing is taken for missing.
-
-    Its cause is the `ApiError`, which says whether and when to try again.
-
-    Attributes:
-        cursor: hand it to `Inventory.sync` to resume after the last page that was kept.
-        listed: how many resources were on the pages before.
-    """
-
-    code = "sync_interrupted"
-    retryable = True
-
-    def __init__(self, what: str, *, subject: str, remedy: str, cursor: str, listed: int) -> None:
-        super().__init__(what, subject=subject, remedy=remedy)
-        self.cursor = cursor
-        self.listed = listed
-
-
 @define(kw_only=True)
 class _Progress:
     """How far one listing has come."""
@@ -78,8 +42,15 @@ class _Progress:
     began: datetime
     from_beginning: bool
     cursor: str
+    report: Report
     pages: int = 0
     listed: int = 0
+
+    def keep(self, page: ResourcePage) -> None:
+        self.cursor = page.cursor
+        self.pages += 1
+        self.listed += len(page.resources)
+        self.report(SyncProgress(installation=self.installation, pages=self.pages, listed=self.listed))
 
     @property
     def is_complete(self) -> bool:
@@ -112,26 +83,43 @@ class Inventory:
         self._sessions = sessions
         self._follow = follow
 
-    def sync(self, workspace: str, installation_id: str, *, cursor: str = "") -> SyncResult:
-        """List the installation's resources; each page is kept by a transaction of its own.
+    def sync(
+        self,
+        workspace: str,
+        installation_id: str,
+        *,
+        resume: bool = False,
+        report: Report = report_nothing,
+        actor: str = "system",
+    ) -> SyncResult:
+        """List the installation's resources; each page is kept by a transaction of its own, with its cursor.
 
         A listing that is resumed, or that stops before its end, never takes anything for missing.
 
         Args:
             workspace: the workspace.
             installation_id: the installation.
-            cursor: where to resume; empty for the beginning.
+            resume: whether to go on after the last page that was kept, also by a process that is gone; from the
+                beginning where the last listing reached its end.
+            report: is told after each page.
+            actor: who asks, for the audit.
 
         Raises:
             NotFoundError: the workspace has no such installation.
             ConflictError: its status doesn't let the provider answer.
-            SyncInterruptedError: a page could not be had; it carries the cursor to resume.
+            SyncInterruptedError: a page could not be had; what came before it is kept.
         """
-        with self._store.reading() as connection:
+        with self._store.transaction() as connection:
             installation = repository.get(connection, workspace=workspace, installation_id=installation_id)
-        _check_listable(installation)
+            _check_listable(installation)
+            note_opening(connection, installation, actor=actor, purpose="sync", now=self._store.now())
+        cursor = installation.inventory_cursor if resume else ""
         progress = _Progress(
-            installation=installation, began=self._store.now(), from_beginning=not cursor, cursor=cursor
+            installation=installation,
+            began=self._store.now(),
+            from_beginning=not cursor,
+            cursor=cursor,
+            report=report,
         )
         try:
             self._walk(progress)
@@ -140,7 +128,7 @@ class Inventory:
             raise SyncInterruptedError(
                 f"the listing was interrupted: {error.what}",
                 subject=installation.subject,
-                remedy=error.remedy or "sync again, from this error's cursor or from the beginning",
+                remedy=error.remedy or "sync again, and resume or begin anew",
                 cursor=progress.cursor,
                 listed=progress.listed,
             ) from error
@@ -155,6 +143,16 @@ class Inventory:
         with self._store.reading() as connection:
             repository.get(connection, workspace=workspace, installation_id=installation_id)
             return repository.list_resources(connection, workspace=workspace, installation_id=installation_id)
+
+    def former_keys(self, workspace: str, resource_id: str) -> list[str]:
+        """Return every key that a resource has had, the newest first.
+
+        Raises:
+            NotFoundError: the workspace has no such resource.
+        """
+        with self._store.reading() as connection:
+            repository.get_resource(connection, workspace=workspace, resource_id=resource_id)
+            return former_keys(connection, workspace=workspace, resource_id=resource_id)
 
     def _walk(self, progress: _Progress) -> None:
         installation = progress.installation
@@ -181,9 +179,13 @@ class Inventory:
                 listed=page.resources,
                 at=self._store.now(),
             )
-        progress.cursor = page.cursor
-        progress.pages += 1
-        progress.listed += len(page.resources)
+            repository.keep_cursor(
+                connection,
+                workspace=progress.installation.workspace,
+                installation_id=progress.installation.id,
+                cursor=page.cursor,
+            )
+        progress.keep(page)
 
     def _end(self, progress: _Progress) -> SyncResult:
         """Take what a complete listing didn't show for missing."""
@@ -222,7 +224,7 @@ class Inventory:
                     workspace=installation.workspace,
                     installation_id=installation.id,
                     status=InstallationStatus.NEEDS_REAUTHORISATION,
-                    reason="the provider refused its credential; connect the account again",
+                    reason=StatusReason.CREDENTIAL_REFUSED,
                     at=now,
                 )
                 _record(connection, installation, "refused", now, {"status": "needs_reauthorisation"})
@@ -234,7 +236,7 @@ def _check_listable(installation: Installation) -> None:
         raise ConflictError(
             f"the installation is {installation.status}, so the provider shows nothing of it",
             subject=installation.subject,
-            remedy=installation.status_reason or "connect the account again",
+            remedy=installation.next_step.text,
         )
 
 

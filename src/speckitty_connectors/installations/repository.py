@@ -8,15 +8,18 @@ from attrs import asdict, evolve
 from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
 
 from ..errors import NotFoundError
+from .rekeying import rekey_resource, successors
 from .resources import (
     change_resource,
+    find_by_key,
     find_resource,
+    find_resources,
     get_resource,
+    is_same,
     list_resources,
     mark_unseen,
     no_resource,
     orphan_resources,
-    rekey_resource,
     rename_resource,
     resolve_key,
     revive_resources,
@@ -30,12 +33,18 @@ __all__ = [
     "add",
     "change_resource",
     "find_account",
+    "find_by_key",
     "find_live",
     "find_pending",
     "find_resource",
+    "find_resources",
+    "find_sharing",
     "find_waiting",
+    "from_row",
     "get",
     "get_resource",
+    "is_same",
+    "keep_cursor",
     "list_all",
     "list_resources",
     "mark_unseen",
@@ -50,6 +59,7 @@ __all__ = [
     "save",
     "set_resource_status",
     "set_status",
+    "successors",
     "upsert_resources",
 ]
 
@@ -101,7 +111,7 @@ def get(connection: Connection, *, workspace: str, installation_id: str, lock: b
             subject=f"installation {installation_id}",
             remedy="list the workspace's installations and use one of their ids",
         )
-    return _installation(row)
+    return from_row(row)
 
 
 def list_all(connection: Connection, *, workspace: str, provider: str | None = None) -> list[Installation]:
@@ -109,7 +119,7 @@ def list_all(connection: Connection, *, workspace: str, provider: str | None = N
     query = select(installations).where(installations.c.workspace_id == workspace).order_by(installations.c.id)
     if provider is not None:
         query = query.where(installations.c.provider == provider)
-    return [_installation(row) for row in connection.execute(query)]
+    return [from_row(row) for row in connection.execute(query)]
 
 
 def find_account(
@@ -125,7 +135,7 @@ def find_account(
             installations.c.account_id != "",
         )
     ).one_or_none()
-    return None if row is None else _installation(row)
+    return None if row is None else from_row(row)
 
 
 def find_live(
@@ -155,7 +165,22 @@ def find_live(
         .where(installations.c.status.in_(LIVE))
         .order_by(installations.c.id)
     )
-    return [_installation(row) for row in rows]
+    return [from_row(row) for row in rows]
+
+
+def find_sharing(connection: Connection, *, workspace: str, credential_id: str) -> list[Installation]:
+    """Return the workspace's installations that speak with a credential, oldest first; locked."""
+    rows = connection.execute(
+        select(installations)
+        .where(
+            installations.c.workspace_id == workspace,
+            installations.c.credential_id == credential_id,
+            installations.c.credential_id != "",
+        )
+        .order_by(installations.c.id)
+        .with_for_update()
+    )
+    return [from_row(row) for row in rows]
 
 
 def find_waiting(
@@ -178,7 +203,7 @@ def find_waiting(
         .order_by(installations.c.id)
         .limit(1)
     ).one_or_none()
-    return None if row is None else _installation(row)
+    return None if row is None else from_row(row)
 
 
 def find_pending(
@@ -202,7 +227,16 @@ def find_pending(
         .order_by(installations.c.id)
         .with_for_update()
     )
-    return [_installation(row) for row in rows]
+    return [from_row(row) for row in rows]
+
+
+def keep_cursor(connection: Connection, *, workspace: str, installation_id: str, cursor: str) -> None:
+    """Note after which page the listing of an installation goes on; empty once it reached its end."""
+    connection.execute(
+        update(installations)
+        .where(installations.c.workspace_id == workspace, installations.c.id == installation_id)
+        .values(inventory_cursor=cursor)
+    )
 
 
 def set_status(
@@ -238,12 +272,14 @@ def set_status(
 def _values(installation: Installation) -> dict[str, object]:
     values = asdict(installation, recurse=False)
     values["workspace_id"] = values.pop("workspace")
+    del values["missing_scopes"]
     values["scopes"] = list(installation.scopes)
     values["defaults"] = dict(installation.defaults)
     return values
 
 
-def _installation(row: Row[tuple[object, ...]]) -> Installation:
+def from_row(row: Row[tuple[object, ...]]) -> Installation:
+    """Return the installation of a row of the table."""
     values: dict[str, object] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
     values["workspace"] = values.pop("workspace_id")
     values["status"] = InstallationStatus(str(values["status"]))

@@ -38,6 +38,7 @@ class Turn:
         state: the state that the plugin saw; stored only if its answer uses it.
         answer: what the plugin answered.
         tokens: the tokens of the grant, where there is one.
+        choice: the ids of the accounts that were picked, where some were.
     """
 
     attempt: Attempt
@@ -45,3 +46,4 @@ class Turn:
     state: str
     answer: InstallAnswer | LinkAnswer
     tokens: TokenAnswer | None
+    choice: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ def revoke(
 ) -> list[UserLink]:
     """Revoke the links of the person that a `LINK_REVOKED` names; return those that changed.
 
-    Such a delivery may name no installation at all (github.md 1.5), so the immutable id of the person finds
+    Such a delivery may name no installation at all, so the immutable id of the person finds
     the links, in every workspace. A link that was made after the withdrawal stays.
     """
     if lifecycle.change is not Change.LINK_REVOKED or lifecycle.identity is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -34,7 +35,11 @@ class Origin(StrEnum):
 
 
 class MappingState(StrEnum):
-    """Whether a mapping routes; `ORPHANED` and back is derived from its resource, the rest is said by people."""
+    """Whether a mapping routes.
+
+    `PAUSED` is said by people; the rest is derived: `ORPHANED` where nothing can come over the resource,
+    `DEGRADED` where the resource is archived, which still routes what comes.
+    """
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -55,7 +60,8 @@ class Selector:
     Attributes:
         kinds: event kinds, each alone or as ``kind.action``.
         branches: globs over branch names, case-sensitive: ``main``, ``release/*``.
-        paths: folders or files; one changed path under any of them is enough.
+        paths: folders or files; one changed path under any of them is enough. In a glob, ``*`` stays within a
+            name and ``**`` is any number of folders: ``services/*/api``, ``**/*.sql``.
 
     >>> from speckitty_connectors import GitFacts
     >>> selector = Selector(kinds=("push",), branches=("release/*",), paths=("services/billing",))
@@ -68,6 +74,12 @@ class Selector:
     kinds: tuple[str, ...] = field(default=(), validator=_words)
     branches: tuple[str, ...] = field(default=(), validator=_words)
     paths: tuple[str, ...] = field(default=(), validator=_words)
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        named = {"kinds": self.kinds, "branches": self.branches, "paths": self.paths}
+        told = [f"{name} {', '.join(words)}" for name, words in named.items() if words]
+        return "; ".join(told) or "everything"
 
     def matches(self, event: Event) -> bool:
         """Return whether the mapping wants this event."""
@@ -87,11 +99,43 @@ class Selector:
         if not self.paths:
             return True
         changed = event.git.paths if event.git else ()
-        return any(_is_under(path, prefix.strip("/")) for path in changed for prefix in self.paths)
+        wanted = [pattern.strip("/").split("/") for pattern in self.paths]
+        return any(_is_under(path.split("/"), pattern) for path in changed for pattern in wanted)
 
 
-def _is_under(path: str, prefix: str) -> bool:
-    return path == prefix or path.startswith(f"{prefix}/")
+def _is_under(names: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Return whether a path, or a folder that it is in, matches; a name meets each part at most once."""
+    reached = {0}
+    for part in pattern:
+        if part == "**":
+            reached = set(range(min(reached), len(names) + 1))
+        else:
+            reached = {
+                place + 1
+                for place in reached
+                if place < len(names) and (names[place] == part or fnmatchcase(names[place], part))
+            }
+        if not reached:
+            return False
+    return True
+
+
+@frozen(kw_only=True)
+class Overlap:
+    """Another mapping that could want the same events.
+
+    Attributes:
+        mapping_id: the other mapping.
+        rule: ``fans_out`` where both get the events they want, ``most_specific`` where one of them wins.
+        text: who gets what, for a person.
+    """
+
+    mapping_id: str
+    rule: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @frozen(kw_only=True)
@@ -115,6 +159,7 @@ class ResourceMapping:
         created_by: who made it, as the audit names them.
         created_at: when, in UTC.
         updated_at: when it last changed, in UTC.
+        overlaps: right after a change, other mappings that could want the same events; no part of what is stored.
 
     >>> from datetime import UTC, datetime
     >>> moment = datetime(2026, 1, 2, tzinfo=UTC)
@@ -142,6 +187,12 @@ class ResourceMapping:
     origin: Origin = Origin.MANUAL
     state: MappingState = MappingState.ACTIVE
     state_reason: str = ""
+    overlaps: tuple[Overlap, ...] = field(default=(), eq=False)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Kind and immutable id of the resource."""
+        return self.resource_kind, self.resource_external_id
 
     @property
     def routes(self) -> bool:

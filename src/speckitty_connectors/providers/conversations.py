@@ -33,6 +33,24 @@ class Grant:
 
 
 @frozen(kw_only=True)
+class PendingApproval:
+    """A request that waits for an owner on the provider's side, while core asks how it stands there.
+
+    Attributes:
+        session: speaks as the app where it can, else with the requester's grant.
+        requester: who asked, proven by a grant at the time, or None.
+        account: what was asked for, or None where unknown.
+
+    >>> PendingApproval(session=None, requester=ExternalIdentity(id="1")).account is None
+    True
+    """
+
+    session: ApiSession | None
+    requester: ExternalIdentity | None = None
+    account: Account | None = None
+
+
+@frozen(kw_only=True)
 class Conversation:
     """One step of connecting an account (`install`) or a person (`link_user`).
 
@@ -43,6 +61,7 @@ class Conversation:
         remembered: what the plugin's previous answer asked to keep.
         grant: the grant, once core exchanged a code; else None.
         choice: ids picked from the previous `ChooseAccount`; else empty.
+        pending: the request that core asks about, with nobody at a browser; else None.
 
     >>> from speckitty_connectors.providers.accounts import App, BaseUrls
     >>> app = App(provider="acme", host="acme.example", client_id="c",
@@ -57,6 +76,7 @@ class Conversation:
     remembered: Mapping[str, str] = field(factory=dict)
     grant: Grant | None = None
     choice: tuple[str, ...] = ()
+    pending: PendingApproval | None = None
 
 
 @frozen(kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -11,7 +11,7 @@ from attrs import field, frozen
 from attrs.validators import ge, matches_re, min_len
 
 from .accounts import BaseUrls
-from .oauth import AppTokenRules, OAuthRules
+from .oauth import AppTokenRules, EnteredTokenRules, OAuthRules
 from .signatures import SignatureScheme
 
 CONTRACT_MAJOR = 1
@@ -69,14 +69,20 @@ class ResourceKind:
         name: the provider's word, for example ``repository``.
         title: for people, for example ``Repository``.
         git: whether it is a git repository, so that git signals say something about it.
+        parent: the kind of what contains it, whose id `Resource.parent_id` is; its own name where such things
+            nest (a group in a group); empty where nothing contains it. A mapping of what contains a resource
+            takes the events of it that has none of its own.
+        aliases: other words for the kind that hosts and files use, for example ``github_repo``.
 
-    >>> ResourceKind(name="repository", title="Repository", git=True).git
+    >>> ResourceKind(name="repository", title="Repository", git=True, aliases=("github_repo",)).git
     True
     """
 
     name: str = field(validator=min_len(1))
     title: str = ""
     git: bool = False
+    parent: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -87,6 +93,7 @@ class Hosts:
         default: the provider's own host, for example ``github.com``.
         urls: base URLs of the default host.
         self_managed: templates over ``{base}`` (an operator's base URL), or None where there is no such edition.
+        aliases: further names under which git remotes call the default host, for example ``ssh.github.com``.
 
     >>> Hosts(default="github.com", urls=BaseUrls(web="https://github.com", api="https://api.github.com"),
     ...       self_managed=BaseUrls(web="{base}", api="{base}/api/v3")).default
@@ -96,6 +103,7 @@ class Hosts:
     default: str
     urls: BaseUrls
     self_managed: BaseUrls | None = None
+    aliases: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -187,6 +195,15 @@ class RateLimitDialect:
     fallback_seconds: int = field(default=60, validator=ge(1))
 
 
+def _kinds_contain_each_other(_: object, __: object, value: tuple[ResourceKind, ...]) -> None:
+    names = [kind.name for kind in value]
+    for position, kind in enumerate(value):
+        if kind.parent and kind.parent not in names[position:]:
+            raise ValueError(f"the parent of kind {kind.name} must be itself or a kind after it, not {kind.parent}")
+        if set(kind.aliases) & set(names):
+            raise ValueError(f"an alias of kind {kind.name} is the name of a kind")
+
+
 def _read_only_capabilities(capabilities: Mapping[Capability, Support]) -> Mapping[Capability, Support]:
     return MappingProxyType(dict(capabilities))
 
@@ -214,6 +231,7 @@ class Manifest:
         install_oauth: the flow that `Authorize` runs in `install`, or None.
         link_oauth: the flow that `Authorize` runs in `link_user`, or None.
         app_tokens: how the app mints installation tokens, or None where the installation keeps its grant.
+        entered_tokens: which tokens an admin may enter for an installation, or None.
         rate_limits: how throttling is told.
         app_settings: public settings that an app registration needs, name → what it is.
         api_headers: headers of every API request, for example the accepted media type and version.
@@ -228,16 +246,32 @@ class Manifest:
     capabilities: Mapping[Capability, Support] = field(
         converter=_read_only_capabilities, validator=_names_every_hook
     )
-    resource_kinds: tuple[ResourceKind, ...]
+    resource_kinds: tuple[ResourceKind, ...] = field(validator=_kinds_contain_each_other)
     webhooks: WebhookRules
     contract_minor: int = CONTRACT_MINOR
     install_oauth: OAuthRules | None = None
     link_oauth: OAuthRules | None = None
     app_tokens: AppTokenRules | None = None
+    entered_tokens: EnteredTokenRules | None = None
     rate_limits: RateLimitDialect = field(factory=RateLimitDialect)
     app_settings: Mapping[str, str] = field(factory=dict)
     api_headers: Mapping[str, str] = field(factory=dict)
     api_page_size: int = 100
+
+    def parent_kinds(self) -> Mapping[str, str]:
+        """Return each kind that something contains → the kind of that."""
+        return {kind.name: kind.parent for kind in self.resource_kinds if kind.parent}
+
+    def kind_named(self, word: str) -> str:
+        """Return the kind that a host's or a file's word means, or the word itself where it means none."""
+        return next((kind.name for kind in self.resource_kinds if word in kind.aliases), word)
+
+    def missing_scopes(self, granted: Collection[str]) -> tuple[str, ...]:
+        """Return what an installation needs and wasn't granted."""
+        if self.app_tokens is not None:
+            return self.app_tokens.missing_scopes(granted)
+        required = self.install_oauth.required_scopes if self.install_oauth else ()
+        return tuple(scope for scope in required if scope not in granted)
 
     def rank(self, kind: str) -> int:
         """Return how specific a resource kind is: 0 for the most specific, unknown kinds last."""

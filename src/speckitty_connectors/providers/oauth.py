@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 from attrs import field, frozen
@@ -31,14 +31,24 @@ class RefreshRules:
         rotates: whether each refresh returns a new refresh token and kills the one used.
         grace_seconds: how long the used one may be presented again; 0 for none.
         sends_redirect_uri: whether the refresh must repeat the redirect URI of the authorisation.
+        margin_seconds: how long before its end a token is renewed; never more than half of its life.
+        refusals: the error codes that mean that the refresh token itself isn't accepted, whatever the status of
+            the answer (RFC 6749, section 5.2); any other error is a failure that may pass.
 
-    >>> RefreshRules(grace_seconds=600).rotates
-    True
+    >>> RefreshRules(grace_seconds=600).may_repeat, RefreshRules().may_repeat
+    (True, False)
     """
 
     rotates: bool = True
     grace_seconds: int = field(default=0, validator=ge(0))
     sends_redirect_uri: bool = False
+    margin_seconds: int = field(default=900, validator=ge(0))
+    refusals: frozenset[str] = frozenset({"invalid_grant"})
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether a refresh token may be presented again when nobody knows what became of the first time."""
+        return not self.rotates or self.grace_seconds > 0
 
 
 @frozen(kw_only=True)
@@ -83,6 +93,54 @@ class OAuthRules:
 
 
 @frozen(kw_only=True)
+class InstallationListing:
+    """How an app lists where it is installed; fields are named with a dot between the levels.
+
+    Attributes:
+        url: where to GET the first page; a template over ``{api}``. Further pages follow the Link header.
+        entries: field of the answer with the installations, or empty where the answer is the list.
+        id: field with the provider's own id of the installation.
+        account_id: field with the account's immutable id.
+        account_name: field with what a person calls the account.
+        account_kind: field with the provider's word for its kind.
+        suspended: field that is set while the installation is suspended; or empty.
+        scopes: field with what is granted, name → level or a list; or empty.
+
+    >>> InstallationListing(url="{api}/app/installations").account_id
+    'account.id'
+    """
+
+    url: str
+    entries: str = ""
+    id: str = "id"
+    account_id: str = "account.id"
+    account_name: str = "account.login"
+    account_kind: str = "account.type"
+    suspended: str = "suspended_at"
+    scopes: str = "permissions"
+
+
+@frozen(kw_only=True)
+class EnteredTokenRules:
+    """Access tokens that an admin makes in the provider's own pages and enters, in place of a person's grant.
+
+    They are presented as bearers, end when they end, and can't be renewed; in return they outlive the person who
+    connected the account. `install` proves them as it proves a grant: it is asked with a session that speaks with
+    the token, and no details.
+
+    Attributes:
+        title: what the provider calls them, for example ``Group access token``.
+        url: where they are made; a template over ``{web}``.
+
+    >>> EnteredTokenRules(title="Group access token", url="{web}/-/user_settings").title
+    'Group access token'
+    """
+
+    title: str
+    url: str = ""
+
+
+@frozen(kw_only=True)
 class AppTokenRules:
     """Installation tokens that the app mints for itself with a signed JWT; nothing of a person in them.
 
@@ -94,9 +152,15 @@ class AppTokenRules:
         margin_seconds: a token is replaced when it has less left than this.
         token_field: field of the answer with the token.
         expires_field: field of the answer with its end, ISO 8601.
+        required_scopes: what an installation must have been granted, as `Connected.scopes` names it.
+        scope_levels: the levels of a scope ``name:level``, lowest first; a higher one includes the lower ones.
+        installations: how the app lists where it is installed, or None where it can't.
 
-    >>> AppTokenRules(mint_url="{api}/app/installations/{installation}/access_tokens").algorithm
-    'RS256'
+    >>> rules = AppTokenRules(
+    ...     mint_url="{api}/app/installations/{installation}/access_tokens",
+    ...     required_scopes=("issues:read", "contents:read"), scope_levels=("read", "write"))
+    >>> rules.missing_scopes(("issues:write",))
+    ('contents:read',)
     """
 
     mint_url: str
@@ -106,3 +170,16 @@ class AppTokenRules:
     margin_seconds: int = field(default=300, validator=ge(0))
     token_field: str = "token"  # noqa: S105 - a field name
     expires_field: str = "expires_at"
+    required_scopes: tuple[str, ...] = ()
+    scope_levels: tuple[str, ...] = ()
+    installations: InstallationListing | None = None
+
+    def missing_scopes(self, granted: Collection[str]) -> tuple[str, ...]:
+        """Return the required scopes that none of the granted ones includes."""
+        return tuple(scope for scope in self.required_scopes if not self._including(scope) & set(granted))
+
+    def _including(self, scope: str) -> set[str]:
+        name, _, level = scope.rpartition(":")
+        if level not in self.scope_levels:
+            return {scope}
+        return {f"{name}:{higher}" for higher in self.scope_levels[self.scope_levels.index(level) :]}

@@ -27,6 +27,7 @@ from speckitty_connectors import (
 )
 
 from .answers import Installation, Installations, Membership, Party, read, who_is_it
+from .approval import still_waits
 from .manifest import PAGE_SIZE
 from .refusals import NO_ENTERPRISE, NOT_THE_USER, NOT_YOURS, SUSPENDED, not_an_owner, refused_by
 
@@ -44,6 +45,8 @@ agree first ("Requesting a GitHub App from your organization owner")."""
 
 def install(conversation: Conversation) -> InstallAnswer:
     """Answer one step of connecting an account."""
+    if conversation.pending is not None:
+        return still_waits(conversation.pending) or _install_page(conversation)
     refusal = refused_by(conversation.parameters)
     if refusal:
         return refusal

@@ -17,10 +17,9 @@ from speckitty_connectors import (
     parse_remote,
 )
 
-HOST_ALIASES: Mapping[str, str] = {
-    "ssh.github.com": "github.com",  # "Using SSH over the HTTPS port"
-    "www.github.com": "github.com",
-}
+from .manifest import HOSTS
+
+HOST_ALIASES: Mapping[str, str] = dict.fromkeys(HOSTS.aliases, HOSTS.default)
 
 _STRONGEST_FIRST = tuple(Confidence)
 
