@@ -24,6 +24,7 @@ from .plugins import providers
 from .records import apps
 from .reviewing import review
 from .routing import route
+from .scaffolding import new
 from .sealing_keys import keys
 from .sending import send
 from .serving import serve, work
@@ -59,6 +60,7 @@ COMMANDS = (
     links,
     mappings,
     members,
+    new,
     providers,
     review,
     route,
