@@ -14,6 +14,7 @@ from ..errors import ConnectorsError
 from .auditing import audit
 from .database import db
 from .demonstration import demo
+from .examining import doctor
 from .hooks import hooks
 from .installing import installations
 from .judging import contract
@@ -53,6 +54,7 @@ COMMANDS = (
     contract,
     db,
     demo,
+    doctor,
     explain,
     hooks,
     installations,
