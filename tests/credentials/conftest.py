@@ -9,6 +9,7 @@ from attrs import evolve
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from speckitty_connectors import BaseUrls
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 from speckitty_connectors.credentials.keyring import KeyRing
 from speckitty_connectors.credentials.vault import Vault
@@ -37,6 +38,19 @@ class HostedProvider(FakeProvider):
     """The fake provider without a self-managed edition."""
 
     manifest = evolve(MANIFEST, provider="hosted", hosts=evolve(MANIFEST.hosts, self_managed=None))
+
+
+class SpacedProvider(FakeProvider):
+    """The fake provider, but each account has a root of its own in the API."""
+
+    manifest = evolve(
+        MANIFEST,
+        provider="spaced",
+        hosts=evolve(
+            MANIFEST.hosts,
+            self_managed=BaseUrls(web="{base}", api="{base}/api", account_api="{base}/api/spaces/{account}"),
+        ),
+    )
 
 
 @cache
@@ -94,8 +108,8 @@ def vault(keys: KeyRing, clock: FrozenClock) -> Vault:
 
 @pytest.fixture
 def registry() -> Registry:
-    """The fake provider, one that mints app tokens, and one without a self-managed edition."""
+    """The fake provider, one that mints app tokens, one without self-managed hosts, one with a root an account."""
     registry = Registry(entry_points=())
-    for plugin in (FakeProvider(), MintingProvider(), HostedProvider()):
+    for plugin in (FakeProvider(), MintingProvider(), HostedProvider(), SpacedProvider()):
         registry.register(plugin)
     return registry

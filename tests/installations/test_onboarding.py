@@ -38,7 +38,7 @@ from speckitty_connectors.installations.types import Installation, InstallationS
 from speckitty_connectors.mappings.lifecycle import follow
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.types import MappingState
-from testbed.desk import ACCOUNT, SESSION, USER, Desk, open_desk, state_in
+from testbed.desk import ACCOUNT, SESSION, USER, Desk, open_desk, state_in, strict
 from testbed.layers import add_resources, audited, installation_of, resource_of
 
 EIGHT = {"id": "8", "name": "Eight", "kind": "space"}
@@ -72,6 +72,17 @@ def test_a_proven_account_becomes_an_active_installation(desk: Desk) -> None:
     assert (made.provider_installation_id, made.scopes, made.connected_by) == ("42", ("boards:read",), "mona")
     assert installation_of(desk.store, made) == made
     assert "installation.connected" in audited(desk.store)
+
+
+def test_a_self_managed_host_may_speak_a_flow_of_its_own(database_url: str) -> None:
+    """Where the manifest has another flow for self-managed hosts, their people are sent there, with its rules."""
+    assert MANIFEST.install_oauth is not None
+    own = evolve(MANIFEST.install_oauth, authorize_url="{web}/own/authorize", scopes=("READ",))
+    with open_desk(database_url, manifest=strict(self_managed=own)) as desk:
+        url = desk.begin().url
+        assert url.startswith(f"{desk.server.host.url}/own/authorize?")
+        assert "scope=READ" in url
+        assert connected(desk.complete(desk.server.approve(url))).account_id == "7"
 
 
 def test_the_grant_is_sealed_and_opens_to_what_was_granted(desk: Desk) -> None:

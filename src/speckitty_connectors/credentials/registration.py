@@ -89,7 +89,11 @@ def urls_of(manifest: Manifest, host: str, base_url: str) -> BaseUrls:
     own, template = manifest.hosts, manifest.hosts.self_managed
     if host == own.default or template is None:
         return own.urls
-    return BaseUrls(web=template.web.replace("{base}", base_url), api=template.api.replace("{base}", base_url))
+    return BaseUrls(
+        web=template.web.replace("{base}", base_url),
+        api=template.api.replace("{base}", base_url),
+        account_api=template.account_api.replace("{base}", base_url),
+    )
 
 
 def _place_of(

@@ -38,6 +38,11 @@ class ConnectedAccount(Protocol):
         ...
 
     @property
+    def account_id(self) -> str:
+        """The provider's immutable id of the account."""
+        ...
+
+    @property
     def credential_id(self) -> str:
         """Its sealed grant, or empty where the app mints its tokens."""
         ...
@@ -81,12 +86,18 @@ class Sessions:
                 grant = self._vault.open(
                     connection, workspace=installation.workspace, credential_id=installation.credential_id
                 )
-                return self._session(registered, lambda: grant.values["access_token"], installation.subject)
+                return self._session(
+                    registered,
+                    lambda: grant.values["access_token"],
+                    installation.subject,
+                    account_id=installation.account_id,
+                )
         tokens, provider_id = self._tokens_of(registered), installation.provider_installation_id
         return self._session(
             registered,
             lambda: tokens.token(registered, provider_id),
             installation.subject,
+            account_id=installation.account_id,
             on_unauthorized=lambda: tokens.forget(registered, provider_id),
         )
 
@@ -119,13 +130,15 @@ class Sessions:
         token: Callable[[], Secret],
         subject: str,
         *,
+        account_id: str = "",
         patience_seconds: float | None = None,
         on_unauthorized: Callable[[], None] | None = None,
     ) -> TransportSession:
         manifest = self._registry.provider(registered.app.provider).manifest
+        urls = registered.app.urls
         return TransportSession(
             self._transport,
-            root=registered.app.urls.api,
+            root=urls.api_of(account_id) if account_id else urls.api,
             authorization=lambda: f"Bearer {token().reveal()}",
             dialect=manifest.rate_limits,
             headers=manifest.api_headers,

@@ -36,8 +36,8 @@ class Granting:
         self._sessions = sessions
         self._transport = transport
 
-    def rules(self, attempt: Attempt) -> OAuthRules:
-        """Return the flow of the manifest that an attempt follows.
+    def rules(self, attempt: Attempt, app: RegisteredApp) -> OAuthRules:
+        """Return the flow of the manifest that an attempt follows at the host of its app.
 
         Raises:
             ConfigurationError: the manifest has none, although the plugin asks for one.
@@ -50,12 +50,12 @@ class Granting:
                 subject=attempt.subject,
                 remedy="tell the plugin's authors",
             )
-        return rules
+        return rules.of(app.app)
 
     def issuer(self, attempt: Attempt, app: RegisteredApp) -> str:
         """Return the issuer that the answer must name (RFC 9207), or empty where none is expected."""
         urls = app.app.urls
-        return self.rules(attempt).issuer.replace("{web}", urls.web).replace("{api}", urls.api)
+        return self.rules(attempt, app).issuer.replace("{web}", urls.web).replace("{api}", urls.api)
 
     def authorize_url(
         self, attempt: Attempt, app: RegisteredApp, answer: Authorize, *, state: str, verifier: Secret
@@ -83,4 +83,4 @@ class Granting:
     def _flow(self, attempt: Attempt, app: RegisteredApp) -> OAuthFlow:
         with self._store.reading() as connection:
             opened = self._vault.open(connection, workspace=app.workspace, credential_id=app.client_secret_id)
-        return OAuthFlow(self.rules(attempt), app.app, opened.secret, self._transport)
+        return OAuthFlow(self.rules(attempt, app), app.app, opened.secret, self._transport)

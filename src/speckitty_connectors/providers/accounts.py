@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from attrs import field, frozen
 
@@ -54,13 +55,23 @@ class BaseUrls:
     Attributes:
         web: origin (and relative root) of pages and OAuth end points, without a trailing slash.
         api: root of the API, without a trailing slash.
+        account_api: where each account has a root of its own, a template over ``{account}``, the account's id; else
+            empty. Sessions of an installation start there, those of a fresh grant at `api`.
 
-    >>> BaseUrls(web="https://github.com", api="https://api.github.com").api
+    >>> BaseUrls(web="https://github.com", api="https://api.github.com").api_of("42")
     'https://api.github.com'
+    >>> BaseUrls(web="https://acme.example", api="https://api.acme.example",
+    ...          account_api="https://api.acme.example/spaces/{account}").api_of("kitchen/1")
+    'https://api.acme.example/spaces/kitchen%2F1'
     """
 
     web: str
     api: str
+    account_api: str = ""
+
+    def api_of(self, account_id: str) -> str:
+        """Return the root of the API for an account."""
+        return self.account_api.replace("{account}", quote(account_id, safe="")) or self.api
 
 
 @frozen(kw_only=True)

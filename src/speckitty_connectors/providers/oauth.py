@@ -8,6 +8,8 @@ from enum import StrEnum
 from attrs import field, frozen
 from attrs.validators import ge
 
+from .accounts import App
+
 
 class ClientAuthentication(StrEnum):
     """Where the client secret goes in a token request."""
@@ -61,6 +63,7 @@ class OAuthRules:
         kept_fields: fields of the token response that `Grant.details` shows the plugin.
         refresh: how the token is renewed, or None where it isn't.
         revoke_url: where a token is revoked, or empty.
+        self_managed: the flow of self-managed hosts where theirs is another one, or None; see `of`.
 
     >>> rules = OAuthRules(authorize_url="{web}/login/oauth/authorize", token_url="{web}/login/oauth/access_token")
     >>> rules.pkce
@@ -80,6 +83,20 @@ class OAuthRules:
     kept_fields: tuple[str, ...] = ()
     refresh: RefreshRules | None = None
     revoke_url: str = ""
+    self_managed: OAuthRules | None = None
+
+    def of(self, app: App) -> OAuthRules:
+        """Return the flow that the host of an app speaks.
+
+        >>> from speckitty_connectors.providers.accounts import BaseUrls
+        >>> own = OAuthRules(authorize_url="{web}/old/authorize", token_url="{web}/old/token")
+        >>> rules = OAuthRules(authorize_url="{web}/authorize", token_url="{web}/token", self_managed=own)
+        >>> app = App(provider="acme", host="acme.internal", client_id="c", self_managed=True,
+        ...           urls=BaseUrls(web="https://acme.internal", api="https://acme.internal"))
+        >>> rules.of(app).token_url
+        '{web}/old/token'
+        """
+        return self.self_managed if app.self_managed and self.self_managed is not None else self
 
 
 @frozen(kw_only=True)
