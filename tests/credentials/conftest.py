@@ -15,7 +15,7 @@ from speckitty_connectors.credentials.keyring import KeyRing
 from speckitty_connectors.credentials.vault import Vault
 from speckitty_connectors.providers.oauth import AppTokenRules
 from speckitty_connectors.providers.registry import Registry
-from speckitty_connectors.providers.signatures import PlainToken
+from speckitty_connectors.providers.signatures import BearerJwt, PlainToken
 from testbed.clock import FrozenClock
 
 
@@ -49,6 +49,20 @@ class SpacedProvider(FakeProvider):
         hosts=evolve(
             MANIFEST.hosts,
             self_managed=BaseUrls(web="{base}", api="{base}/api", account_api="{base}/api/spaces/{account}"),
+        ),
+    )
+
+
+class SelfSigningProvider(FakeProvider):
+    """The fake provider, but its own host signs bearer tokens with the client secret."""
+
+    manifest = evolve(
+        MANIFEST,
+        provider="selfsigning",
+        webhooks=evolve(
+            MANIFEST.webhooks,
+            schemes={**MANIFEST.webhooks.schemes, "bearer": BearerJwt()},
+            client_secret_scheme="bearer",
         ),
     )
 
@@ -108,8 +122,8 @@ def vault(keys: KeyRing, clock: FrozenClock) -> Vault:
 
 @pytest.fixture
 def registry() -> Registry:
-    """The fake provider, one that mints app tokens, one without self-managed hosts, one with a root an account."""
+    """The fake provider and those above, each with one thing that is different."""
     registry = Registry(entry_points=())
-    for plugin in (FakeProvider(), MintingProvider(), HostedProvider(), SpacedProvider()):
-        registry.register(plugin)
+    for plugin in (FakeProvider, MintingProvider, HostedProvider, SpacedProvider, SelfSigningProvider):
+        registry.register(plugin())
     return registry

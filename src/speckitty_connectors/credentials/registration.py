@@ -71,6 +71,9 @@ def check_registration(
     if not client_id.strip() or not Secret(client_secret).reveal_bytes().strip():
         _refuse("the client id or the client secret is empty", subject, "copy both from the app's page")
     _check_settings(manifest, settings, subject)
+    own_scheme = manifest.webhooks.client_secret_scheme if name == manifest.hosts.default else ""
+    if own_scheme and webhook_scheme is None:
+        webhook_secrets, webhook_scheme = (client_secret, *webhook_secrets), own_scheme
     return Registration(
         provider=manifest.provider,
         host=name,

@@ -133,6 +133,11 @@ class WebhookRules:
         unrouted_kinds: values of the kind header that never concern a resource; they are recorded without
             their body and never reach `route_event`.
         handshake: how a signed challenge is answered, or None.
+        client_secret_scheme: name of the scheme in which the provider's own host signs with the app's client secret,
+            or empty where an app has webhook secrets. Then the webhook secrets of a registration are further
+            client secrets, accepted while one replaces the other.
+        delivery_id_per_account: whether the ids are unique within one account only, so that what comes under a known
+            id with other content is another delivery.
 
     >>> from speckitty_connectors.providers.signatures import HexHmac
     >>> WebhookRules(schemes={"secret": HexHmac(header="X-Hub-Signature-256", prefix="sha256=")}).body_limit
@@ -149,6 +154,8 @@ class WebhookRules:
     body_limit: int = field(default=25 * 1024 * 1024, validator=ge(1))
     unrouted_kinds: frozenset[str] = frozenset()
     handshake: BodyHandshake | None = None
+    client_secret_scheme: str = ""
+    delivery_id_per_account: bool = False
 
 
 class ResetUnit(StrEnum):
