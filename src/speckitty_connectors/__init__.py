@@ -35,6 +35,7 @@ from .providers.conversations import (
     Linked,
     Redirect,
     Refused,
+    refused_by_landing,
 )
 from .providers.deliveries import (
     Change,
@@ -58,6 +59,17 @@ from .providers.manifest import (
     WebhookRules,
 )
 from .providers.oauth import AppTokenRules, ClientAuthentication, OAuthRules, RefreshRules, TokenEncoding
+from .providers.reading import (
+    NotAList,
+    NotAnObject,
+    read_answer,
+    read_commits,
+    read_identifier,
+    read_moment,
+    read_ref,
+    read_text,
+)
+from .providers.remote_suggestions import suggest_by_remotes
 from .providers.remotes import GitRemote, parse_remote
 from .providers.resources import Resource, ResourcePage, ResourceReference
 from .providers.signatures import (
@@ -70,6 +82,8 @@ from .providers.signatures import (
     TimestampedHmac,
 )
 from .providers.standin import SampleDelivery, StandIn, StandInFactory, StandInRegistration
+from .providers.standin_codes import StandInCodes
+from .providers.standin_web import StandInRequest, StandInResponse, StandInWeb, page_of
 from .providers.suggestions import Confidence, Evidence, Signal, Suggestion, SuggestionRequest, Target
 
 if TYPE_CHECKING:
@@ -165,6 +179,8 @@ __all__ = [
     "Linked",
     "Listing",
     "Manifest",
+    "NotAList",
+    "NotAnObject",
     "NotFoundError",
     "OAuthRules",
     "Outcome",
@@ -188,8 +204,12 @@ __all__ = [
     "Signal",
     "SignatureScheme",
     "StandIn",
+    "StandInCodes",
     "StandInFactory",
     "StandInRegistration",
+    "StandInRequest",
+    "StandInResponse",
+    "StandInWeb",
     "StandardWebhooks",
     "Suggestion",
     "SuggestionRequest",
@@ -201,5 +221,14 @@ __all__ = [
     "Visitor",
     "WebhookRules",
     "hookimpl",
+    "page_of",
     "parse_remote",
+    "read_answer",
+    "read_commits",
+    "read_identifier",
+    "read_moment",
+    "read_ref",
+    "read_text",
+    "refused_by_landing",
+    "suggest_by_remotes",
 ]

@@ -174,3 +174,29 @@ InstallAnswer = Redirect | Authorize | ChooseAccount | AwaitApproval | Connected
 
 LinkAnswer = Redirect | Authorize | Linked | Refused
 """What `link_user` may answer."""
+
+
+def refused_by_landing(parameters: Mapping[str, str], *, title: str) -> Refused | None:
+    """Return the refusal that the browser brought back from an authorisation page, or None.
+
+    It is the parameter ``error``, ``access_denied`` where the person declined (RFC 6749, section 4.1.2.1).
+
+    Args:
+        parameters: what the browser brought back.
+        title: the provider's name for people.
+
+    >>> refused_by_landing({"error": "access_denied"}, title="Acme").reason
+    'You declined on Acme.'
+    """
+    error = parameters.get("error", "")
+    if not error:
+        return None
+    if error == "access_denied":
+        return Refused(
+            code="denied", reason=f"You declined on {title}.", remedy="Start again and authorise the app."
+        )
+    return Refused(
+        code="authorization_failed",
+        reason=f"{title} didn't authorise the app.",
+        remedy=f"Start again; if it happens again, an operator should check the app's callback URL on {title}.",
+    )
