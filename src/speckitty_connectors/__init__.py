@@ -12,6 +12,7 @@ from .errors import ConfigurationError, ConflictError, ConnectorsError, NotFound
 from .hookspecs import hookimpl
 from .providers.accounts import Account, App, BaseUrls, ExternalIdentity
 from .providers.api import (
+    AccountGoneError,
     ApiError,
     ApiForbiddenError,
     ApiNotFoundError,
@@ -129,6 +130,7 @@ def __getattr__(name: str) -> object:
 
 __all__ = [
     "Account",
+    "AccountGoneError",
     "ApiError",
     "ApiForbiddenError",
     "ApiNotFoundError",

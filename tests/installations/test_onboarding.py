@@ -143,6 +143,43 @@ def test_a_person_picks_among_the_accounts_of_a_grant(desk: Desk) -> None:
     assert len(desk.server.exchanges) == 1
 
 
+@pytest.mark.parametrize("one_grant", [True, False])
+def test_where_a_person_has_one_grant_its_newest_tokens_serve_all_they_connected(
+    database_url: str, one_grant: bool
+) -> None:
+    """A second consent of the same person replaces the grant of the first, where the provider keeps one a person."""
+    with open_desk(database_url, manifest=strict(one_grant_per_person=one_grant)) as desk:
+        first = connected(desk.connect({"account": ACCOUNT, "user": USER}))
+        second = connected(desk.connect({"account": EIGHT, "user": USER}))
+        other = connected(desk.connect({"account": {"id": "9"}, "user": {"id": "u2"}}))
+        held = [installation_of(desk.store, each).credential_id for each in (first, second, other)]
+        assert second.granted_by == "u1"
+        assert len(set(held)) == len(kept(desk)) == (2 if one_grant else 3)
+        assert (held[0] == held[1]) is one_grant
+
+
+def test_a_person_who_withdraws_takes_their_grant_along(desk: Desk) -> None:
+    """What speaks with the grant of whoever left has to be connected again; what others connected goes on."""
+    own = connected(desk.connect({"account": ACCOUNT, "user": USER}))
+    other = connected(desk.connect({"account": EIGHT, "user": {"id": "u2"}}))
+    told = Lifecycle(change=Change.LINK_REVOKED, identity=ExternalIdentity(id="u1"))
+    for installation in (own, other):
+        with desk.store.transaction() as connection:
+            lifecycle.apply(connection, installation=installation, lifecycle=told, now=desk.clock())
+    assert installation_of(desk.store, own).status is InstallationStatus.NEEDS_REAUTHORISATION
+    assert installation_of(desk.store, other).status is InstallationStatus.ACTIVE
+
+
+def test_an_address_belongs_to_the_account_that_proved_it_last(desk: Desk) -> None:
+    """Addresses are labels: one that the provider gave to another account finds the former holder no more."""
+    address = "https://kitchen.example"
+    first = connected(desk.connect({"account": {**ACCOUNT, "url": address}}))
+    assert first.account_url == address
+    second = connected(desk.connect({"account": {**EIGHT, "url": address}}, workspace="w2"))
+    assert installation_of(desk.store, first).account_url == ""
+    assert installation_of(desk.store, second).account_url == address
+
+
 @pytest.mark.parametrize("picked", [[], ["10"], ["7", "10"], ["7", "7"]])
 def test_what_was_not_offered_cannot_be_picked(desk: Desk, picked: list[str]) -> None:
     """Nothing is connected, and the choice is used up with its grant."""

@@ -44,6 +44,7 @@ def connect(
                 app_id=attempt.app_id,
                 credential_id=credential_id,
                 connected_by=attempt.member,
+                granted_by=connected.connected_by.id if connected.connected_by and credential_id else "",
             ),
             account=account,
             provider_installation_id=connected.installation,
@@ -54,6 +55,17 @@ def connect(
         )
         for account in connected.accounts
     )
+
+
+def share_grant(connection: Connection, installation: Installation) -> None:
+    """Let the newest consent of a person serve all that they connected through the same app in the workspace.
+
+    For providers that keep one grant a person: its older tokens may end when newer ones are given.
+    """
+    for other in repository.list_all(connection, workspace=installation.workspace, provider=installation.provider):
+        same_grant = (other.app_id, other.granted_by) == (installation.app_id, installation.granted_by)
+        if installation.granted_by and same_grant and other.is_live:
+            repository.save(connection, evolve(other, credential_id=installation.credential_id))
 
 
 def await_approval(
@@ -107,6 +119,7 @@ def activate(
         account_id=account.id,
         account_name=account.name or known.account_name,
         account_kind=account.kind or known.account_kind,
+        account_url=account.url or known.account_url,
         provider_installation_id=provider_installation_id,
         status=InstallationStatus.ACTIVE,
         status_reason="",
@@ -116,6 +129,7 @@ def activate(
         updated_at=now,
     )
     repository.save(connection, active)
+    repository.claim_url(connection, active)
     repository.revive_resources(connection, workspace=active.workspace, installation_id=active.id)
     follow(connection, workspace=active.workspace, installation_id=active.id, now=now)
     _record(connection, active, "connected", actor, now, known)

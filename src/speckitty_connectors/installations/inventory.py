@@ -12,12 +12,14 @@ from sqlalchemy import Connection
 from ..credentials.apps import Apps
 from ..credentials.sessions import Sessions
 from ..errors import ConflictError, ConnectorsError
-from ..providers.api import ApiError, ApiUnauthorizedError, Listing
+from ..providers.accounts import Account
+from ..providers.api import AccountGoneError, ApiError, ApiUnauthorizedError, Listing
+from ..providers.deliveries import Change, Lifecycle
 from ..providers.registry import Registry
 from ..providers.resources import ResourcePage
 from ..store.audit import record
 from ..store.engine import Store
-from . import repository
+from . import lifecycle, repository
 from .types import Follow, Installation, InstallationStatus, KnownResource, follow_nothing
 
 MOST_PAGES: Final = 10_000
@@ -181,9 +183,24 @@ class Inventory:
                 listed=page.resources,
                 at=self._store.now(),
             )
+            if page.account is not None:
+                self._relabel(connection, progress.installation, page.account)
         progress.cursor = page.cursor
         progress.pages += 1
         progress.listed += len(page.resources)
+
+    def _relabel(self, connection: Connection, installation: Installation, account: Account) -> None:
+        """Refresh the labels of the account; nothing but its id says which account it is."""
+        known = repository.get(
+            connection, workspace=installation.workspace, installation_id=installation.id, lock=True
+        )
+        if account.id != known.account_id:
+            return
+        relabelled = evolve(
+            known, account_name=account.name or known.account_name, account_url=account.url or known.account_url
+        )
+        repository.save(connection, relabelled)
+        repository.claim_url(connection, relabelled)
 
     def _end(self, progress: _Progress) -> SyncResult:
         """Take what a complete listing didn't show for missing."""
@@ -216,6 +233,9 @@ class Inventory:
         """Bring the layers above in line with what was kept; a refused credential shows in the status."""
         installation, now = progress.installation, self._store.now()
         with self._store.transaction() as connection:
+            if isinstance(error, AccountGoneError):
+                gone = Lifecycle(change=Change.UNINSTALLED)
+                lifecycle.apply(connection, installation=installation, lifecycle=gone, now=now)
             if isinstance(error, ApiUnauthorizedError):
                 repository.set_status(
                     connection,

@@ -20,6 +20,10 @@ STATUSES: Mapping[Change, tuple[InstallationStatus, str]] = {
     Change.UNINSTALLED: (InstallationStatus.REMOVED, "uninstalled on the provider's side"),
     Change.ACCOUNT_DELETED: (InstallationStatus.ORPHANED, "the account was deleted on the provider's side"),
     Change.HOOK_REMOVED: (InstallationStatus.DEGRADED, "the webhook was removed, so no deliveries arrive"),
+    Change.LINK_REVOKED: (
+        InstallationStatus.NEEDS_REAUTHORISATION,
+        "the person whose grant it speaks with left or withdrew it; somebody has to connect the account again",
+    ),
 }
 """The status that a change leads to, and the reason that people are shown."""
 
@@ -36,6 +40,7 @@ LEADS_FROM: Mapping[Change, frozenset[InstallationStatus]] = {
     Change.UNINSTALLED: frozenset(InstallationStatus),
     Change.ACCOUNT_DELETED: frozenset(InstallationStatus) - GONE,
     Change.HOOK_REMOVED: frozenset({InstallationStatus.ACTIVE}),
+    Change.LINK_REVOKED: frozenset({InstallationStatus.ACTIVE, InstallationStatus.DEGRADED}),
 }
 """The statuses in which a change has a meaning; in others it came late, or says nothing new."""
 
@@ -79,6 +84,10 @@ def apply(
 
 def _with_status(known: Installation, lifecycle: Lifecycle, at: datetime) -> Installation:
     if lifecycle.change not in STATUSES or at < known.status_at:
+        return known
+    if lifecycle.change is Change.LINK_REVOKED and (
+        lifecycle.identity is None or lifecycle.identity.id != known.granted_by
+    ):
         return known
     status, reason = STATUSES[lifecycle.change]
     if known.status is status:

@@ -17,7 +17,7 @@ from ..providers.registry import Registry
 from ..store.engine import Store
 from .attempts import Purpose
 from .conversations import Conversations
-from .establishing import GRANT, await_approval, connect, disconnect, forget_unused
+from .establishing import GRANT, await_approval, connect, disconnect, forget_unused, share_grant
 from .granting import Granting
 from .refusals import Refusal
 from .steps import Done, SendBrowser, Step, Waiting
@@ -58,8 +58,8 @@ class Onboarding:
         self._registry = registry
         self._vault = vault
         self._follow = follow
-        granting = Granting(store, registry, vault, sessions, transport)
-        self._conversations = Conversations(store, registry, apps, vault, granting, callback_url)
+        self._granting = Granting(store, registry, vault, sessions, transport)
+        self._conversations = Conversations(store, registry, apps, vault, self._granting, callback_url)
 
     def begin(
         self, *, workspace: str, member: str, session: str, provider: str, host: str | None = None
@@ -207,6 +207,8 @@ class Onboarding:
                 now=self._store.now(),
                 follow=self._follow,
             )
+            if self._granting.rules(turn.attempt, turn.app).one_grant_per_person:
+                share_grant(connection, installations[0])
             forget_unused(connection, self._vault, turn.attempt.workspace)
         return Done(installations=installations)
 

@@ -16,12 +16,19 @@ REASON = "the authorisation was withdrawn on the provider's side"
 
 
 def revoke(
-    connection: Connection, lifecycle: Lifecycle, provider: str, host: str, *, now: datetime
+    connection: Connection,
+    lifecycle: Lifecycle,
+    provider: str,
+    host: str,
+    *,
+    now: datetime,
+    installation_id: str = "",
 ) -> list[UserLink]:
     """Revoke the links of the person that a `LINK_REVOKED` names; return those that changed.
 
     Such a delivery may name no installation at all (github.md 1.5), so the immutable id of the person finds
-    the links, in every workspace. A link that was made after the withdrawal stays.
+    the links, in every workspace; under one installation only where its customer's own credential tells of it. A
+    link that was made after the withdrawal stays.
     """
     if lifecycle.change is not Change.LINK_REVOKED or lifecycle.identity is None:
         return []
@@ -30,7 +37,9 @@ def revoke(
     return [
         _revoke_one(connection, link, now)
         for link in links
-        if link.status is not LinkStatus.REVOKED and link.updated_at <= at
+        if link.status is not LinkStatus.REVOKED
+        and link.updated_at <= at
+        and installation_id in {"", link.installation_id}
     ]
 
 

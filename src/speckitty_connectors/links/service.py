@@ -22,6 +22,7 @@ from ..installations.granting import Granting
 from ..installations.refusals import Refusal
 from ..installations.steps import SendBrowser
 from ..installations.turns import CallbackUrl, Turn
+from ..installations.types import Installation
 from ..providers.accounts import ExternalIdentity
 from ..providers.conversations import Linked
 from ..providers.registry import Registry
@@ -60,8 +61,8 @@ class Links:
         self._store = store
         self._apps = apps
         self._vault = vault
-        granting = Granting(store, registry, vault, sessions, transport)
-        self._conversations = Conversations(store, registry, apps, vault, granting, callback_url)
+        self._granting = Granting(store, registry, vault, sessions, transport)
+        self._conversations = Conversations(store, registry, apps, vault, self._granting, callback_url)
 
     def begin(self, *, workspace: str, member: str, session: str, installation_id: str) -> SendBrowser:
         """Begin to link a member under an installation.
@@ -162,7 +163,8 @@ class Links:
         """Write the link, or return None where the identity is another member's."""
         attempt, now = turn.attempt, self._store.now()
         scope = {"workspace": attempt.workspace, "installation_id": attempt.installation_id}
-        installations.get(connection, **scope, lock=True)  # links under one installation are written one by one
+        # Links under one installation are written one by one.
+        installation = installations.get(connection, **scope, lock=True)
         holder = repository.find_identity(connection, **scope, external_id=identity.id)
         if holder is not None and holder.member != attempt.member:
             if holder.status is not LinkStatus.REVOKED:
@@ -176,7 +178,7 @@ class Links:
             external_name=identity.name,
             status=LinkStatus.ACTIVE,
             status_reason="",
-            credential_id=self._sealed(connection, attempt, tokens),
+            credential_id=self._keep(connection, turn, installation, identity, tokens),
             updated_at=now,
         )
         if known is None:
@@ -200,6 +202,28 @@ class Links:
             created_at=now,
             updated_at=now,
         )
+
+    def _keep(
+        self,
+        connection: Connection,
+        turn: Turn,
+        installation: Installation,
+        identity: ExternalIdentity,
+        tokens: TokenAnswer,
+    ) -> str:
+        """Seal the tokens, or hand them to the installation where it speaks with the same person's one grant."""
+        one_grant = self._granting.rules(turn.attempt, turn.app).one_grant_per_person
+        if not one_grant or installation.granted_by != identity.id:
+            return self._sealed(connection, turn.attempt, tokens)
+        place = {"workspace": installation.workspace, "credential_id": installation.credential_id}
+        self._vault.replace(
+            connection,
+            **place,
+            expected_version=self._vault.open(connection, **place).version,
+            values=tokens.values,
+            expires_at=tokens.expires_at,
+        )
+        return ""
 
     def _sealed(self, connection: Connection, attempt: Attempt, tokens: TokenAnswer) -> str:
         return self._vault.seal_new(

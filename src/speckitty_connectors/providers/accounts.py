@@ -18,7 +18,7 @@ class Account:
         id: the provider's immutable id, as text.
         name: what a person calls it today; a label, never an identity.
         kind: the provider's word for it, for example ``organization``.
-        url: a page about it, or empty.
+        url: a page about it, or empty; deliveries without the id are told apart by it.
 
     >>> Account(id="6811672", name="octo-org", kind="organization").name
     'octo-org'

@@ -120,6 +120,15 @@ class ApiNotFoundError(ApiError):
     code = "api_not_found"
 
 
+class AccountGoneError(ApiError):
+    """The credential works, but doesn't reach the account any more: the app was removed there, or the access to it.
+
+    A plugin raises it in `list_resources`; core then takes the app for uninstalled, as if a delivery had told so.
+    """
+
+    code = "account_gone"
+
+
 class ApiThrottledError(ApiError):
     """The provider asked for more patience than the call may take."""
 

@@ -73,7 +73,8 @@ class Event:
         kind: the provider's event kind, for example ``pull_request``.
         action: the provider's action, or empty.
         installation: the provider's own id of the installation, or empty where deliveries carry none.
-        account: the account it happened in, or None where the delivery names none.
+        account: the account it happened in, or None where the delivery names none. Where the delivery knows no id of
+            it, the address of its pages, as `install` and `list_resources` give it, finds it: ``Account(id="", url=…)``.
         resources: the resources it concerns, most specific first.
         actor: who did it, or None.
         git: git facts, or None.

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
+from .accounts import Account
+
 
 @frozen(kw_only=True)
 class ResourceReference:
@@ -58,6 +60,7 @@ class ResourcePage:
     Attributes:
         resources: the resources on it, in the provider's order; may be empty while more follow.
         cursor: opaque; hand it to the next listing to resume **after** this page. Empty on the last page.
+        account: the account as the provider names it today, where the listing asked; its labels are refreshed.
 
     >>> ResourcePage(resources=(), cursor="").cursor
     ''
@@ -65,3 +68,4 @@ class ResourcePage:
 
     resources: tuple[Resource, ...]
     cursor: str = ""
+    account: Account | None = None

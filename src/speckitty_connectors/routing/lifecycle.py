@@ -31,8 +31,11 @@ def rule_on_lifecycle(connection: Connection, interpretation: Interpretation, no
     if any(ruling.conclusion.rule != UNKNOWN_INSTALLATION for ruling in admission.rulings):
         return list(admission.rulings)
     concerned = {installation.id: installation for installation in admission.installations}
+    provider, host = interpretation.delivery.provider, interpretation.delivery.host
+    if admission.principal.installation_id:
+        own = admission.principal.installation_id
+        links.revoke(connection, lifecycle, provider, host, now=now, installation_id=own)
     if admission.principal.speaks_for_provider:
-        provider, host = interpretation.delivery.provider, interpretation.delivery.host
         links.revoke(connection, lifecycle, provider, host, now=now)
         settled = approvals.settle(connection, lifecycle, provider, host, now=now)
         concerned |= {installation.id: installation for installation in settled}

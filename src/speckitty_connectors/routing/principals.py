@@ -10,6 +10,7 @@ from ..errors import NotFoundError
 from ..inbox.repository import StoredDelivery
 from ..installations import repository as installations
 from ..installations.types import Installation
+from ..providers.accounts import Account
 from ..providers.deliveries import Event, Lifecycle
 from ..store.metadata import OPERATOR
 
@@ -71,6 +72,7 @@ def find_installations(
         host=delivery.host,
         provider_installation_id=outcome.installation,
         account_id=outcome.account.id if outcome.account else "",
+        account_url=outcome.account.url if outcome.account else "",
     )
     return [
         installation
@@ -86,9 +88,9 @@ def _of_hook(connection: Connection, principal: Principal, outcome: Event | Life
         )
     except NotFoundError:
         return []
-    account_id = outcome.account.id if outcome.account else ""
-    named = (outcome.installation, account_id)
-    held = (installation.provider_installation_id, installation.account_id)
+    account = outcome.account or Account(id="")
+    named = (outcome.installation, account.id, "" if account.id else account.url)
+    held = (installation.provider_installation_id, installation.account_id, installation.account_url)
     if any(says and has and says != has for says, has in zip(named, held, strict=True)):
         raise PrincipalConflictError(installation)
     return [installation]
