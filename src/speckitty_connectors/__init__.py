@@ -50,6 +50,7 @@ from .providers.deliveries import (
 )
 from .providers.manifest import (
     BodyHandshake,
+    Budget,
     Capability,
     Hosts,
     Manifest,
@@ -149,6 +150,7 @@ __all__ = [
     "BearerJwt",
     "BodyHandshake",
     "BodyTimestamp",
+    "Budget",
     "Capability",
     "Change",
     "ChooseAccount",

@@ -288,7 +288,7 @@ def test_secrets_get_the_strongest_scheme_or_the_named_one(
 def test_an_app_whose_provider_signs_with_the_client_secret_accepts_it(
     store: Store, apps: Apps, vault: Vault
 ) -> None:
-    """The client secret proves deliveries, and so do former ones that are named; a self-managed host has its own."""
+    """The client secret proves deliveries, and former ones that are named; a self-managed host has its own."""
     own = apps.register(provider="selfsigning", **CLIENT, webhook_secrets=[FIRST])
     endpoint = endpoint_of(store, apps, own)
     assert accepted(store, vault, endpoint) == ["the-client-secret", FIRST]

@@ -131,7 +131,7 @@ def test_a_minted_token_is_used_until_its_margin(desk: Desk, clock: FrozenClock)
 
 
 def test_a_session_of_an_installation_starts_at_the_root_of_its_account(desk: Desk) -> None:
-    """Where each account has a root of its own, an installation speaks there, and a fresh grant above all of them."""
+    """Where each account has its own root, an installation speaks there, and a fresh grant above all of them."""
     registered = desk.register("spaced")
     credential_id = desk.grant(provider="spaced")
     for account_id in ("7", "kitchen/8"):

@@ -147,7 +147,7 @@ def test_a_person_picks_among_the_accounts_of_a_grant(desk: Desk) -> None:
 def test_where_a_person_has_one_grant_its_newest_tokens_serve_all_they_connected(
     database_url: str, one_grant: bool
 ) -> None:
-    """A second consent of the same person replaces the grant of the first, where the provider keeps one a person."""
+    """A second consent of a person replaces the grant of the first, where the provider keeps one a person."""
     with open_desk(database_url, manifest=strict(one_grant_per_person=one_grant)) as desk:
         first = connected(desk.connect({"account": ACCOUNT, "user": USER}))
         second = connected(desk.connect({"account": EIGHT, "user": USER}))

@@ -1,4 +1,4 @@
-"""Deliveries that know no id of the account: its address finds it, and only within what the credential speaks for."""
+"""Deliveries that know no id of the account: its address finds it, within what the credential speaks for."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from testbed.layers import MOMENT, add_installation, add_resources, installation
 KITCHEN = "https://kitchen.example"
 
 
-def addressed(url: str, **values: object) -> dict[str, object]:
+def addressed(url: str) -> dict[str, object]:
     """Return the document of an event in an account that only its address names."""
-    return card(**values) | {"account": {"id": "", "url": url}}
+    return card() | {"account": {"id": "", "url": url}}
 
 
 def test_the_address_of_an_account_finds_its_installations(store: Store) -> None:

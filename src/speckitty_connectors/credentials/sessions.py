@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from ..errors import ConfigurationError
 from ..http.session import Transport, TransportSession
+from ..providers.manifest import Budget
 from ..providers.registry import Registry
 from ..store.engine import Store
 from .app_tokens import AppTokens
@@ -145,6 +146,7 @@ class Sessions:
             subject=subject,
             patience_seconds=patience_seconds,
             on_unauthorized=on_unauthorized,
+            budgets=_budgets(registered, account_id),
         )
 
     def _tokens_of(self, registered: RegisteredApp) -> AppTokens:
@@ -168,3 +170,9 @@ class Sessions:
             return self._vault.open(
                 connection, workspace=registered.workspace, credential_id=registered.private_key_id
             ).secret
+
+
+def _budgets(registered: RegisteredApp, account_id: str) -> Mapping[Budget, str]:
+    """Return the budgets that calls share: those of their app, and those for their account."""
+    app = f"{registered.workspace}/{registered.id}"
+    return {Budget.APP: app, Budget.ACCOUNT: f"{app}/{account_id}"} if account_id else {Budget.APP: app}

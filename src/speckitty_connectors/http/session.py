@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -13,11 +14,11 @@ from requests.auth import AuthBase
 
 from ..identifiers import Clock, utc_now
 from ..providers.api import ApiError, ApiThrottledError, ApiUnauthorizedError, EgressRefusedError
-from ..providers.manifest import RateLimitDialect
+from ..providers.manifest import Budget, RateLimitDialect
 from .adapter import GuardedAdapter
 from .answers import ProviderAnswer
 from .egress import Egress, Resolve, origin_of, resolve_host
-from .throttling import Patience, throttled_seconds
+from .throttling import Patience, Pauses, throttled_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ FOLLOWED: Final = frozenset({301, 302, 307, 308})
 
 REDIRECTS: Final = 3
 """How many of them."""
+
+NO_BUDGETS: Final[Mapping[Budget, str]] = MappingProxyType({})
 
 
 class Transport:
@@ -71,6 +74,7 @@ class Transport:
         self.now = clock
         self.sleep = sleep
         self.patience_seconds = patience_seconds
+        self.pauses = Pauses()
         self.egress = Egress(allowed_hosts=frozenset(allowed_hosts), resolve=resolve)
         self.adapter = GuardedAdapter(
             self.egress,
@@ -120,6 +124,7 @@ class TransportSession:
         subject: what error messages call the other side.
         patience_seconds: longest that a call may be kept waiting; the transport's where not given.
         on_unauthorized: called when the credential was refused (401), so that a cached one is dropped.
+        budgets: the names of the budgets that this session shares with others of the transport.
 
     >>> session = TransportSession(
     ...     Transport(), root="https://api.example", authorization=lambda: "Bearer …",
@@ -140,6 +145,7 @@ class TransportSession:
         subject: str,
         patience_seconds: float | None = None,
         on_unauthorized: Callable[[], None] | None = None,
+        budgets: Mapping[Budget, str] = NO_BUDGETS,
     ) -> None:
         self._transport = transport
         self._root = root
@@ -149,6 +155,7 @@ class TransportSession:
         self._subject = subject
         self._patience_seconds = transport.patience_seconds if patience_seconds is None else patience_seconds
         self._on_unauthorized = on_unauthorized
+        self._budgets = budgets
 
     def get(self, url: str, *, parameters: Mapping[str, str] | None = None) -> ProviderAnswer:
         """Send a GET request, and follow redirects inside the origin.
@@ -202,20 +209,27 @@ class TransportSession:
         """Send until there is a good answer or the patience ends."""
         patience = Patience(self._patience_seconds, repeatable=request.method == "GET")
         while True:
-            failure: ApiError | None
-            try:
-                answer = self._follow(request)
-            except ApiError as error:
-                failure = error
-            else:
-                failure = self._failure(request, answer, patience.throttled)
-                if failure is None:
-                    return answer
+            outcome = self._paused() or self._attempt(request, patience.throttled)
+            if isinstance(outcome, ProviderAnswer):
+                return outcome
+            failure = outcome
             wait = patience.wait_for(failure)
             if wait is None:
                 raise failure
             logger.info("%s: %s; next try in %.1f s", self._subject, failure.what, wait)
             self._transport.sleep(wait)
+
+    def _paused(self) -> ApiThrottledError | None:
+        """Return why nothing may be sent yet: another call used a shared budget up."""
+        seconds = self._transport.pauses.remaining(self._budgets.values(), self._transport.now())
+        return self._throttled("a budget that is shared with other calls is used up", seconds) if seconds else None
+
+    def _attempt(self, request: requests.Request, tries: int) -> ProviderAnswer | ApiError:
+        try:
+            answer = self._follow(request)
+        except ApiError as error:
+            return error
+        return self._failure(request, answer, tries) or answer
 
     def _follow(self, request: requests.Request) -> ProviderAnswer:
         answer = self._send(request)
@@ -245,13 +259,20 @@ class TransportSession:
             return None
         failure = answer.failure(request.method or "", self._subject)
         if wait is not None:
-            return ApiThrottledError(
-                failure.what,
-                subject=self._subject,
-                remedy=f"try again in {wait:.0f} seconds",
-                status=answer.status,
-                retry_after_seconds=wait,
-            )
+            limit = answer.headers.get(self._dialect.budget_header, "")
+            budget = self._dialect.budgets.get(limit, Budget.CALL)
+            if budget in self._budgets:
+                self._transport.pauses.note(self._budgets[budget], wait, self._transport.now())
+            return self._throttled(failure.what, wait, status=answer.status)
         if isinstance(failure, ApiUnauthorizedError) and self._on_unauthorized is not None:
             self._on_unauthorized()
         return failure
+
+    def _throttled(self, what: str, seconds: float, *, status: int = 0) -> ApiThrottledError:
+        return ApiThrottledError(
+            what,
+            subject=self._subject,
+            remedy=f"try again in {seconds:.0f} seconds",
+            status=status,
+            retry_after_seconds=seconds,
+        )

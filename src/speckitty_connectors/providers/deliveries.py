@@ -73,8 +73,8 @@ class Event:
         kind: the provider's event kind, for example ``pull_request``.
         action: the provider's action, or empty.
         installation: the provider's own id of the installation, or empty where deliveries carry none.
-        account: the account it happened in, or None where the delivery names none. Where the delivery knows no id of
-            it, the address of its pages, as `install` and `list_resources` give it, finds it: ``Account(id="", url=…)``.
+        account: the account it happened in, or None where the delivery names none. Where the delivery knows no id
+            of it, ``Account(id="", url=…)`` finds it by its address, as `install` and `list_resources` give it.
         resources: the resources it concerns, most specific first.
         actor: who did it, or None.
         git: git facts, or None.

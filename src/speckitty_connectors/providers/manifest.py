@@ -133,11 +133,11 @@ class WebhookRules:
         unrouted_kinds: values of the kind header that never concern a resource; they are recorded without
             their body and never reach `route_event`.
         handshake: how a signed challenge is answered, or None.
-        client_secret_scheme: name of the scheme in which the provider's own host signs with the app's client secret,
-            or empty where an app has webhook secrets. Then the webhook secrets of a registration are further
-            client secrets, accepted while one replaces the other.
-        delivery_id_per_account: whether the ids are unique within one account only, so that what comes under a known
-            id with other content is another delivery.
+        client_secret_scheme: name of the scheme in which the provider's own host signs with the app's client
+            secret, or empty where an app has webhook secrets. Then the webhook secrets of a registration are
+            further client secrets, accepted while one replaces the other.
+        delivery_id_per_account: whether the ids are unique within one account only, so that what comes under a
+            known id with other content is another delivery.
 
     >>> from speckitty_connectors.providers.signatures import HexHmac
     >>> WebhookRules(schemes={"secret": HexHmac(header="X-Hub-Signature-256", prefix="sha256=")}).body_limit
@@ -166,6 +166,14 @@ class ResetUnit(StrEnum):
     ISO_8601 = "iso_8601"
 
 
+class Budget(StrEnum):
+    """Whose requests a rate limit counts together."""
+
+    APP = "app"
+    ACCOUNT = "account"
+    CALL = "call"
+
+
 @frozen(kw_only=True)
 class RateLimitDialect:
     """How a provider says "too fast": read in this order, first match decides how long to wait.
@@ -179,6 +187,9 @@ class RateLimitDialect:
         reset_unit: how `reset` is written.
         error_code: where throttling hides in another status, the JSON error code that tells it; or empty.
         fallback_seconds: wait where nothing is said; doubled at each further try.
+        budget_header: header that names the limit that was reached, or empty.
+        budgets: what that header may say → whose requests the limit counts together, and so must wait. A limit
+            that isn't named counts the one call.
 
     >>> RateLimitDialect(remaining="x-ratelimit-remaining", reset="x-ratelimit-reset").fallback_seconds
     60
@@ -192,6 +203,8 @@ class RateLimitDialect:
     reset_unit: ResetUnit = ResetUnit.EPOCH_SECONDS
     error_code: str = ""
     fallback_seconds: int = field(default=60, validator=ge(1))
+    budget_header: str = ""
+    budgets: Mapping[str, Budget] = field(factory=dict)
 
 
 def _read_only_capabilities(capabilities: Mapping[Capability, Support]) -> Mapping[Capability, Support]:

@@ -63,8 +63,8 @@ class OAuthRules:
         kept_fields: fields of the token response that `Grant.details` shows the plugin.
         refresh: how the token is renewed, or None where it isn't.
         revoke_url: where a token is revoked, or empty.
-        one_grant_per_person: whether all of a person's consents to the app are one grant, whose older tokens may end
-            when newer ones are given. Core then lets the newest tokens serve all that the person connected in a
+        one_grant_per_person: whether all of a person's consents to the app are one grant, whose older tokens may
+            end when newer ones are given. Core then lets the newest tokens serve all that the person connected in a
             workspace, and a link of that person has no tokens of its own.
         self_managed: the flow of self-managed hosts where theirs is another one, or None; see `of`.
 
