@@ -48,10 +48,12 @@ from .providers.deliveries import (
     Lifecycle,
     Outcome,
 )
+from .providers.failures import FailureDialect
 from .providers.manifest import (
     BodyHandshake,
     Budget,
     Capability,
+    FormProbe,
     Hosts,
     Manifest,
     RateLimitDialect,
@@ -60,7 +62,14 @@ from .providers.manifest import (
     Support,
     WebhookRules,
 )
-from .providers.oauth import AppTokenRules, ClientAuthentication, OAuthRules, RefreshRules, TokenEncoding
+from .providers.oauth import (
+    AppTokenRules,
+    ClientAuthentication,
+    IdentityTokenRules,
+    OAuthRules,
+    RefreshRules,
+    TokenEncoding,
+)
 from .providers.reading import (
     NotAList,
     NotAnObject,
@@ -168,12 +177,15 @@ __all__ = [
     "Event",
     "Evidence",
     "ExternalIdentity",
+    "FailureDialect",
+    "FormProbe",
     "GitFacts",
     "GitRemote",
     "Grant",
     "Handshake",
     "HexHmac",
     "Hosts",
+    "IdentityTokenRules",
     "Ignored",
     "InstallAnswer",
     "Installation",

@@ -162,7 +162,7 @@ def test_a_person_who_withdraws_takes_their_grant_along(desk: Desk) -> None:
     """What speaks with the grant of whoever left has to be connected again; what others connected goes on."""
     own = connected(desk.connect({"account": ACCOUNT, "user": USER}))
     other = connected(desk.connect({"account": EIGHT, "user": {"id": "u2"}}))
-    told = Lifecycle(change=Change.LINK_REVOKED, identity=ExternalIdentity(id="u1"))
+    told = Lifecycle(change=Change.LINK_REVOKED, identities=(ExternalIdentity(id="u1"),))
     for installation in (own, other):
         with desk.store.transaction() as connection:
             lifecycle.apply(connection, installation=installation, lifecycle=told, now=desk.clock())
@@ -418,3 +418,22 @@ def test_a_provider_without_a_registered_app_cannot_be_begun(desk: Desk) -> None
     """The host learns which app is missing."""
     with pytest.raises(NotFoundError):
         desk.begin(host="elsewhere.example")
+
+
+def test_an_account_is_connected_again_and_no_other_instead(desk: Desk) -> None:
+    """The plugin is told which account is meant; whoever authorises another one is refused, and nothing changes."""
+    made = connected(desk.connect())
+    with pytest.raises(OnboardingRefusedError) as caught:
+        desk.connect({"account": EIGHT}, installation_id=made.id)
+    assert caught.value.refusal == Refusal.ACCOUNT_MISMATCH
+    assert [conversation.account for conversation in desk.plugin.seen[-2:]] == [made.account, made.account]
+    assert kept(desk) == [made.credential_id]
+    again = connected(desk.connect(installation_id=made.id))
+    assert (again.id, again.account_id, again.credential_id == made.credential_id) == (made.id, "7", False)
+
+
+def test_an_unknown_installation_cannot_be_connected_again(desk: Desk) -> None:
+    """Nobody is sent anywhere for an installation of another workspace."""
+    made = connected(desk.connect())
+    with pytest.raises(NotFoundError):
+        desk.begin(workspace="w2", installation_id=made.id)

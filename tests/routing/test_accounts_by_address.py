@@ -69,7 +69,7 @@ def test_a_hook_of_one_installation_ends_the_links_under_it_alone(store: Store) 
             )
             links.add(connection, link)
     hook = inbound.endpoint(workspace="w1", installation_id=own.id)
-    event_id = inbound.deliver(hook, change(Change.LINK_REVOKED, identity={"id": "u1"}))
+    event_id = inbound.deliver(hook, change(Change.LINK_REVOKED, identities=[{"id": "u1"}]))
     inbound.router().route_due()
     assert inbound.decision(event_id).stage is Stage.LIFECYCLE
     with store.reading() as connection:

@@ -110,7 +110,7 @@ class _Document(msgspec.Struct):
     board: _Place | None = None
     space: _Place | None = None
     actor: ExternalIdentity | None = None
-    identity: ExternalIdentity | None = None
+    identities: tuple[ExternalIdentity, ...] = ()
     git: GitFacts | None = None
     subject: str = ""
     former: tuple[str, ...] = ()
@@ -235,7 +235,7 @@ def _lifecycle(document: _Document, change: Change, at: datetime | None) -> Life
         account=document.account,
         resources=document.resources(),
         former=document.former,
-        identity=document.identity,
+        identities=document.identities,
         actor=document.actor,
         scopes=document.scopes,
         relist=document.relist,

@@ -147,6 +147,7 @@ class Sessions:
             patience_seconds=patience_seconds,
             on_unauthorized=on_unauthorized,
             budgets=_budgets(registered, account_id),
+            failures=manifest.failures,
         )
 
     def _tokens_of(self, registered: RegisteredApp) -> AppTokens:

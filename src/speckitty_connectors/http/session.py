@@ -14,6 +14,7 @@ from requests.auth import AuthBase
 
 from ..identifiers import Clock, utc_now
 from ..providers.api import ApiError, ApiThrottledError, ApiUnauthorizedError, EgressRefusedError
+from ..providers.failures import FailureDialect
 from ..providers.manifest import Budget, RateLimitDialect
 from .adapter import GuardedAdapter
 from .answers import ProviderAnswer
@@ -84,6 +85,18 @@ class Transport:
             certificates=certificates,
         )
 
+    def fetch(self, url: str) -> ProviderAnswer:
+        """Return what is published at an address, asked for once and without a credential.
+
+        Raises:
+            ApiError: the answer was not 2xx, or there was none.
+        """
+        headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
+        answer = ProviderAnswer.of(self.adapter.send(requests.Request("GET", url, headers=headers).prepare()))
+        if not answer.is_good:
+            raise answer.failure("GET", origin_of(url).host)
+        return answer
+
     def close(self) -> None:
         """Close the connections that are kept open."""
         self.adapter.close()
@@ -125,6 +138,7 @@ class TransportSession:
         patience_seconds: longest that a call may be kept waiting; the transport's where not given.
         on_unauthorized: called when the credential was refused (401), so that a cached one is dropped.
         budgets: the names of the budgets that this session shares with others of the transport.
+        failures: how the provider tells failures where its statuses don't; None where they do.
 
     >>> session = TransportSession(
     ...     Transport(), root="https://api.example", authorization=lambda: "Bearer …",
@@ -146,6 +160,7 @@ class TransportSession:
         patience_seconds: float | None = None,
         on_unauthorized: Callable[[], None] | None = None,
         budgets: Mapping[Budget, str] = NO_BUDGETS,
+        failures: FailureDialect | None = None,
     ) -> None:
         self._transport = transport
         self._root = root
@@ -156,6 +171,7 @@ class TransportSession:
         self._patience_seconds = transport.patience_seconds if patience_seconds is None else patience_seconds
         self._on_unauthorized = on_unauthorized
         self._budgets = budgets
+        self._failures = failures
 
     def get(self, url: str, *, parameters: Mapping[str, str] | None = None) -> ProviderAnswer:
         """Send a GET request, and follow redirects inside the origin.
@@ -242,7 +258,7 @@ class TransportSession:
     def _send(self, request: requests.Request) -> ProviderAnswer:
         request.headers = {**self._headers, **(request.headers or {})}
         request.auth = self._authorization
-        answer = ProviderAnswer.of(self._transport.adapter.send(request.prepare()))
+        answer = ProviderAnswer.of(self._transport.adapter.send(request.prepare())).as_told(self._failures)
         logger.debug("%s: %s answered %d", self._subject, request.method, answer.status)
         return answer
 

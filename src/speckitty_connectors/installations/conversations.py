@@ -17,6 +17,7 @@ from ..credentials.oauth import OAuthRefusedError, TokenAnswer, new_verifier
 from ..credentials.secret import Secret
 from ..credentials.vault import Vault
 from ..errors import ConfigurationError, NotFoundError
+from ..providers.accounts import Account
 from ..providers.conversations import (
     Authorize,
     ChooseAccount,
@@ -28,6 +29,7 @@ from ..providers.registry import Registry
 from ..store.audit import record
 from ..store.engine import Store
 from ..store.metadata import OPERATOR
+from . import repository
 from .attempts import LIFETIME, Attempt, Purpose, Stage, digest, forget_expired, keep, new_state, take
 from .granting import Granting
 from .offers import Offer
@@ -206,7 +208,7 @@ class Conversations:
     ) -> Turn:
         provider = self._registry.provider(attempt.provider)
         hook = provider.install if attempt.purpose is Purpose.INSTALL else provider.link_user
-        state = new_state()
+        state, expected = new_state(), self._expected(attempt)
         conversation = Conversation(
             app=app.app,
             state=state,
@@ -214,8 +216,18 @@ class Conversations:
             remembered=attempt.remembered,
             grant=self._granting.grant(app, tokens) if tokens else None,
             choice=tuple(choice),
+            account=expected,
         )
-        return Turn(attempt=attempt, app=app, state=state, answer=hook(conversation), tokens=tokens)
+        answer = hook(conversation)
+        return Turn(attempt=attempt, app=app, state=state, answer=answer, tokens=tokens, expected=expected)
+
+    def _expected(self, attempt: Attempt) -> Account | None:
+        """Return the account that the attempt belongs to, or None where any may come."""
+        if not attempt.installation_id:
+            return None
+        with self._store.reading() as connection:
+            known = repository.get(connection, workspace=attempt.workspace, installation_id=attempt.installation_id)
+        return known.account
 
     def _exchange(self, attempt: Attempt, app: RegisteredApp, code: str, verifier: Secret) -> TokenAnswer:
         if not code:

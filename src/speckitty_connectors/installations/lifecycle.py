@@ -24,6 +24,10 @@ STATUSES: Mapping[Change, tuple[InstallationStatus, str]] = {
         InstallationStatus.NEEDS_REAUTHORISATION,
         "the person whose grant it speaks with left or withdrew it; somebody has to connect the account again",
     ),
+    Change.CREDENTIAL_REVOKED: (
+        InstallationStatus.NEEDS_REAUTHORISATION,
+        "its credential was revoked on the provider's side; connect the account again",
+    ),
 }
 """The status that a change leads to, and the reason that people are shown."""
 
@@ -41,6 +45,9 @@ LEADS_FROM: Mapping[Change, frozenset[InstallationStatus]] = {
     Change.ACCOUNT_DELETED: frozenset(InstallationStatus) - GONE,
     Change.HOOK_REMOVED: frozenset({InstallationStatus.ACTIVE}),
     Change.LINK_REVOKED: frozenset({InstallationStatus.ACTIVE, InstallationStatus.DEGRADED}),
+    Change.CREDENTIAL_REVOKED: frozenset(
+        {InstallationStatus.ACTIVE, InstallationStatus.DEGRADED, InstallationStatus.NEEDS_RECONSENT}
+    ),
 }
 """The statuses in which a change has a meaning; in others it came late, or says nothing new."""
 
@@ -85,9 +92,8 @@ def apply(
 def _with_status(known: Installation, lifecycle: Lifecycle, at: datetime) -> Installation:
     if lifecycle.change not in STATUSES or at < known.status_at:
         return known
-    if lifecycle.change is Change.LINK_REVOKED and (
-        lifecycle.identity is None or lifecycle.identity.id != known.granted_by
-    ):
+    people = {person.id for person in lifecycle.identities}
+    if lifecycle.change is Change.LINK_REVOKED and known.granted_by not in people:
         return known
     status, reason = STATUSES[lifecycle.change]
     if known.status is status:

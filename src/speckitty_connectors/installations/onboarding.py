@@ -62,7 +62,14 @@ class Onboarding:
         self._conversations = Conversations(store, registry, apps, vault, self._granting, callback_url)
 
     def begin(
-        self, *, workspace: str, member: str, session: str, provider: str, host: str | None = None
+        self,
+        *,
+        workspace: str,
+        member: str,
+        session: str,
+        provider: str,
+        host: str | None = None,
+        installation_id: str = "",
     ) -> SendBrowser:
         """Begin to connect an account; no project is asked for.
 
@@ -72,15 +79,21 @@ class Onboarding:
             session: a value that only this browser session has; whoever comes back without it is refused.
             provider: provider key.
             host: the provider's host, where more than its own is registered.
+            installation_id: the installation that is connected again; another account is refused in the end.
 
         Raises:
-            NotFoundError: no app is registered there.
+            NotFoundError: no app is registered there, or the workspace has no such installation.
             ConfigurationError: the workspace, the member or the browser session is empty.
             OnboardingRefusedError: the plugin refused.
         """
         app = self._conversations.find_app(workspace, provider, host)
         return self._conversations.begin(
-            purpose=Purpose.INSTALL, workspace=workspace, member=member, session=session, app=app
+            purpose=Purpose.INSTALL,
+            workspace=workspace,
+            member=member,
+            session=session,
+            app=app,
+            installation_id=installation_id,
         )
 
     def claim(
@@ -197,6 +210,8 @@ class Onboarding:
         return Waiting(installation=waiting, reason=waiting.status_reason)
 
     def _connect(self, turn: Turn, answer: Connected, tokens: TokenAnswer) -> Done:
+        if turn.expected is not None and turn.expected.id not in {account.id for account in answer.accounts}:
+            raise self._conversations.refused(turn.attempt, Refusal.ACCOUNT_MISMATCH)
         granted = evolve(answer, scopes=answer.scopes or tokens.scopes)
         with self._store.transaction() as connection:
             installations = connect(

@@ -26,6 +26,7 @@ class Refusal(StrEnum):
     CHOICE_INVALID = "choice_invalid"
     UNPROVEN = "unproven"
     ALREADY_LINKED = "already_linked"
+    ACCOUNT_MISMATCH = "account_mismatch"
 
 
 WORDS: dict[Refusal, tuple[str, str]] = {
@@ -53,6 +54,10 @@ WORDS: dict[Refusal, tuple[str, str]] = {
     Refusal.ALREADY_LINKED: (
         "another member of this workspace is linked to this identity",
         "ask them to remove their link, or sign in at the provider as yourself and start again",
+    ),
+    Refusal.ACCOUNT_MISMATCH: (
+        "another account was authorised than the one that was to be connected again",
+        "start again and pick that account on the provider's page, or connect the other one as a new installation",
     ),
 }
 

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from ..credentials.apps import RegisteredApp
 from ..credentials.oauth import TokenAnswer
+from ..providers.accounts import Account
 from ..providers.conversations import InstallAnswer, LinkAnswer
 from .attempts import Attempt
 
@@ -38,6 +39,7 @@ class Turn:
         state: the state that the plugin saw; stored only if its answer uses it.
         answer: what the plugin answered.
         tokens: the tokens of the grant, where there is one.
+        expected: the account that the plugin was asked about, or None where any may come.
     """
 
     attempt: Attempt
@@ -45,3 +47,4 @@ class Turn:
     state: str
     answer: InstallAnswer | LinkAnswer
     tokens: TokenAnswer | None
+    expected: Account | None

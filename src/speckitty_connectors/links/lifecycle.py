@@ -7,7 +7,7 @@ from datetime import datetime
 from attrs import evolve
 from sqlalchemy import Connection
 
-from ..providers.deliveries import Change, Lifecycle
+from ..providers.deliveries import Lifecycle
 from ..store.audit import record
 from . import repository
 from .types import LinkStatus, UserLink
@@ -24,19 +24,21 @@ def revoke(
     now: datetime,
     installation_id: str = "",
 ) -> list[UserLink]:
-    """Revoke the links of the person that a `LINK_REVOKED` names; return those that changed.
+    """Revoke the links of the people that a lifecycle names; return those that changed.
 
-    Such a delivery may name no installation at all (github.md 1.5), so the immutable id of the person finds
-    the links, in every workspace; under one installation only where its customer's own credential tells of it. A
-    link that was made after the withdrawal stays.
+    Such a delivery may name no installation at all (github.md 1.5), so the immutable ids of the people find
+    the links, in every workspace; where it names the account, only links under that account are meant, and where a
+    customer's own credential tells of it, only those under that installation. A link that was made after the
+    withdrawal stays.
     """
-    if lifecycle.change is not Change.LINK_REVOKED or lifecycle.identity is None:
-        return []
     at = min(lifecycle.occurred_at or now, now)
-    links = repository.find_everywhere(connection, provider=provider, host=host, external_id=lifecycle.identity.id)
+    account_id = lifecycle.account.id if lifecycle.account else ""
     return [
         _revoke_one(connection, link, now)
-        for link in links
+        for person in lifecycle.identities
+        for link in repository.find_everywhere(
+            connection, provider=provider, host=host, external_id=person.id, account_id=account_id
+        )
         if link.status is not LinkStatus.REVOKED
         and link.updated_at <= at
         and installation_id in {"", link.installation_id}

@@ -73,6 +73,14 @@ class BaseUrls:
         """Return the root of the API for an account."""
         return self.account_api.replace("{account}", quote(account_id, safe="")) or self.api
 
+    def fill(self, template: str) -> str:
+        """Return a URL from a template over ``{web}`` and ``{api}``.
+
+        >>> BaseUrls(web="https://acme.example", api="https://api.acme.example").fill("{web}/oauth")
+        'https://acme.example/oauth'
+        """
+        return template.replace("{web}", self.web).replace("{api}", self.api)
+
 
 @frozen(kw_only=True)
 class App:

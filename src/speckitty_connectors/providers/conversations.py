@@ -21,6 +21,7 @@ class Grant:
     Attributes:
         scopes: granted scopes as the provider listed them.
         details: the token response's fields that the manifest asked to keep (Slack: ``team``, ``enterprise``).
+        claims: what the identity token says, proved by core; empty where the manifest has no rules for one.
         session: speaks to the API in the name of this grant.
 
     >>> Grant(scopes=("read:user",), session=None).details
@@ -30,6 +31,7 @@ class Grant:
     scopes: tuple[str, ...]
     session: ApiSession | None
     details: Mapping[str, object] = field(factory=dict)
+    claims: Mapping[str, object] = field(factory=dict)
 
 
 @frozen(kw_only=True)
@@ -43,6 +45,7 @@ class Conversation:
         remembered: what the plugin's previous answer asked to keep.
         grant: the grant, once core exchanged a code; else None.
         choice: ids picked from the previous `ChooseAccount`; else empty.
+        account: the account that a person is linked under, or that is connected again; None where any may come.
 
     >>> from speckitty_connectors.providers.accounts import App, BaseUrls
     >>> app = App(provider="acme", host="acme.example", client_id="c",
@@ -57,6 +60,7 @@ class Conversation:
     remembered: Mapping[str, str] = field(factory=dict)
     grant: Grant | None = None
     choice: tuple[str, ...] = ()
+    account: Account | None = None
 
 
 @frozen(kw_only=True)

@@ -120,6 +120,8 @@ class Change(StrEnum):
     VISIBILITY_CHANGED = "visibility_changed"
     LINK_REVOKED = "link_revoked"
     HOOK_REMOVED = "hook_removed"
+    CREDENTIAL_REVOKED = "credential_revoked"
+    DELIVERIES_LOST = "deliveries_lost"
 
 
 @frozen(kw_only=True)
@@ -132,7 +134,8 @@ class Lifecycle:
         account: the account concerned, with its name of today, or None.
         resources: the resources concerned, with their keys of today.
         former: former keys (renames), former ids (re-keys) or former owners (transfers), as the change says.
-        identity: the person whose authorisation was revoked, or None.
+        identities: the people whose authorisation was revoked; only their links under `account`, where it is
+            named.
         requester: who had asked for the installation, where an owner approved it later, or None.
         actor: who made the change, or None.
         scopes: what is granted from now on, ``name:level``, or None where the delivery doesn't say.
@@ -148,7 +151,7 @@ class Lifecycle:
     account: Account | None = None
     resources: tuple[ResourceReference, ...] = ()
     former: tuple[str, ...] = ()
-    identity: ExternalIdentity | None = None
+    identities: tuple[ExternalIdentity, ...] = ()
     requester: ExternalIdentity | None = None
     actor: ExternalIdentity | None = None
     scopes: tuple[str, ...] | None = None

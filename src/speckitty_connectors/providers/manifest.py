@@ -11,6 +11,7 @@ from attrs import field, frozen
 from attrs.validators import ge, matches_re, min_len
 
 from .accounts import BaseUrls
+from .failures import FailureDialect
 from .oauth import AppTokenRules, OAuthRules
 from .signatures import SignatureScheme
 
@@ -111,6 +112,20 @@ class BodyHandshake:
     answer_field: str
 
 
+@frozen(kw_only=True)
+class FormProbe:
+    """An unsigned form, or query, by which a provider looks whether the address answers (Slack).
+
+    It is answered with an empty 200 whoever asks, and nothing is stored.
+
+    >>> FormProbe(field="ssl_check", value="1").field
+    'ssl_check'
+    """
+
+    field: str
+    value: str
+
+
 def _read_only_schemes(schemes: Mapping[str, SignatureScheme]) -> Mapping[str, SignatureScheme]:
     return MappingProxyType(dict(schemes))
 
@@ -138,6 +153,9 @@ class WebhookRules:
             further client secrets, accepted while one replaces the other.
         delivery_id_per_account: whether the ids are unique within one account only, so that what comes under a
             known id with other content is another delivery.
+        probe: the unsigned request by which the provider looks whether the address answers, or None.
+        bare_answers: media types whose deliveries are acknowledged by an empty 200, because the provider shows
+            the answer to a person, or acts on it.
 
     >>> from speckitty_connectors.providers.signatures import HexHmac
     >>> WebhookRules(schemes={"secret": HexHmac(header="X-Hub-Signature-256", prefix="sha256=")}).body_limit
@@ -156,6 +174,8 @@ class WebhookRules:
     handshake: BodyHandshake | None = None
     client_secret_scheme: str = ""
     delivery_id_per_account: bool = False
+    probe: FormProbe | None = None
+    bare_answers: frozenset[str] = frozenset()
 
 
 class ResetUnit(StrEnum):
@@ -235,7 +255,9 @@ class Manifest:
         link_oauth: the flow that `Authorize` runs in `link_user`, or None.
         app_tokens: how the app mints installation tokens, or None where the installation keeps its grant.
         rate_limits: how throttling is told.
+        failures: how failures are told where the HTTP status doesn't, or None where it does.
         app_settings: public settings that an app registration needs, name → what it is.
+        optional_settings: further public settings that it may have, name → what it is.
         api_headers: headers of every API request, for example the accepted media type and version.
         api_page_size: how many entries a listing asks for.
     """
@@ -255,7 +277,9 @@ class Manifest:
     link_oauth: OAuthRules | None = None
     app_tokens: AppTokenRules | None = None
     rate_limits: RateLimitDialect = field(factory=RateLimitDialect)
+    failures: FailureDialect | None = None
     app_settings: Mapping[str, str] = field(factory=dict)
+    optional_settings: Mapping[str, str] = field(factory=dict)
     api_headers: Mapping[str, str] = field(factory=dict)
     api_page_size: int = 100
 

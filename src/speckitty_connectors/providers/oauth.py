@@ -33,6 +33,7 @@ class RefreshRules:
         rotates: whether each refresh returns a new refresh token and kills the one used.
         grace_seconds: how long the used one may be presented again; 0 for none.
         sends_redirect_uri: whether the refresh must repeat the redirect URI of the authorisation.
+        live_tokens: how many access tokens of a grant are good at once: with 1 the one before dies at the refresh.
 
     >>> RefreshRules(grace_seconds=600).rotates
     True
@@ -41,6 +42,28 @@ class RefreshRules:
     rotates: bool = True
     grace_seconds: int = field(default=0, validator=ge(0))
     sends_redirect_uri: bool = False
+    live_tokens: int = field(default=1, validator=ge(1))
+
+
+@frozen(kw_only=True)
+class IdentityTokenRules:
+    """How the identity token of OpenID Connect is proved, which comes with the access token.
+
+    Core sends a nonce, fetches the key, and checks signature, issuer, audience, nonce and times; the claims are
+    then in `Grant.claims`, and the token itself is dropped.
+
+    Attributes:
+        keys_url: where the provider publishes its keys (RFC 7517); a template like those of `OAuthRules`.
+        issuer: the ``iss`` that the token must have; a template too.
+        algorithm: the only signature algorithm that is accepted.
+
+    >>> IdentityTokenRules(keys_url="{web}/keys", issuer="{web}").algorithm
+    'RS256'
+    """
+
+    keys_url: str
+    issuer: str
+    algorithm: str = "RS256"
 
 
 @frozen(kw_only=True)
@@ -60,7 +83,9 @@ class OAuthRules:
         authorize_parameters: fixed further parameters of the first request.
         token_encoding: encoding of the token request.
         client_authentication: where the client secret goes.
-        kept_fields: fields of the token response that `Grant.details` shows the plugin.
+        kept_fields: fields of the token response that `Grant.details` shows the plugin; tokens inside them are
+            left out.
+        identity_token: how the identity token is proved, or None where there is none.
         refresh: how the token is renewed, or None where it isn't.
         revoke_url: where a token is revoked, or empty.
         one_grant_per_person: whether all of a person's consents to the app are one grant, whose older tokens may
@@ -84,6 +109,7 @@ class OAuthRules:
     token_encoding: TokenEncoding = TokenEncoding.FORM
     client_authentication: ClientAuthentication = ClientAuthentication.BODY
     kept_fields: tuple[str, ...] = ()
+    identity_token: IdentityTokenRules | None = None
     refresh: RefreshRules | None = None
     revoke_url: str = ""
     one_grant_per_person: bool = False

@@ -11,7 +11,7 @@ from ..installations import lifecycle as installations
 from ..installations.types import Installation
 from ..links import lifecycle as links
 from ..mappings import lifecycle as mappings
-from ..providers.deliveries import Change, Lifecycle
+from ..providers.deliveries import Lifecycle
 from ..providers.suggestions import Evidence
 from .admission import admit
 from .rulings import REVIEW_REASONS, UNKNOWN_INSTALLATION, Interpretation, Ruling
@@ -22,7 +22,7 @@ def rule_on_lifecycle(connection: Connection, interpretation: Interpretation, no
     """Apply a change to every installation that it concerns, and return a ruling for each.
 
     What reaches over workspaces, an approval or the end of a person's authorisation, is believed only from a
-    credential that no customer holds.
+    credential that no customer holds; the hook of one installation may tell who left, for that installation.
     """
     lifecycle = interpretation.outcome
     if not isinstance(lifecycle, Lifecycle):
@@ -32,11 +32,10 @@ def rule_on_lifecycle(connection: Connection, interpretation: Interpretation, no
         return list(admission.rulings)
     concerned = {installation.id: installation for installation in admission.installations}
     provider, host = interpretation.delivery.provider, interpretation.delivery.host
-    if admission.principal.installation_id:
-        own = admission.principal.installation_id
+    own = admission.principal.installation_id
+    if own or admission.principal.speaks_for_provider:
         links.revoke(connection, lifecycle, provider, host, now=now, installation_id=own)
     if admission.principal.speaks_for_provider:
-        links.revoke(connection, lifecycle, provider, host, now=now)
         settled = approvals.settle(connection, lifecycle, provider, host, now=now)
         concerned |= {installation.id: installation for installation in settled}
     rulings = [_apply(connection, interpretation, each, lifecycle, now) for each in concerned.values()]
@@ -65,9 +64,9 @@ def _apply(
 
 def _of_no_installation(interpretation: Interpretation, workspace: str, lifecycle: Lifecycle) -> Ruling:
     """Rule on what concerns a person alone, or an account that nobody has connected, which is nothing to review."""
-    if lifecycle.change is Change.LINK_REVOKED:
+    if lifecycle.identities:
         evidence = Evidence(
-            rule=lifecycle.change.value, text="the links of that person, where there were any, have ended"
+            rule=lifecycle.change.value, text="the links of those people, where there were any, have ended"
         )
         conclusion = Conclusion(stage=Stage.LIFECYCLE, rule=lifecycle.change.value, evidence=(evidence,))
     else:

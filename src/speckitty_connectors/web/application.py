@@ -1,6 +1,7 @@
 """The WSGI application: where providers post to, and where browsers come back to.
 
 POST /webhooks/<provider>/<end point>     a delivery; without an end point, the provider's only app
+GET  /webhooks/<provider>/<end point>     the provider looks whether the address answers, where it does so
 GET  /callback/<provider>/<host>          a browser returns from the provider
 POST /callback/<provider>/<host>          a person picked among several accounts
 """
@@ -58,10 +59,10 @@ class Application:
         parts = [unquote(part) for part in str(environ.get("PATH_INFO", "")).strip("/").split("/")]
         method = environ["REQUEST_METHOD"]
         match method, parts:
-            case "POST", ["webhooks", provider]:
-                return self._receive(environ, provider, self._connectors.only_endpoint(provider))
-            case "POST", ["webhooks", provider, endpoint]:
-                return self._receive(environ, provider, endpoint)
+            case "POST", ["webhooks", provider, *named] if len(named) <= 1:
+                return self._receive(environ, provider, *named or [self._connectors.only_endpoint(provider)])
+            case "GET", ["webhooks", provider] | ["webhooks", provider, _] if self._is_probe(environ, provider):
+                return Page(status=HTTPStatus.OK, headers=[("Content-Type", "text/plain")], body=b"")
             case "GET", ["callback", provider, host]:
                 return self._callback(environ, provider, host)
             case "POST", ["callback", _, _]:
@@ -80,6 +81,10 @@ class Application:
         if answer.retry_after_seconds:
             headers.append(("Retry-After", str(answer.retry_after_seconds)))
         return Page(status=answer.status, headers=headers, body=answer.body.encode())
+
+    def _is_probe(self, environ: Environ, provider: str) -> bool:
+        fields = dict(_pairs(str(environ.get("QUERY_STRING", ""))))
+        return self._connectors.inbox.is_probe(provider, fields)
 
     def _callback(self, environ: Environ, provider: str, host: str) -> Page:
         """Continue the conversation that a browser comes back with."""

@@ -132,7 +132,7 @@ def _of_hook(blank: Lifecycle, payload: Payload) -> Lifecycle | None:
 def _revoked(blank: Lifecycle, payload: Payload) -> Lifecycle | None:
     """Read the end of a person's authorisation: the sender is that person, and no installation is named."""
     person = identity(payload.sender)
-    return evolve(blank, identity=person) if person else None
+    return evolve(blank, identities=(person,)) if person else None
 
 
 def _scopes(permissions: object) -> tuple[str, ...] | None:

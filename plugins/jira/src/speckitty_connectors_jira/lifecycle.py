@@ -63,5 +63,5 @@ def _of_person(kind: str, payload: Payload) -> Lifecycle | Ignored:
     if person is None:
         return Ignored(reason=f"{kind} names nobody")
     return Lifecycle(
-        change=Change.LINK_REVOKED, account=account(payload), identity=person, occurred_at=moment(payload)
+        change=Change.LINK_REVOKED, account=account(payload), identities=(person,), occurred_at=moment(payload)
     )
