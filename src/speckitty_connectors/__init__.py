@@ -49,6 +49,7 @@ from .providers.deliveries import (
     Outcome,
 )
 from .providers.failures import FailureDialect
+from .providers.issue_key_suggestions import suggest_by_issue_keys
 from .providers.manifest import (
     BodyHandshake,
     Budget,
@@ -246,5 +247,6 @@ __all__ = [
     "read_ref",
     "read_text",
     "refused_by_landing",
+    "suggest_by_issue_keys",
     "suggest_by_remotes",
 ]

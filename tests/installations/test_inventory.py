@@ -23,6 +23,7 @@ from speckitty_connectors import (
 )
 from speckitty_connectors.installations import inventory, repository
 from speckitty_connectors.installations.inventory import SyncInterruptedError
+from speckitty_connectors.installations.resources import former_keys
 from speckitty_connectors.installations.steps import Done
 from speckitty_connectors.installations.types import Installation, InstallationStatus, ResourceStatus
 from speckitty_connectors.mappings.lifecycle import follow
@@ -200,6 +201,22 @@ def test_a_listing_refreshes_the_labels_of_its_account(
         sync(desk, installation)
     after = installation_of(desk.store, installation)
     assert (after.account_name, after.account_url) == ("Seven Seas", "https://seas.example")
+
+
+def test_former_keys_and_the_bin_are_remembered(desk: Desk, shelf: Shelf, installation: Installation) -> None:
+    """What the provider says of a resource's past is in its history, and what lies in its bin may come back."""
+    told = Resource(kind="board", id="b9", key="new", former_keys=("old", "older"), deleted=True)
+    shelf.pages = [(told,)]
+    for _ in range(2):
+        sync(desk, installation)
+    binned = resource_of(desk.store, installation, "b9")
+    assert binned.status is ResourceStatus.DELETED
+    with desk.store.reading() as connection:
+        keys = former_keys(connection, workspace="w1", resource_id=binned.id)
+    assert sorted(keys) == ["new", "old", "older"]
+    shelf.pages = [(evolve(told, deleted=False),)]
+    sync(desk, installation)
+    assert resource_of(desk.store, installation, "b9").status is ResourceStatus.ACTIVE
 
 
 def test_an_account_that_the_grant_reaches_no_more_is_uninstalled(

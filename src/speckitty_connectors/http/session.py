@@ -197,13 +197,13 @@ class TransportSession:
         """
         return self._call(self._with_document("PUT", url, document))
 
-    def delete(self, url: str) -> ProviderAnswer:
-        """Send a DELETE request.
+    def delete(self, url: str, *, document: object = None) -> ProviderAnswer:
+        """Send a DELETE request, with a JSON document where the provider wants one.
 
         Raises:
             ApiError: the answer was not 2xx, or there was none.
         """
-        return self._call(requests.Request("DELETE", self._absolute(url)))
+        return self._call(self._with_document("DELETE", url, document))
 
     def _with_document(self, method: str, url: str, document: object) -> requests.Request:
         if document is None:

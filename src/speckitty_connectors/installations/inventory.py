@@ -20,6 +20,7 @@ from ..providers.resources import ResourcePage
 from ..store.audit import record
 from ..store.engine import Store
 from . import lifecycle, repository
+from .former_keys import remember_former_keys
 from .types import Follow, Installation, InstallationStatus, KnownResource, follow_nothing
 
 MOST_PAGES: Final = 10_000
@@ -177,13 +178,10 @@ class Inventory:
 
     def _keep(self, progress: _Progress, page: ResourcePage) -> None:
         with self._store.transaction() as connection:
-            repository.upsert_resources(
-                connection,
-                workspace=progress.installation.workspace,
-                installation_id=progress.installation.id,
-                listed=page.resources,
-                at=self._store.now(),
-            )
+            place = {"workspace": progress.installation.workspace, "installation_id": progress.installation.id}
+            now = self._store.now()
+            repository.upsert_resources(connection, **place, listed=page.resources, at=now)
+            remember_former_keys(connection, **place, listed=page.resources, at=now)
             if page.account is not None:
                 self._relabel(connection, progress.installation, page.account)
         progress.cursor = page.cursor

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from attrs import evolve
 from sqlalchemy import ColumnElement, Connection, Row, Select, select, update
 
 from ..errors import ConflictError, NotFoundError
+from ..providers.resources import ResourceReference
 from .sightings import remember_keys
 from .tables import resource_keys, resources
-from .types import KnownResource, ResourceStatus
+from .types import Installation, KnownResource, ResourceStatus
 
 
 def find_resource(
@@ -76,6 +78,17 @@ def resolve_key(
             remedy="name the one you mean by its kind and the provider's id",
         )
     return found[0]
+
+
+def identify(connection: Connection, installation: Installation, reference: ResourceReference) -> ResourceReference:
+    """Return a mention that has a key alone with the id of the one resource that has this key today.
+
+    A key that none, or more than one, of the installation's resources has stays without an id.
+    """
+    place = _of(installation.workspace, installation.id)
+    query = place.where(resources.c.kind == reference.kind, resources.c.key == reference.key)
+    found = connection.execute(query.where(resources.c.status == ResourceStatus.ACTIVE)).all()
+    return evolve(reference, id=found[0].external_id) if len(found) == 1 else reference
 
 
 def former_keys(connection: Connection, *, workspace: str, resource_id: str) -> list[str]:

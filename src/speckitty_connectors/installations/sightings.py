@@ -24,10 +24,14 @@ MENTIONED = ("key", "status")
 def upsert_resources(
     connection: Connection, *, workspace: str, installation_id: str, listed: Iterable[Resource], at: datetime
 ) -> int:
-    """Write what a listing saw, make it active, and remember its keys; return how many there were."""
+    """Write what a listing saw, make it active unless it lies in the provider's bin, and remember its keys.
+
+    Returns how many there were.
+    """
     rows = [
         {
             **_new_row(workspace, installation_id, resource.kind, resource.id, resource.key, at),
+            "status": ResourceStatus.DELETED if resource.deleted else ResourceStatus.ACTIVE,
             "url": resource.url,
             "parent_id": resource.parent_id,
             "archived": resource.archived,

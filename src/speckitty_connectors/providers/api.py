@@ -69,8 +69,8 @@ class ApiSession(Protocol):
         """
         ...
 
-    def delete(self, url: str) -> ApiResponse:
-        """Send a DELETE request.
+    def delete(self, url: str, *, document: object = None) -> ApiResponse:
+        """Send a DELETE request, with a JSON document where the provider wants one.
 
         Raises:
             ApiError: the answer was not 2xx, or there was none.

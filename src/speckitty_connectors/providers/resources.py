@@ -14,7 +14,8 @@ class ResourceReference:
     """The mention of a resource in an event.
 
     The identity is (provider, host, `kind`, `id`). `key` is the label the provider gave in this mention; it
-    refreshes what people are shown and decides nothing.
+    refreshes what people are shown and decides nothing; only where a delivery knows no `id` at all, the installation's
+    resource of that key today is meant.
 
     >>> ResourceReference(kind="repository", id="1296269", key="octo-org/hello").id
     '1296269'
@@ -36,7 +37,9 @@ class Resource:
         url: a page about it, or empty.
         parent_id: id of the resource that contains it, or empty.
         archived: whether the provider says that it takes no more changes.
+        deleted: whether it lies in the provider's bin, from which it may come back.
         private: whether it is hidden from the public.
+        former_keys: the keys that the provider says it had before; they go into its history.
         attributes: further labels for suggestions and display, for example ``default_branch``.
 
     >>> Resource(kind="repository", id="1296269", key="octo-org/hello").archived
@@ -49,7 +52,9 @@ class Resource:
     url: str = ""
     parent_id: str = ""
     archived: bool = False
+    deleted: bool = False
     private: bool = False
+    former_keys: tuple[str, ...] = ()
     attributes: Mapping[str, str] = field(factory=dict)
 
 

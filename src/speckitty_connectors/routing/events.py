@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from attrs import evolve
 from sqlalchemy import Connection
 
+from ..installations import repository as installations
 from ..installations.types import Installation, InstallationStatus
 from ..providers.deliveries import Event
 from ..providers.suggestions import Evidence
@@ -42,7 +44,19 @@ def _entries(connection: Connection, interpretation: Interpretation) -> list[Cas
     if not isinstance(event, Event):
         return []
     admission = admit(connection, interpretation, event)
-    return [*admission.rulings, *(_entry(interpretation, each, event) for each in admission.installations)]
+    cases = (_entry(interpretation, each, _identified(connection, each, event)) for each in admission.installations)
+    return [*admission.rulings, *cases]
+
+
+def _identified(connection: Connection, installation: Installation, event: Event) -> Event:
+    """Return the event with the ids of resources that the delivery knows by their key of today alone."""
+    if all(reference.id for reference in event.resources):
+        return event
+    references = (
+        reference if reference.id else installations.identify(connection, installation, reference)
+        for reference in event.resources
+    )
+    return evolve(event, resources=tuple(references))
 
 
 def _entry(interpretation: Interpretation, installation: Installation, event: Event) -> Case | Ruling:

@@ -1,8 +1,8 @@
-"""Deliveries that know no id of the account: its address finds it, within what the credential speaks for."""
+"""Deliveries that know no id of an account or a resource: address and key find it, and decide nothing more."""
 
 from __future__ import annotations
 
-from speckitty_connectors import Change
+from speckitty_connectors import Change, Resource
 from speckitty_connectors.links import repository as links
 from speckitty_connectors.links.types import LinkStatus, UserLink
 from speckitty_connectors.routing.types import Stage
@@ -77,3 +77,24 @@ def test_a_hook_of_one_installation_ends_the_links_under_it_alone(store: Store) 
     assert statuses == [LinkStatus.REVOKED, LinkStatus.ACTIVE]
     assert installation_of(store, own).status == "needs_reauthorisation"
     assert installation_of(store, other).status == "active"
+
+
+def test_a_resource_that_a_delivery_knows_by_its_key_alone_is_found_by_it(store: Store) -> None:
+    """The one resource of that key today is meant; a key that none or several have goes to a person."""
+    inbound = Inbound.on(store)
+    installation = add_installation(store)
+    add_resources(
+        store,
+        installation,
+        Resource(kind="board", id="b1", key="menu"),
+        Resource(kind="board", id="b2", key="twice"),
+        Resource(kind="board", id="b3", key="twice"),
+    )
+    inbound.map(installation, "b1", "apollo")
+    endpoint = inbound.endpoint()
+    known, unknown, twice = (
+        inbound.deliver(endpoint, card() | {"board": {"id": "", "key": key}}) for key in ("menu", "soup", "twice")
+    )
+    inbound.router().route_due()
+    assert [routed.target.id for routed in inbound.decision(known).targets] == ["apollo"]
+    assert {inbound.decision(each).rule for each in (unknown, twice)} == {"no_mapping"}
