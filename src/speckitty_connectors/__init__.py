@@ -96,6 +96,15 @@ from .providers.signatures import (
 from .providers.standin import SampleDelivery, StandIn, StandInFactory, StandInRegistration
 from .providers.standin_codes import StandInCodes
 from .providers.standin_web import StandInRequest, StandInResponse, StandInWeb, page_of
+from .providers.subscriptions import (
+    Subscribed,
+    Subscription,
+    SubscriptionAnswer,
+    SubscriptionRules,
+    SubscriptionScope,
+    SubscriptionStep,
+    Unsubscribed,
+)
 from .providers.suggestions import Confidence, Evidence, Signal, Suggestion, SuggestionRequest, Target
 
 if TYPE_CHECKING:
@@ -228,12 +237,19 @@ __all__ = [
     "StandInResponse",
     "StandInWeb",
     "StandardWebhooks",
+    "Subscribed",
+    "Subscription",
+    "SubscriptionAnswer",
+    "SubscriptionRules",
+    "SubscriptionScope",
+    "SubscriptionStep",
     "Suggestion",
     "SuggestionRequest",
     "Support",
     "Target",
     "TimestampedHmac",
     "TokenEncoding",
+    "Unsubscribed",
     "UserLink",
     "Visitor",
     "WebhookRules",

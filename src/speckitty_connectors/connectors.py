@@ -37,6 +37,7 @@ from .routing.router import Router
 from .store import migrations
 from .store.engine import Store
 from .store.metadata import OPERATOR
+from .subscriptions.service import Subscriptions
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -69,6 +70,7 @@ class Connectors:
         links: links members (layer 2).
         mappings: maps resources to targets (layer 3).
         overrides: keeps projects' exceptions (layer 4).
+        subscriptions: makes webhooks through the API of providers that want that.
 
     Args:
         settings: what the host configured.
@@ -90,7 +92,8 @@ class Connectors:
         sessions = Sessions(self.store, vault, self._transport, self.registry)
         self.inbox = Inbox(self.store, self.registry, vault, settings.routed_kinds)
         parts = (self.store, self.registry, self.apps, vault, sessions, self._transport, self.callback_url)
-        self.onboarding = Onboarding(*parts, follow=follow)
+        self.subscriptions = Subscriptions(self.store, self.registry, self.apps, vault, sessions, self.endpoint_url)
+        self.onboarding = Onboarding(*parts, follow=follow, leave=self.subscriptions.remove)
         self.links = Links(*parts)
         self.inventory = Inventory(self.store, self.registry, self.apps, sessions, follow=follow)
         self.mappings = Mappings(self.store, target_kinds=settings.target_kinds)
@@ -176,7 +179,11 @@ class Connectors:
         """Return the URL to enter as the webhook of an app."""
         with self.store.reading() as connection:
             endpoint_id = self.apps.endpoint_of(connection, app)
-        return f"{self.settings.public_url}/webhooks/{app.app.provider}/{endpoint_id}"
+        return self.endpoint_url(app.app.provider, endpoint_id)
+
+    def endpoint_url(self, provider: str, endpoint_id: str) -> str:
+        """Return the URL of an end point."""
+        return f"{self.settings.public_url}/webhooks/{provider}/{endpoint_id}"
 
     def callback_url(self, provider: str, host: str) -> str:
         """Return the URL to enter as callback and set-up URL of an app: another one for each provider and host."""

@@ -12,6 +12,7 @@ from email.utils import format_datetime
 import pytest
 import responses
 
+from speckitty_connectors.credentials.secret import Secret
 from speckitty_connectors.http.session import Transport, TransportSession
 from speckitty_connectors.providers.api import (
     ApiError,
@@ -407,3 +408,17 @@ def test_a_call_waits_for_the_end_of_a_shared_budget(
     api.get(f"{ROOT}/boards", json=[])
     open_session(sleeper, clock, transport=transport, budgets={Budget.APP: "app"}).get("/boards")
     assert (sleeper.slept, len(api.calls)) == ([30.0], 1)
+
+
+def test_a_secret_in_a_document_is_written_on_the_wire_alone(
+    api: responses.RequestsMock, session: ApiSession
+) -> None:
+    """Who hands it on never sees it; what else a document can't hold is refused before anything is sent."""
+    api.post(f"{ROOT}/hooks", json={})
+    document = {"secret": Secret("a webhook secret of ours")}
+    session.post("/hooks", document=document)
+    assert api.calls[0].request.body == b'{"secret":"a webhook secret of ours"}'
+    assert "webhook secret" not in repr(document)
+    with pytest.raises(TypeError):
+        session.post("/hooks", document={"secret": object()})
+    assert len(api.calls) == 1

@@ -70,3 +70,36 @@ def test_a_selector_of_anything_but_words_is_refused(blank: object) -> None:
     """A blank entry, or a text where a tuple belongs, is an error and not a selector that matches by accident."""
     with pytest.raises((TypeError, ValueError)):
         Selector(branches=blank)  # type: ignore[arg-type]  # what the test is about
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wanted"),
+    [
+        ("services/*", True),
+        ("services/*/a.py", True),
+        ("*/a.py", False),
+        ("**/a.py", True),
+        ("**/*.md", True),
+        ("services/**/a.py", True),
+        ("**/billing/**", True),
+        ("*.py", False),
+        ("services/bill?ng", True),
+        ("services/[a-c]*/*.py", True),
+        ("services/billing/a.py/**/b", False),
+    ],
+)
+def test_paths_may_be_globs(pattern: str, wanted: bool) -> None:
+    """``*`` stays within a name, ``**`` crosses folders, and a matching folder takes all that is in it."""
+    assert Selector(paths=(pattern,)).matches(PUSH) is wanted
+
+
+def test_a_folder_whose_name_looks_like_a_glob_is_itself() -> None:
+    """A name with brackets in it is found by that very name."""
+    routes = Event(kind="push", git=GitFacts(paths=("app/[slug]/page.tsx",)))
+    assert Selector(paths=("app/[slug]",)).matches(routes)
+
+
+def test_a_glob_of_many_stars_is_decided_in_a_bounded_number_of_steps() -> None:
+    """A pattern made to be slow meets a path made to be deep, and each part looks at each name once."""
+    deep = Event(kind="push", git=GitFacts(paths=("/".join(["a"] * 2000),)))
+    assert not Selector(paths=("/".join(["**", "a"] * 200 + ["b"]),)).matches(deep)

@@ -29,6 +29,7 @@ from speckitty_connectors.links.service import Links
 from speckitty_connectors.providers.registry import Registry
 from speckitty_connectors.store.audit import audit
 from speckitty_connectors.store.engine import Store
+from speckitty_connectors.subscriptions.service import Subscriptions
 
 from .clock import FrozenClock
 from .hosts import ProviderHost, Received, Reply
@@ -111,6 +112,7 @@ class Desk:
     onboarding: Onboarding
     links: Links
     inventory: Inventory
+    subscriptions: Subscriptions
     place: Mapping[str, str]
 
     def begin(self, **values: str) -> SendBrowser:
@@ -163,6 +165,7 @@ def open_desk(
         apps = Apps(store, vault, registry, allowed_hosts=allowed)
         sessions = Sessions(store, vault, transport, registry)
         parts = (store, registry, apps, vault, sessions, transport, callback_url)
+        subscriptions = Subscriptions(store, registry, apps, vault, sessions, endpoint_url)
         apps.register(
             provider=plugin.manifest.provider,
             base_url=server.host.url,
@@ -178,9 +181,10 @@ def open_desk(
             registry=registry,
             apps=apps,
             vault=vault,
-            onboarding=Onboarding(*parts, follow=follow),
+            onboarding=Onboarding(*parts, follow=follow, leave=subscriptions.remove),
             links=Links(*parts),
             inventory=Inventory(store, registry, apps, sessions, follow=follow),
+            subscriptions=subscriptions,
             place={"provider": plugin.manifest.provider, "host": server.host.address},
         )
 
@@ -188,6 +192,11 @@ def open_desk(
 def callback_url(provider: str, host: str) -> str:
     """Return where browsers come back to."""
     return f"https://saas.example/callback/{provider}/{host}"
+
+
+def endpoint_url(provider: str, endpoint_id: str) -> str:
+    """Return where providers post to."""
+    return f"https://saas.example/webhooks/{provider}/{endpoint_id}"
 
 
 def strict(**changes: Any) -> Manifest:

@@ -13,6 +13,7 @@ import click
 from ..errors import ConnectorsError
 from .database import db
 from .demonstration import demo
+from .hooks import hooks
 from .operating import Operator
 from .plugins import providers
 from .records import apps, installations, mappings, review
@@ -38,7 +39,21 @@ def commands(context: click.Context, config: str | None) -> None:
     context.obj = Operator(config=config)
 
 
-for command in (apps, db, demo, explain, installations, keys, mappings, providers, review, send, serve, work):
+for command in (
+    apps,
+    db,
+    demo,
+    explain,
+    hooks,
+    installations,
+    keys,
+    mappings,
+    providers,
+    review,
+    send,
+    serve,
+    work,
+):
     commands.add_command(command)
 
 

@@ -44,10 +44,17 @@ from speckitty_connectors import (
     ResourceKind,
     ResourcePage,
     ResourceReference,
+    Subscribed,
+    Subscription,
+    SubscriptionAnswer,
+    SubscriptionRules,
+    SubscriptionScope,
+    SubscriptionStep,
     Suggestion,
     SuggestionRequest,
     Support,
     Target,
+    Unsubscribed,
     WebhookRules,
     hookimpl,
 )
@@ -74,17 +81,21 @@ MANIFEST = Manifest(
         self_managed=BaseUrls(web="{base}", api="{base}/api"),
     ),
     capabilities={capability: Support.full() for capability in Capability},
-    resource_kinds=(ResourceKind(name="board", title="Board", git=True), ResourceKind(name="space", title="Space")),
+    resource_kinds=(
+        ResourceKind(name="board", title="Board", git=True, parent="space", aliases=("fake_board",)),
+        ResourceKind(name="space", title="Space", parent="space"),
+    ),
     webhooks=WebhookRules(
         schemes={"secret": HexHmac(header="X-Fake-Signature", prefix="sha256=")},
         kind_header="X-Fake-Event",
         delivery_id_header="X-Fake-Delivery",
         unrouted_kinds=frozenset({"heartbeat"}),
+        subscriptions=SubscriptionRules(scopes=(SubscriptionScope.ACCOUNT,)),
     ),
     install_oauth=OAUTH,
     link_oauth=OAUTH,
 )
-"""What the fake provider declares: all five capabilities, boards (git) in spaces, one signature scheme."""
+"""What the fake provider declares: every capability, boards (git) in spaces, one signature scheme."""
 
 DEMO_RESOURCES = (
     Resource(kind="space", id="s1", key="kitchen"),
@@ -115,6 +126,7 @@ class _Document(msgspec.Struct):
     subject: str = ""
     former: tuple[str, ...] = ()
     scopes: tuple[str, ...] | None = None
+    registrations: tuple[str, ...] = ()
     relist: bool = False
     at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
@@ -129,7 +141,7 @@ class FakeProvider:
     A delivery is one JSON document with any of ``event``, ``action``, ``installation``, ``account``,
     ``board``, ``space``, ``actor`` (objects with an ``id``), ``git``, ``subject`` and ``at`` (ISO 8601); all
     ids are text. A ``change`` makes it a `Lifecycle`, the event ``ping`` a `Handshake`. `resources` is what
-    its listing shows.
+    its listing shows, `webhooks` what is registered with it.
 
     >>> body = b'{"event": "card", "action": "moved", "board": {"id": "b1", "key": "kitchen/menu"}}'
     >>> delivery = Delivery(provider="fake", host="fake.example", kind="card", content=body,
@@ -143,6 +155,7 @@ class FakeProvider:
 
     def __init__(self, resources: Sequence[Resource] = DEMO_RESOURCES) -> None:
         self.resources = tuple(resources)
+        self.webhooks: dict[str, Subscription] = {}
 
     @hookimpl
     def install(self, conversation: Conversation) -> InstallAnswer:
@@ -224,8 +237,21 @@ class FakeProvider:
             actor=document.actor,
             git=document.git,
             subject=document.subject,
+            registrations=document.registrations,
             occurred_at=at,
         )
+
+    @hookimpl
+    def subscribe(self, subscription: Subscription) -> SubscriptionAnswer:
+        """Keep webhooks in memory, each under its own address."""
+        if subscription.step is SubscriptionStep.REMOVE:
+            self.webhooks.pop(subscription.url, None)
+            return Unsubscribed()
+        if subscription.step is SubscriptionStep.REGISTER:
+            self.webhooks[subscription.url] = subscription
+        if subscription.url not in self.webhooks:
+            return Unsubscribed(reason="somebody deleted it")
+        return Subscribed(registration=subscription.url.rpartition("/")[2], scheme="secret")
 
 
 def _lifecycle(document: _Document, change: Change, at: datetime | None) -> Lifecycle:

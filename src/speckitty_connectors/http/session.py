@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 import requests
@@ -33,6 +33,24 @@ REDIRECTS: Final = 3
 """How many of them."""
 
 NO_BUDGETS: Final[Mapping[Budget, str]] = MappingProxyType({})
+
+
+@runtime_checkable
+class Hidden(Protocol):
+    """A secret that shows itself nowhere; in a document it is written on the wire, and only there."""
+
+    def reveal(self) -> str:
+        """Return the text."""
+        ...
+
+
+def _on_the_wire(value: object) -> str:
+    if isinstance(value, Hidden):
+        return value.reveal()
+    raise TypeError(f"a document can't hold a {type(value).__name__}")
+
+
+_encoded = msgspec.json.Encoder(enc_hook=_on_the_wire).encode
 
 
 class Transport:
@@ -182,7 +200,7 @@ class TransportSession:
         return self._call(requests.Request("GET", self._absolute(url), params=dict(parameters or {})))
 
     def post(self, url: str, *, document: object = None) -> ProviderAnswer:
-        """Send a POST request with a JSON document.
+        """Send a POST request with a JSON document; secrets in it are revealed on the wire alone.
 
         Raises:
             ApiError: the answer was not 2xx, or there was none.
@@ -209,7 +227,7 @@ class TransportSession:
         if document is None:
             return requests.Request(method, self._absolute(url))
         headers = {"Content-Type": "application/json"}
-        return requests.Request(method, self._absolute(url), data=msgspec.json.encode(document), headers=headers)
+        return requests.Request(method, self._absolute(url), data=_encoded(document), headers=headers)
 
     def _absolute(self, url: str) -> str:
         absolute = self._root + url if url.startswith("/") else url

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import logging
-import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from attrs import frozen
 
 from ..credentials.endpoints import Endpoint, find_endpoint, open_secret
-from ..credentials.secret import Secret
+from ..credentials.secret import Secret, new_webhook_secret
 from ..credentials.vault import Vault
 from ..providers.manifest import Manifest
 from ..providers.signatures import SignatureScheme
 from ..store.engine import Store
-from . import macs
 from .refusals import VerificationRefusedError
 from .verification import verify
 
@@ -98,7 +95,7 @@ class Principals:
         self._store = store
         self._vault = vault
         self._kept: dict[tuple[str, str], Principal] = {}
-        self._nobody = {"": Secret(_random_secret())}
+        self._nobody = {"": new_webhook_secret()}
 
     def verify(
         self,
@@ -153,9 +150,3 @@ class Principals:
 def _may_be_an_id(text: str) -> bool:
     """Say whether the database can be asked for it: PostgreSQL takes no NUL, and UTF-8 no lone surrogate."""
     return len(text) <= MAXIMUM_ENDPOINT_ID_LENGTH and text.isascii() and text.isprintable()
-
-
-def _random_secret() -> str:
-    """Return a secret that fits every scheme."""
-    prefix = macs.STANDARD_WEBHOOKS_SECRET_PREFIX.decode()
-    return prefix + base64.b64encode(secrets.token_bytes(32)).decode()

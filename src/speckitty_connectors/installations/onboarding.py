@@ -22,7 +22,7 @@ from .granting import Granting
 from .refusals import Refusal
 from .steps import Done, SendBrowser, Step, Waiting
 from .turns import CallbackUrl, Turn
-from .types import Follow, Installation, follow_nothing
+from .types import Follow, Installation, Leave, follow_nothing, leave_nothing
 
 
 class Onboarding:
@@ -40,6 +40,7 @@ class Onboarding:
         transport: carries token requests.
         callback_url: where providers send browsers back to.
         follow: brings the layers above in line, in the same transaction.
+        leave: takes back what was made at the provider for an installation that is disconnected.
     """
 
     def __init__(
@@ -53,11 +54,13 @@ class Onboarding:
         callback_url: CallbackUrl,
         *,
         follow: Follow = follow_nothing,
+        leave: Leave = leave_nothing,
     ) -> None:
         self._store = store
         self._registry = registry
         self._vault = vault
         self._follow = follow
+        self._leave = leave
         self._granting = Granting(store, registry, vault, sessions, transport)
         self._conversations = Conversations(store, registry, apps, vault, self._granting, callback_url)
 
@@ -164,12 +167,13 @@ class Onboarding:
     def disconnect(self, *, workspace: str, member: str, installation_id: str) -> Installation:
         """Stop routing from an account and forget its grant; mappings and links are kept for a new connection.
 
-        Nothing is said to the provider: another workspace may share the account, and an app is uninstalled
-        in the provider's own pages.
+        The webhooks that were made for it are removed. Nothing else is said to the provider: another workspace
+        may share the account, and an app is uninstalled in the provider's own pages.
 
         Raises:
             NotFoundError: the workspace has no such installation.
         """
+        self._leave(workspace=workspace, installation_id=installation_id)
         with self._store.transaction() as connection:
             removed = disconnect(
                 connection,

@@ -1,7 +1,8 @@
-"""Reads and writes installations; every function is bound to one workspace, save the two that say otherwise."""
+"""Reads and writes installations; every function is bound to one workspace, save those that say otherwise."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from attrs import asdict, evolve
@@ -36,6 +37,7 @@ __all__ = [
     "find_pending",
     "find_resource",
     "find_waiting",
+    "find_with_status",
     "get",
     "get_resource",
     "identify",
@@ -181,6 +183,18 @@ def claim_url(connection: Connection, installation: Installation) -> None:
         )
         .values(account_url="")
     )
+
+
+def find_with_status(
+    connection: Connection, *, providers: Collection[str], statuses: Collection[InstallationStatus]
+) -> list[Installation]:
+    """Return the installations of these providers that have one of these statuses, **across workspaces**."""
+    rows = connection.execute(
+        select(installations)
+        .where(installations.c.provider.in_(providers), installations.c.status.in_(statuses))
+        .order_by(installations.c.id)
+    )
+    return [_installation(row) for row in rows]
 
 
 def find_waiting(

@@ -191,5 +191,20 @@ class Follow(Protocol):
         ...
 
 
+class Leave(Protocol):
+    """Takes back, before an installation is disconnected, what was made at its provider for it.
+
+    It may talk to the network, so no transaction is open. What can't be taken back must not keep it from ending.
+    """
+
+    def __call__(self, *, workspace: str, installation_id: str) -> object:
+        """Take back what there is."""
+        ...
+
+
+def leave_nothing(*, workspace: str, installation_id: str) -> None:
+    """Do nothing: nothing was made."""
+
+
 def follow_nothing(connection: Connection, *, workspace: str, installation_id: str, now: datetime) -> None:
     """Do nothing: there is no layer above."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -55,7 +56,8 @@ class Selector:
     Attributes:
         kinds: event kinds, each alone or as ``kind.action``.
         branches: globs over branch names, case-sensitive: ``main``, ``release/*``.
-        paths: folders or files; one changed path under any of them is enough.
+        paths: folders or files; one changed path under any of them is enough. In a glob, ``*`` stays within a
+            name and ``**`` is any number of folders: ``services/*/api``, ``**/*.sql``.
 
     >>> from speckitty_connectors import GitFacts
     >>> selector = Selector(kinds=("push",), branches=("release/*",), paths=("services/billing",))
@@ -87,11 +89,25 @@ class Selector:
         if not self.paths:
             return True
         changed = event.git.paths if event.git else ()
-        return any(_is_under(path, prefix.strip("/")) for path in changed for prefix in self.paths)
+        wanted = [pattern.strip("/").split("/") for pattern in self.paths]
+        return any(_is_under(path.split("/"), pattern) for path in changed for pattern in wanted)
 
 
-def _is_under(path: str, prefix: str) -> bool:
-    return path == prefix or path.startswith(f"{prefix}/")
+def _is_under(names: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Return whether a path, or a folder that it is in, matches; each name is compared with each part at most once."""
+    reached = {0}
+    for part in pattern:
+        if part == "**":
+            reached = set(range(min(reached), len(names) + 1))
+        else:
+            reached = {
+                place + 1
+                for place in reached
+                if place < len(names) and (names[place] == part or fnmatchcase(names[place], part))
+            }
+        if not reached:
+            return False
+    return True
 
 
 @frozen(kw_only=True)

@@ -81,6 +81,8 @@ class Event:
         subject: what a person would look for, for example ``#12`` or ``ENG-123``.
         occurred_at: when, in UTC, or None where the provider doesn't say.
         fingerprint: equal for deliveries that tell of the same change through different hooks; or empty.
+        registrations: the provider's ids of the webhooks that it was sent for, where the delivery says so. It then
+            concerns none but the installations that hold one of them.
 
     >>> event = Event(kind="push", resources=(ResourceReference(kind="repository", id="1"),))
     >>> event.resources[0].id
@@ -97,6 +99,7 @@ class Event:
     subject: str = ""
     occurred_at: datetime | None = None
     fingerprint: str = ""
+    registrations: tuple[str, ...] = ()
 
 
 class Change(StrEnum):

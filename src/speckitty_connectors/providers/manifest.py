@@ -14,6 +14,7 @@ from .accounts import BaseUrls
 from .failures import FailureDialect
 from .oauth import AppTokenRules, OAuthRules
 from .signatures import SignatureScheme
+from .subscriptions import SubscriptionRules
 
 CONTRACT_MAJOR = 1
 """The major version of the plugin contract; it is part of the entry-point group's name."""
@@ -33,6 +34,7 @@ class Capability(StrEnum):
     LIST_RESOURCES = "list_resources"
     SUGGEST_MAPPINGS = "suggest_mappings"
     ROUTE_EVENT = "route_event"
+    SUBSCRIBE = "subscribe"
 
 
 @frozen(kw_only=True)
@@ -70,14 +72,20 @@ class ResourceKind:
         name: the provider's word, for example ``repository``.
         title: for people, for example ``Repository``.
         git: whether it is a git repository, so that git signals say something about it.
+        parent: the kind of what contains it, whose id `Resource.parent_id` is; its own name where such things
+            nest (a group in a group); empty where nothing contains it. A mapping of what contains a resource
+            takes the events of it that has none of its own.
+        aliases: other words for the kind that hosts and files use, for example ``github_repo``.
 
-    >>> ResourceKind(name="repository", title="Repository", git=True).git
+    >>> ResourceKind(name="repository", title="Repository", git=True, aliases=("github_repo",)).git
     True
     """
 
     name: str = field(validator=min_len(1))
     title: str = ""
     git: bool = False
+    parent: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -156,6 +164,7 @@ class WebhookRules:
         probe: the unsigned request by which the provider looks whether the address answers, or None.
         bare_answers: media types whose deliveries are acknowledged by an empty 200, because the provider shows
             the answer to a person, or acts on it.
+        subscriptions: how webhooks are registered through the provider's API, or None where they aren't.
 
     >>> from speckitty_connectors.providers.signatures import HexHmac
     >>> WebhookRules(schemes={"secret": HexHmac(header="X-Hub-Signature-256", prefix="sha256=")}).body_limit
@@ -176,6 +185,7 @@ class WebhookRules:
     delivery_id_per_account: bool = False
     probe: FormProbe | None = None
     bare_answers: frozenset[str] = frozenset()
+    subscriptions: SubscriptionRules | None = None
 
 
 class ResetUnit(StrEnum):
@@ -227,8 +237,23 @@ class RateLimitDialect:
     budgets: Mapping[str, Budget] = field(factory=dict)
 
 
+NO_SUBSCRIPTIONS = Support.unsupported("its webhooks aren't registered through an API")
+"""What holds where a manifest doesn't name `Capability.SUBSCRIBE`, as most have no need to."""
+
+
+def _kinds_contain_each_other(_: object, __: object, value: tuple[ResourceKind, ...]) -> None:
+    names = [kind.name for kind in value]
+    for position, kind in enumerate(value):
+        if kind.parent and kind.parent not in names[position:]:
+            raise ValueError(f"the parent of kind {kind.name} must be itself or a kind after it, not {kind.parent}")
+        if set(kind.aliases) & set(names):
+            raise ValueError(f"an alias of kind {kind.name} is the name of a kind")
+
+
 def _read_only_capabilities(capabilities: Mapping[Capability, Support]) -> Mapping[Capability, Support]:
-    return MappingProxyType(dict(capabilities))
+    named = dict(capabilities)
+    named.setdefault(Capability.SUBSCRIBE, NO_SUBSCRIPTIONS)
+    return MappingProxyType(named)
 
 
 def _names_every_hook(_: object, __: object, value: Mapping[Capability, Support]) -> None:
@@ -248,7 +273,7 @@ class Manifest:
         summary: one sentence for people who choose what to connect.
         documentation: URL of the plugin's page.
         hosts: where the provider lives.
-        capabilities: support per hook, each of the five named.
+        capabilities: support per hook, each named; only `SUBSCRIBE` may be left out, and is unsupported then.
         resource_kinds: what can be mapped, most specific first; an event's resource of an earlier kind wins.
         webhooks: how deliveries arrive.
         install_oauth: the flow that `Authorize` runs in `install`, or None.
@@ -270,7 +295,7 @@ class Manifest:
     capabilities: Mapping[Capability, Support] = field(
         converter=_read_only_capabilities, validator=_names_every_hook
     )
-    resource_kinds: tuple[ResourceKind, ...]
+    resource_kinds: tuple[ResourceKind, ...] = field(validator=_kinds_contain_each_other)
     webhooks: WebhookRules
     contract_minor: int = CONTRACT_MINOR
     install_oauth: OAuthRules | None = None
@@ -282,6 +307,14 @@ class Manifest:
     optional_settings: Mapping[str, str] = field(factory=dict)
     api_headers: Mapping[str, str] = field(factory=dict)
     api_page_size: int = 100
+
+    def parent_kinds(self) -> Mapping[str, str]:
+        """Return each kind that something contains → the kind of that."""
+        return {kind.name: kind.parent for kind in self.resource_kinds if kind.parent}
+
+    def kind_named(self, word: str) -> str:
+        """Return the kind that a host's or a file's word means, or the word itself where it means none."""
+        return next((kind.name for kind in self.resource_kinds if word in kind.aliases), word)
 
     def rank(self, kind: str) -> int:
         """Return how specific a resource kind is: 0 for the most specific, unknown kinds last."""

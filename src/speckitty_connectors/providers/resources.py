@@ -14,8 +14,8 @@ class ResourceReference:
     """The mention of a resource in an event.
 
     The identity is (provider, host, `kind`, `id`). `key` is the label the provider gave in this mention; it
-    refreshes what people are shown and decides nothing; only where a delivery knows no `id` at all, the installation's
-    resource of that key today is meant.
+    refreshes what people are shown and decides nothing; only where a delivery knows no `id` at all, the resource
+    of that key today is meant.
 
     >>> ResourceReference(kind="repository", id="1296269", key="octo-org/hello").id
     '1296269'

@@ -13,6 +13,7 @@ from ..installations.types import Installation
 from ..providers.accounts import Account
 from ..providers.deliveries import Event, Lifecycle
 from ..store.metadata import OPERATOR
+from ..subscriptions import repository as subscriptions
 
 
 @frozen(kw_only=True)
@@ -77,8 +78,22 @@ def find_installations(
     return [
         installation
         for installation in found
-        if installation.app_id == principal.app_id and principal.workspace in {OPERATOR, installation.workspace}
+        if installation.app_id == principal.app_id
+        and principal.workspace in {OPERATOR, installation.workspace}
+        and _was_sent_for(connection, installation, outcome)
     ]
+
+
+def _was_sent_for(connection: Connection, installation: Installation, outcome: Event | Lifecycle) -> bool:
+    """Return whether one of the webhooks that the delivery names, if it names any, is the installation's."""
+    if not isinstance(outcome, Event) or not outcome.registrations:
+        return True
+    return subscriptions.holds_any(
+        connection,
+        workspace=installation.workspace,
+        installation_id=installation.id,
+        registrations=outcome.registrations,
+    )
 
 
 def _of_hook(connection: Connection, principal: Principal, outcome: Event | Lifecycle) -> list[Installation]:

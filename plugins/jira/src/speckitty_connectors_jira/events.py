@@ -61,6 +61,7 @@ def _read_event(kind: str, payload: Payload) -> Event | Ignored:
         subject=_subject(payload),
         occurred_at=moment(payload),
         fingerprint=_fingerprint(kind, payload),
+        registrations=_registrations(payload),
     )
 
 
@@ -117,3 +118,9 @@ def _fingerprint(kind: str, payload: Payload) -> str:
     if site is None or not change or not any(concerned):
         return ""
     return "|".join([site.url, kind, _action(payload), *concerned, change])
+
+
+def _registrations(payload: Payload) -> tuple[str, ...]:
+    """Return the ids of the app's webhooks that a delivery was sent for; admin webhooks name none."""
+    matched = payload.matched_webhook_ids if isinstance(payload.matched_webhook_ids, list) else []
+    return tuple(filter(None, map(read_identifier, matched)))

@@ -18,6 +18,8 @@ from speckitty_connectors import (
     RefreshRules,
     ResetUnit,
     ResourceKind,
+    SubscriptionRules,
+    SubscriptionScope,
     Support,
     TokenEncoding,
     WebhookRules,
@@ -83,6 +85,10 @@ WEBHOOKS = WebhookRules(
     client_secret_scheme="app",  # noqa: S106 - the name above
     delivery_id_header=DELIVERY_HEADER,
     delivery_id_per_account=True,
+    # The same page: an app has one address. Its webhooks end after 30 days, and nobody tells.
+    subscriptions=SubscriptionRules(
+        scopes=(SubscriptionScope.RESOURCES,), own_endpoint=False, renew_before_seconds=15 * 24 * 3600
+    ),
     # The same page: how often it was sent before, and whether it follows from another change.
     kept_headers=("X-Atlassian-Webhook-Retry", "X-Atlassian-Webhook-Flow"),
 )
@@ -110,6 +116,7 @@ MANIFEST = Manifest(
         Capability.LINK_USER: Support.full(),
         Capability.LIST_RESOURCES: Support.full(),
         Capability.SUGGEST_MAPPINGS: Support.full(),
+        Capability.SUBSCRIBE: Support.partial("Data Center has admin webhooks only, which a person enters"),
         Capability.ROUTE_EVENT: Support.partial(
             "Jira tells apps nothing of projects, users or its own removal; listing finds them, as do admin webhooks"
         ),

@@ -12,6 +12,8 @@ from speckitty_connectors import (
     Listing,
     Outcome,
     ResourcePage,
+    Subscription,
+    SubscriptionAnswer,
     Suggestion,
     SuggestionRequest,
     hookimpl,
@@ -21,6 +23,7 @@ from speckitty_connectors import (
 from . import events, install, link
 from .listing import list_resources as list_projects
 from .manifest import MANIFEST, PROJECT
+from .subscribe import subscribe as step_of_webhook
 
 
 class Jira:
@@ -51,6 +54,11 @@ class Jira:
     def suggest_mappings(self, request: SuggestionRequest) -> Sequence[Suggestion]:
         """Match projects with the issue keys that branches and feature slugs hold."""
         return suggest_by_issue_keys(request, kind=PROJECT)
+
+    @hookimpl
+    def subscribe(self, subscription: Subscription) -> SubscriptionAnswer:
+        """Register, read back, extend or remove the webhook for the mapped projects of a site."""
+        return step_of_webhook(subscription)
 
     @hookimpl
     def route_event(self, delivery: Delivery) -> Outcome:
