@@ -65,17 +65,13 @@ def sites_of(session: ApiSession, app: App) -> tuple[Account, ...]:
     """Return the Jira sites that a grant reaches, each once."""
     found = read_answer(session.get(app.urls.api + SITES), list[Site])
     sites = {site.id: site for site in found if site.is_of_jira}
-    return tuple(
-        Account(id=site.id, name=site.name, kind="site", url=address(site.url)) for site in sites.values()
-    )
+    return tuple(Account(id=site.id, name=site.name, kind="site", url=address(site.url)) for site in sites.values())
 
 
 def server_of(session: ApiSession, app: App) -> Account:
     """Return a Data Center instance; it has no id but its base URL, under which the operator registered it."""
     server = read_answer(session.get(SERVER), Server)
-    return Account(
-        id=address(app.urls.web), name=server.server_title, kind="server", url=address(server.base_url)
-    )
+    return Account(id=address(app.urls.web), name=server.server_title, kind="server", url=address(server.base_url))
 
 
 def who_is_it(session: ApiSession, app: App) -> ExternalIdentity:

@@ -59,7 +59,7 @@ def _read_event(kind: str, payload: Payload) -> Event | Ignored:
         resources=(project,) if project else (),
         actor=_actor(payload),
         subject=_subject(payload),
-        occurred_at=moment(payload),
+        occurred_at=moment(payload.timestamp),
         fingerprint=_fingerprint(kind, payload),
         registrations=_registrations(payload),
     )

@@ -47,7 +47,7 @@ def _of_project(kind: str, payload: Payload) -> Lifecycle | Ignored:
         account=account(payload),
         resources=(project,),
         actor=identity(payload.user),
-        occurred_at=moment(payload),
+        occurred_at=moment(payload.timestamp),
     )
     # What comes back from the bin may be archived, and what was added has details that only a listing tells.
     told_whole = lifecycle.change not in {Change.RESOURCE_RESTORED, Change.RESOURCES_ADDED}
@@ -63,5 +63,8 @@ def _of_person(kind: str, payload: Payload) -> Lifecycle | Ignored:
     if person is None:
         return Ignored(reason=f"{kind} names nobody")
     return Lifecycle(
-        change=Change.LINK_REVOKED, account=account(payload), identities=(person,), occurred_at=moment(payload)
+        change=Change.LINK_REVOKED,
+        account=account(payload),
+        identities=(person,),
+        occurred_at=moment(payload.timestamp),
     )

@@ -89,9 +89,7 @@ def _site_of_today(listing: Listing) -> Account:
 def _whole_server(listing: Listing) -> ResourcePage:
     account = server_of(listing.session, listing.app)
     found = read_answer(listing.session.get(ALL, parameters=ALL_ASKED), list[Project])
-    return ResourcePage(
-        resources=tuple(_resource(project, account.url) for project in found), account=account
-    )
+    return ResourcePage(resources=tuple(_resource(project, account.url) for project in found), account=account)
 
 
 def _resource(project: Project, site: str) -> Resource:

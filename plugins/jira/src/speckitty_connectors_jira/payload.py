@@ -113,7 +113,18 @@ class Payload(msgspec.Struct, rename="camel"):
 
 _DECODER = msgspec.json.Decoder(Payload)
 
-_TOLD_FROM = ("issue", "comment", "sprint", "board", "worklog", "version", "issue_link", "project", "attachment", "user")
+_TOLD_FROM = (
+    "issue",
+    "comment",
+    "sprint",
+    "board",
+    "worklog",
+    "version",
+    "issue_link",
+    "project",
+    "attachment",
+    "user",
+)
 """The objects that say where they are, the most certain first."""
 
 
@@ -157,7 +168,7 @@ def identity(person: object) -> ExternalIdentity | None:
     return ExternalIdentity(id=known, name=name, kind=read_text(person.account_type))
 
 
-def moment(payload: Payload) -> datetime | None:
-    """Return when it happened; the time is in milliseconds."""
-    stated = payload.timestamp
-    return read_moment(stated // 1000) if isinstance(stated, int) and not isinstance(stated, bool) else None
+def moment(stated: object) -> datetime | None:
+    """Return a time in UTC, whether it is written in ISO 8601 or as epoch milliseconds; None for anything else."""
+    in_seconds = stated // 1000 if isinstance(stated, int) and not isinstance(stated, bool) else stated
+    return read_moment(in_seconds)

@@ -1,8 +1,8 @@
-"""The webhooks that an app registers for itself on a Jira Cloud site ("Webhooks", section "Register through the API").
+"""The webhooks that an app registers for itself on a Jira Cloud site ("Webhooks", section "Dynamic webhooks").
 
-They tell of issues and comments only, end after 30 days without a word, and can't be changed: when mappings change, core
-registers a new one and then removes the old. An app has five for each person and site, so there is one for all mapped
-projects.
+They tell of issues and comments only, end after 30 days without a word, and can't be changed: when mappings change,
+core registers a new one and then removes the old. An app has five for each person and site, so there is one for all
+mapped projects.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from speckitty_connectors import (
     SubscriptionStep,
     Unsubscribed,
     read_answer,
-    read_moment,
 )
 
 from .manifest import PAGE_SIZE
+from .payload import moment
 
 WEBHOOKS = "/rest/api/3/webhook"
 """Where they are registered, listed and removed: "Register dynamic webhooks", "Get …", "Delete webhooks by ID"."""
@@ -39,12 +39,12 @@ EVENTS = (
     "comment_updated",
     "comment_deleted",
 )
-"""What is asked for: all that this kind of webhook tells of issues and their comments ("Register dynamic webhooks")."""
+"""What is asked for: all that these webhooks tell of issues and their comments ("Register dynamic webhooks")."""
 
 ADMIN_WEBHOOKS_ONLY = Refused(
     code="by_hand",
     reason="Jira Data Center has no webhooks that an app registers.",
-    remedy="Make an address with `installations hooks add`, and let an administrator enter it under System → WebHooks.",
+    remedy="Add a webhook by hand here, and let an administrator enter it in Jira under System → WebHooks.",
 )
 
 
@@ -151,4 +151,4 @@ def _filter(subscription: Subscription) -> str:
 
 
 def _subscribed(webhook: Webhook) -> Subscribed:
-    return Subscribed(registration=str(webhook.id), expires_at=read_moment(webhook.expiration_date))
+    return Subscribed(registration=str(webhook.id), expires_at=moment(webhook.expiration_date))
