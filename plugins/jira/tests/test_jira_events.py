@@ -164,7 +164,7 @@ SITES: dict[str, tuple[dict[str, Any], str]] = {
 def test_the_site_is_told_by_where_its_objects_are(
     event: Callable[..., Event], fields: dict[str, Any], expected: str
 ) -> None:
-    """No payload has a cloud id: the address of the most certain object is the site's, and is compared in one form."""
+    """No payload has a cloud id: the address of the most certain object is the site's, in one form."""
     account = event("comment_created", **fields).account
     assert (account.url if account else "") == expected
 

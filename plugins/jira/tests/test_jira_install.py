@@ -101,7 +101,7 @@ def test_a_grant_that_reaches_no_jira_is_refused(
 def test_a_server_is_the_instance_that_the_operator_registered(
     server_app: App, session: Callable[..., Any]
 ) -> None:
-    """A Data Center instance has no id but its base URL with its context path; whoever authorised is known by key."""
+    """A Data Center instance has no id but its base URL with its context path; people are known by their key."""
     answers = {
         "GET /rest/api/2/serverInfo": {"baseUrl": "https://jira.example/jira", "serverTitle": "Octo Jira"},
         "GET /rest/api/2/myself": {"key": "JIRAUSER1", "name": "mona", "displayName": "Mona"},

@@ -14,7 +14,7 @@ ME = "GET https://api.atlassian.com/me"
 
 
 def test_linking_starts_with_an_authorisation(app: App) -> None:
-    """People are asked for exactly what accounts are asked for: a later consent replaces the scopes of an earlier."""
+    """People are asked for what accounts are asked for: a later consent replaces the scopes of an earlier one."""
     assert plugin.link_user(Conversation(app=app, state="s")) == Authorize()
     assert plugin.manifest.link_oauth == plugin.manifest.install_oauth
 

@@ -118,7 +118,7 @@ MANIFEST = Manifest(
         Capability.SUGGEST_MAPPINGS: Support.full(),
         Capability.SUBSCRIBE: Support.partial("Data Center has admin webhooks only, which a person enters"),
         Capability.ROUTE_EVENT: Support.partial(
-            "Jira tells apps nothing of projects, people or its own removal; listing finds it, admin webhooks tell it"
+            "Jira tells apps nothing of projects, people or their own removal; listing and admin webhooks do"
         ),
     },
     resource_kinds=(ResourceKind(name=PROJECT, title="Project"),),
