@@ -93,7 +93,14 @@ from .providers.signatures import (
     StandardWebhooks,
     TimestampedHmac,
 )
-from .providers.standin import SampleDelivery, StandIn, StandInFactory, StandInRegistration
+from .providers.standin import (
+    SampleDelivery,
+    StandIn,
+    StandInFactory,
+    StandInRegistration,
+    StandInWebhook,
+    SubscribedStandIn,
+)
 from .providers.standin_codes import StandInCodes
 from .providers.standin_web import StandInRequest, StandInResponse, StandInWeb, page_of
 from .providers.subscriptions import (
@@ -236,8 +243,10 @@ __all__ = [
     "StandInRequest",
     "StandInResponse",
     "StandInWeb",
+    "StandInWebhook",
     "StandardWebhooks",
     "Subscribed",
+    "SubscribedStandIn",
     "Subscription",
     "SubscriptionAnswer",
     "SubscriptionRules",

@@ -33,7 +33,7 @@ class IdSequence:
         fresh = time.time_ns() // 1_000_000 << 74 | int.from_bytes(os.urandom(10), "big") >> 6
         step = int.from_bytes(os.urandom(4), "big") + 1
         with self._lock:
-            self._latest = latest = fresh if fresh > self._latest + step else self._latest + step
+            self._latest = latest = max(self._latest + step, fresh)
         high, low = latest >> 62, latest & (1 << 62) - 1
         return UUID(int=(high >> 12) << 80 | 0x7 << 76 | (high & 0xFFF) << 64 | 0x2 << 62 | low)
 

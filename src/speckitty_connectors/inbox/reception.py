@@ -54,7 +54,7 @@ class Reception:
         """Prepare the checks that a manifest asks for."""
         rules = manifest.webhooks
         proofs = [headers_read(scheme) for scheme in rules.schemes.values()]
-        wanted = {name.lower() for name in (rules.kind_header, rules.delivery_id_header, *rules.kept_headers)}
+        wanted = {name.lower() for name in (rules.kind_header, *_id_headers(rules), *rules.kept_headers)}
         kept = wanted - NEVER_KEPT - {names[0] for names in proofs}
         return cls(
             manifest=manifest,
@@ -112,9 +112,8 @@ class Reception:
         Raises:
             HeaderRefusedError: it is too long, not printable ASCII, or holds a mark that is ours.
         """
-        found = headers.get(self.rules.delivery_id_header.lower(), "") or text_of(
-            members, self.rules.delivery_id_field
-        )
+        stated = (headers.get(name.lower(), "") for name in _id_headers(self.rules))
+        found = next(filter(None, stated), "") or text_of(members, self.rules.delivery_id_field)
         if (
             len(found) > MAXIMUM_NAME_LENGTH
             or not (found.isascii() and found.isprintable())
@@ -157,3 +156,8 @@ class Reception:
         if not answer:
             raise DocumentRefusedError("the handshake holds nothing to answer with")
         return Answer(status=200, code="handshake", body=answer, content_type="text/plain")
+
+
+def _id_headers(rules: WebhookRules) -> tuple[str, ...]:
+    """Return the headers that may hold the delivery id, the one that counts first."""
+    return rules.delivery_id_header, rules.former_id_header

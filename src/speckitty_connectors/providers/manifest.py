@@ -147,6 +147,8 @@ class WebhookRules:
             that an end point has a secret for is the only one it accepts.
         kind_header: header that names the event kind, or empty.
         delivery_id_header: header with the id that stays the same on re-delivery, or empty.
+        former_id_header: header with the same id where an older version of the provider sends no
+            `delivery_id_header`, or empty.
         delivery_id_field: top-level field of the document with that id, where no header has it; or empty.
             Where a delivery has neither, core uses the digest of its body.
         kept_headers: further headers that `route_event` needs; signatures and cookies can't be kept.
@@ -174,6 +176,7 @@ class WebhookRules:
     schemes: Mapping[str, SignatureScheme] = field(validator=min_len(1), converter=_read_only_schemes)
     kind_header: str = ""
     delivery_id_header: str = ""
+    former_id_header: str = ""
     delivery_id_field: str = ""
     kept_headers: tuple[str, ...] = ()
     form_field: str = ""

@@ -9,6 +9,7 @@ from attrs import asdict
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from ..providers.resources import ResourceReference
+from ..store.metadata import OPERATOR
 from .tables import webhooks
 from .types import Webhook
 
@@ -47,7 +48,12 @@ def list_all(connection: Connection, *, workspace: str, installation_id: str) ->
 
 
 def covered_by(connection: Connection, *, workspace: str, endpoint_id: str) -> tuple[ResourceReference, ...]:
-    """Return what the webhook of an end point was registered for; nothing where that is a whole account."""
+    """Return what the webhook of an end point was registered for; nothing where that is a whole account.
+
+    Only for an end point of a workspace: an app's serves webhooks of many.
+    """
+    if workspace == OPERATOR:
+        return ()
     row = connection.execute(
         select(webhooks.c.resources).where(
             webhooks.c.workspace_id == workspace, webhooks.c.endpoint_id == endpoint_id
