@@ -13,6 +13,7 @@ from speckitty_connectors import (
     StandInRequest,
     StandInResponse,
     StandInWeb,
+    StandInWebhook,
 )
 
 from . import documents
@@ -45,6 +46,8 @@ class JiraStandIn:
     Attributes:
         projects: what the site has; a test may change it.
         installed: whether the app is (still) on the site.
+        authorization: the app's credentials, and the tokens that were given out.
+        registered: the webhooks that the app registered.
 
     >>> stand_in = JiraStandIn(setup_url="http://127.0.0.1/setup", callback_url="http://127.0.0.1/callback")
     >>> stand_in.deliveries()[0].title
@@ -64,7 +67,7 @@ class JiraStandIn:
         self.projects = [documents.project(index) for index in range(documents.PROJECT_COUNT)]
         self.installed = True
         self.authorization = Authorization(callback_url=callback_url)
-        self.webhooks = RegisteredWebhooks()
+        self.registered = RegisteredWebhooks()
         self._throttled_page = throttled_page
         self._limit = limit
         self.application = StandInWeb(
@@ -77,14 +80,19 @@ class JiraStandIn:
             client_id=self.authorization.client_id,
             client_secret=self.authorization.client_secret,
             private_key=None,
-            webhook_secrets=(self.authorization.webhook_secret,),
+            webhook_secrets=(),
             base_url=base_url.rstrip("/"),
             settings={},
         )
 
     def deliveries(self) -> Sequence[SampleDelivery]:
         """Return the story, whose first event happens in the first project of the listing."""
-        return deliveries([webhook["id"] for webhook in self.webhooks.listed()])
+        return deliveries([webhook["id"] for webhook in self.registered.listed()])
+
+    def webhooks(self) -> Sequence[StandInWebhook]:
+        """Return what is registered; all of it posts to the app's address, and the client secret signs."""
+        secret = self.authorization.client_secret
+        return [StandInWebhook(url=url, secret=secret, scheme="app") for url in self.registered.urls()]
 
     def _cloud(self) -> list[tuple[str, str, Answer]]:
         return [
@@ -152,16 +160,16 @@ class JiraStandIn:
 
     def _list_webhooks(self, request: StandInRequest) -> StandInResponse:
         start = int(request.query.get("startAt", "0"))
-        return StandInResponse(document=_page_of(self.webhooks.listed(), start, LONGEST_PAGE))
+        return StandInResponse(document=_page_of(self.registered.listed(), start, LONGEST_PAGE))
 
     def _register(self, request: StandInRequest) -> StandInResponse:
-        return StandInResponse(document=self.webhooks.register(request.document))
+        return StandInResponse(document=self.registered.register(request.document))
 
     def _refresh(self, request: StandInRequest) -> StandInResponse:
-        return StandInResponse(document=self.webhooks.refresh(request.document["webhookIds"]))
+        return StandInResponse(document=self.registered.refresh(request.document["webhookIds"]))
 
     def _remove(self, request: StandInRequest) -> StandInResponse:
-        self.webhooks.remove(request.document["webhookIds"])
+        self.registered.remove(request.document["webhookIds"])
         return StandInResponse(status=HTTPStatus.ACCEPTED)
 
 

@@ -24,7 +24,6 @@ class Authorization:
     callback_url: str
     client_id: str = field(factory=lambda: secrets.token_urlsafe(24))
     client_secret: str = field(factory=lambda: f"ATOA{secrets.token_urlsafe(48)}", repr=False)
-    webhook_secret: str = field(factory=lambda: secrets.token_hex(32), repr=False)
     _codes: StandInCodes = field(init=False, repr=False)
     _access: set[str] = field(factory=set, init=False, repr=False)
     _refresh: set[str] = field(factory=set, init=False, repr=False)

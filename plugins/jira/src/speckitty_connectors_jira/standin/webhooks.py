@@ -25,10 +25,17 @@ class RegisteredWebhooks:
     """What is registered, by id; ids begin at 1 on each site."""
 
     _webhooks: dict[int, Document] = field(factory=dict, init=False)
+    _urls: dict[int, str] = field(factory=dict, init=False)
 
     def register(self, document: Document) -> Document:
         """Register webhooks; like Jira's, the answer is good also where none could be."""
-        return {"webhookRegistrationResult": [self._register(each) for each in document["webhooks"]]}
+        return {
+            "webhookRegistrationResult": [self._register(each, document["url"]) for each in document["webhooks"]]
+        }
+
+    def urls(self) -> list[str]:
+        """Return where they post to, in the order of their ids."""
+        return list(self._urls.values())
 
     def listed(self) -> list[Document]:
         """Return what is registered, also what has ended."""
@@ -46,8 +53,9 @@ class RegisteredWebhooks:
         """Forget webhooks; unknown ids are passed over without a word."""
         for webhook_id in ids:
             self._webhooks.pop(webhook_id, None)
+            self._urls.pop(webhook_id, None)
 
-    def _register(self, webhook: Document) -> Document:
+    def _register(self, webhook: Document, url: str) -> Document:
         if not _FILTER.fullmatch(webhook["jqlFilter"]):
             return {"errors": ["The JQL filter is unsupported."]}
         if len(self._webhooks) >= MOST:
@@ -55,6 +63,7 @@ class RegisteredWebhooks:
         webhook_id = max(self._webhooks, default=0) + 1
         details = {"jqlFilter": webhook["jqlFilter"], "events": webhook["events"]}
         self._webhooks[webhook_id] = {"id": webhook_id, **details, "expirationDate": _end()}
+        self._urls[webhook_id] = url
         return {"createdWebhookId": webhook_id}
 
 
