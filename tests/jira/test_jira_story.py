@@ -38,7 +38,7 @@ def test_a_site_is_connected_listed_and_routed(site: Site) -> None:
 
 
 def test_a_person_who_connects_and_links_has_one_grant(site: Site) -> None:
-    """Atlassian keeps one grant for an app and a person: the link renews the installation's, and ends without it."""
+    """Atlassian keeps one grant for an app and a person: the link renews the installation's and leaves it."""
     installation = site.connect()
     link = site.link(installation)
     assert (link.external_id, link.credential_id) == (documents.ACCOUNT_ID, "")

@@ -11,7 +11,7 @@ import pytest
 from speckitty_connectors import Account, Event, ExternalIdentity, Ignored, Outcome, ResourceReference
 
 SITE = "https://octo-org.atlassian.net"
-AT = 1_767_323_045_678
+AT = 1_767_323_045_250
 MONA = {"self": f"{SITE}/rest/api/2/user?accountId=5b10", "accountId": "5b10", "displayName": "Mona"}
 HELLO = {"id": "10001", "key": "HELLO", "name": "Hello", "self": f"{SITE}/rest/api/2/project/10001"}
 ISSUE = {"id": "20012", "key": "HELLO-12", "self": f"{SITE}/rest/api/2/issue/20012", "fields": {"project": HELLO}}
@@ -53,7 +53,7 @@ def test_an_event_says_whom_what_and_where_it_concerns(event: Callable[..., Even
         resources=(PROJECT,),
         actor=BY_MONA,
         subject="HELLO-12",
-        occurred_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        occurred_at=datetime(2026, 1, 2, 3, 4, 5, 250_000, tzinfo=UTC),
         fingerprint=f"{SITE}|jira:issue_updated|issue_generic|20012|40001",
         registrations=("7", "9"),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +98,8 @@ def test_every_recorded_delivery_keeps_kind_type_and_time(
         outcome = route(body)
         assert isinstance(outcome, Event)
         assert (outcome.kind, outcome.action) == (entry["event"], entry["issue_event_type"] or ""), entry["file"]
-        stated = json.loads(body)["timestamp"] // 1000
-        assert outcome.occurred_at == datetime.fromtimestamp(stated, UTC), entry["file"]
+        stated = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=json.loads(body)["timestamp"])
+        assert outcome.occurred_at == stated, entry["file"]
 
 
 @given(data=st.data())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -170,5 +170,7 @@ def identity(person: object) -> ExternalIdentity | None:
 
 def moment(stated: object) -> datetime | None:
     """Return a time in UTC, whether it is written in ISO 8601 or as epoch milliseconds; None for anything else."""
-    in_seconds = stated // 1000 if isinstance(stated, int) and not isinstance(stated, bool) else stated
-    return read_moment(in_seconds)
+    if not isinstance(stated, int) or isinstance(stated, bool):
+        return read_moment(stated)
+    seconds = read_moment(stated // 1000)
+    return seconds and seconds + timedelta(milliseconds=stated % 1000)

@@ -45,6 +45,7 @@ class JiraStandIn:
 
     Attributes:
         projects: what the site has; a test may change it.
+        scopes: what a consent gives.
         installed: whether the app is (still) on the site.
         authorization: the app's credentials, and the tokens that were given out.
         registered: the webhooks that the app registered.
@@ -65,6 +66,7 @@ class JiraStandIn:
         limit: str = "jira-burst-based",
     ) -> None:
         self.projects = [documents.project(index) for index in range(documents.PROJECT_COUNT)]
+        self.scopes = CLOUD_SCOPES
         self.installed = True
         self.authorization = Authorization(callback_url=callback_url)
         self.registered = RegisteredWebhooks()
@@ -97,7 +99,7 @@ class JiraStandIn:
     def _cloud(self) -> list[tuple[str, str, Answer]]:
         return [
             ("GET", "/authorize", partial(self._authorize, required=CLOUD_REQUIRED)),
-            ("POST", "/oauth/token", lambda request: self._exchange(request.document, CLOUD_SCOPES)),
+            ("POST", "/oauth/token", lambda request: self._exchange(request.document, self.scopes)),
             ("GET", "/oauth/token/accessible-resources", self._signed_in(self._sites)),
             ("GET", "/me", self._signed_in(lambda _: StandInResponse(document=documents.person()))),
             ("GET", f"{_API}/project/search", self._on_site(self._page)),
@@ -147,7 +149,7 @@ class JiraStandIn:
         return StandInResponse(document=pair)
 
     def _sites(self, _: StandInRequest) -> StandInResponse:
-        return StandInResponse(document=documents.sites(CLOUD_SCOPES) if self.installed else [])
+        return StandInResponse(document=documents.sites(self.scopes) if self.installed else [])
 
     def _page(self, request: StandInRequest) -> StandInResponse:
         start = int(request.query.get("startAt", "0"))
