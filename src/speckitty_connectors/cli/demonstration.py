@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from ..configuration import AppSettings, Settings
 from ..connectors import Connectors
+from ..contract.recordings import Recording
 from ..credentials.keyring import KeyRing
 from ..credentials.secret import Secret
 from ..dispatch.types import Dispatch
@@ -30,7 +31,6 @@ from ..subscriptions.types import Webhook
 from ..web.application import Application
 from ..web.visitors import Environ, Visitor
 from .loopback import Loopback
-from .recordings import Recording
 from .sending import signed_headers, tampered
 
 VISITOR = Visitor(workspace="demo-workspace", member="mona", session="the-session-of-monas-browser")
