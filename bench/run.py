@@ -13,6 +13,7 @@ from pathlib import Path
 
 import accepting
 import reading
+import reading_slack
 from rounds import Report
 
 DEFAULT_CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus" / "github"
@@ -26,6 +27,7 @@ def main() -> None:
     arguments = parser.parse_args()
     report = Report()
     reading.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
+    reading_slack.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
     accepting.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
 
 

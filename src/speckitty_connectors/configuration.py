@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,9 @@ class Settings:
 
     Attributes:
         database_url: a SQLAlchemy URL, SQLite or PostgreSQL.
-        keys: key id → base64 of the 32 bytes that seal credentials; several while one replaces the other.
+        keys: key id → base64 of the 32 bytes that seal credentials; several while one replaces the other. May
+            be empty with a key service.
+        key_service: ``module:function`` that returns the keys of a key service, instead of `keys`; or empty.
         active_key: the key that seals what is written from now on; empty where there is only one.
         public_url: where the web application is reached from outside, without a trailing slash.
         plugins: which plugins may be loaded.
@@ -92,7 +95,8 @@ class Settings:
     """
 
     database_url: str = field(validator=min_len(1))
-    keys: Mapping[str, Secret] = field(validator=min_len(1))
+    keys: Mapping[str, Secret] = field(factory=dict)
+    key_service: str = ""
     active_key: str = ""
     public_url: str = field(default="http://127.0.0.1:8000", converter=_without_trailing_slash)
     plugins: PluginSettings = PluginSettings()
@@ -131,6 +135,23 @@ class Settings:
             ConfigurationError: a setting is missing or can't be read.
         """
         return _structure({}, Path(), os.environ if environment is None else environment, "the environment")
+
+
+def load_object(reference: str, *, setting: str) -> Any:
+    """Return what a setting names as ``module:name``.
+
+    Raises:
+        ConfigurationError: there is no such module, or nothing of that name in it.
+    """
+    module, _, name = reference.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{reference!r} can't be imported: {error}",
+            subject=f"setting {setting}",
+            remedy="write it as 'module:function', and see that the module is on Python's path",
+        ) from None
 
 
 def _structure(document: dict[str, Any], folder: Path, environment: Mapping[str, str], subject: str) -> Settings:

@@ -10,9 +10,12 @@ from urllib.parse import quote
 
 from attrs import asdict
 
-from .configuration import AppSettings, Settings
+from .configuration import AppSettings, Settings, load_object
 from .credentials.apps import Apps, RegisteredApp
+from .credentials.key_checks import verify_keys
 from .credentials.keyring import KeyRing
+from .credentials.rotation import KeyRotation
+from .credentials.sealing import Keys
 from .credentials.sessions import Sessions
 from .credentials.vault import Vault
 from .dispatch.handlers import EVERY_OTHER, Handlers
@@ -26,6 +29,7 @@ from .installations import repository as installation_rows
 from .installations.inventory import Inventory
 from .installations.onboarding import Onboarding
 from .installations.types import Installation
+from .links.grants import follow as follow_grant
 from .links.service import Links
 from .mappings.lifecycle import follow
 from .mappings.service import Mappings
@@ -64,6 +68,7 @@ class Connectors:
         registry: the provider plugins; `Registry.wrap` puts a wrapper around their hooks.
         store: the database.
         apps: the apps registered with provider hosts.
+        keys: rotates what seals credentials.
         inbox: takes deliveries.
         onboarding: connects accounts (layer 1).
         inventory: lists their resources.
@@ -76,20 +81,29 @@ class Connectors:
         settings: what the host configured.
         registry: the plugins; found by the settings where not given.
         clock: where the present moment comes from.
+        keys: what seals credentials, such as a key service; the keys of the settings where not given.
 
     Raises:
         ConfigurationError: a setting is wrong, or contradicts another.
     """
 
-    def __init__(self, settings: Settings, *, registry: Registry | None = None, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        registry: Registry | None = None,
+        clock: Clock = utc_now,
+        keys: Keys | None = None,
+    ) -> None:
         self.settings = settings
-        self._keyring = KeyRing.from_configuration(settings.keys, active=settings.active_key)
+        self._keys = keys or _configured_keys(settings)
         self.registry = registry or Registry(allow=settings.plugins.allow, block=settings.plugins.block)
         self.store = Store(settings.database_url, clock=clock)
         self._transport = Transport(allowed_hosts=settings.allowed_hosts, clock=clock)
-        vault = Vault(self._keyring, clock)
+        vault = Vault(self._keys, clock)
+        self.keys = KeyRotation(self.store, self._keys, vault)
         self.apps = Apps(self.store, vault, self.registry, allowed_hosts=settings.allowed_hosts)
-        sessions = Sessions(self.store, vault, self._transport, self.registry)
+        sessions = Sessions(self.store, vault, self._transport, self.registry, follow=follow_grant)
         self.inbox = Inbox(self.store, self.registry, vault, settings.routed_kinds)
         parts = (self.store, self.registry, self.apps, vault, sessions, self._transport, self.callback_url)
         self.subscriptions = Subscriptions(self.store, self.registry, self.apps, vault, sessions, self.endpoint_url)
@@ -104,7 +118,7 @@ class Connectors:
     def upgrade(self) -> None:
         """Bring the tables up to this version; safe to repeat, and beside running processes."""
         migrations.upgrade(self.store)
-        self._keyring.verify(self.store)
+        verify_keys(self._keys, self.store)
 
     def start(self) -> None:
         """Refuse an outdated database or a wrong key, and register the apps of the settings.
@@ -113,7 +127,7 @@ class Connectors:
             ConfigurationError: tables, keys or apps aren't as they must be.
         """
         migrations.check(self.store)
-        self._keyring.verify(self.store)
+        verify_keys(self._keys, self.store)
         for app in self.settings.apps:
             self.register_app(app)
 
@@ -233,3 +247,10 @@ class Connectors:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _configured_keys(settings: Settings) -> Keys:
+    if not settings.key_service:
+        return KeyRing.from_configuration(settings.keys, active=settings.active_key)
+    keys: Keys = load_object(settings.key_service, setting="key_service")()
+    return keys

@@ -46,11 +46,16 @@ TARGETS = {"b1": ("apollo",), "b2": ("apollo", "gemini"), "b3": ()}
 SERVERS = 2
 WORKERS = 3
 PRODUCERS = 4
-PRODUCER_PAUSE_SECONDS = 0.03
+BURST = 10
+BURST_PAUSE_SECONDS = 1.2
+"""Deliveries come in bursts. While one lasts, workers claim several rows at once, and a paused one falls behind
+with all of them; between bursts nothing stands in line before a row whose lease has ended."""
+
+RETRY_SECONDS = 0.03
 PAUSES = 0.6
 """The share of a worker's troubles that are pauses past its lease; the others are kills."""
 
-PAUSE_SECONDS = 1.6 * LEASE_SECONDS
+PAUSE_SECONDS = 3 * LEASE_SECONDS
 DRAIN_SECONDS = 45.0
 LOST_AFTER_SECONDS = 3.0
 """How long something may look done without an effect before it counts as lost."""
@@ -156,7 +161,8 @@ class Harness:
                 subject = f"{chance.choice(list(TARGETS))}/{number}/{count}"
                 if self._post(session, url, subject):
                     self.acked.append(subject)
-                self._stop.wait(PRODUCER_PAUSE_SECONDS)
+                if count % BURST == 0:
+                    self._stop.wait(BURST_PAUSE_SECONDS)
 
     def _post(self, session: requests.Session, url: str, subject: str) -> bool:
         document = {"event": "card", "account": {"id": "7"}, "board": {"id": subject[:2]}, "subject": subject}
@@ -172,13 +178,13 @@ class Harness:
                 if session.post(url, data=body, headers=headers, timeout=2).ok:
                     return True
             except requests.RequestException:
-                self._stop.wait(PRODUCER_PAUSE_SECONDS)
+                self._stop.wait(RETRY_SECONDS)
         return False
 
     def _torment(self, nursery: Nursery, chance: random.Random, end: float) -> None:
         pauses: dict[int, threading.Timer] = {}
         while time.monotonic() < end and not self.violations:
-            self._stop.wait(chance.uniform(0.1, 0.3))
+            self._stop.wait(chance.uniform(0.1, 0.5))
             pauses = {index: timer for index, timer in pauses.items() if timer.is_alive()}
             index = chance.randrange(SERVERS + WORKERS)
             if index in pauses:

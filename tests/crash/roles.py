@@ -29,7 +29,7 @@ from speckitty_connectors.store.engine import Store
 LEASE_SECONDS = 1.0
 """Short, so that a paused worker loses its rows within the test."""
 
-HANDLER_SECONDS = 0.003
+HANDLER_SECONDS = 0.01
 """How long the handler takes between its start and its write: the window that kills are to hit."""
 
 PATIENCE: dict[str, Any] = {"lease_seconds": LEASE_SECONDS, "max_attempts": 1000, "first_delay_seconds": 0.1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,18 @@ from speckitty_connectors.routing.router import Router
 from speckitty_connectors.routing.tables import dispatches
 from speckitty_connectors.store.claims import Claim, ClaimQueue
 from speckitty_connectors.store.engine import Store
+
+CLAIMED_SECONDS = 0.02
+"""How long a worker sits on a claim before it begins the transaction that holds it: the window that pauses are to
+hit. SQLite has no other, because who is paused inside a transaction keeps everybody out."""
+
+
+class UnhurriedWorker(Worker):
+    """The worker as it is, slower: a pause finds it with a claim in hand."""
+
+    def _dispatch(self, claim: Claim) -> None:
+        time.sleep(CLAIMED_SECONDS)
+        super()._dispatch(claim)
 
 
 class UnfencedQueue(ClaimQueue):
@@ -43,11 +56,11 @@ class MarkFirstWorker(Worker):
 
 
 def as_it_is(store: Store, router: Router, handlers: Handlers, **patience: Any) -> Worker:
-    return Worker(store, router, handlers, queue=ClaimQueue(dispatches, **patience))
+    return UnhurriedWorker(store, router, handlers, queue=ClaimQueue(dispatches, **patience))
 
 
 def unfenced(store: Store, router: Router, handlers: Handlers, **patience: Any) -> Worker:
-    return Worker(store, router, handlers, queue=UnfencedQueue(dispatches, **patience))
+    return UnhurriedWorker(store, router, handlers, queue=UnfencedQueue(dispatches, **patience))
 
 
 def mark_first(store: Store, router: Router, handlers: Handlers, **patience: Any) -> Worker:

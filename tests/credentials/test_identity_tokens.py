@@ -112,7 +112,7 @@ def test_a_genuine_token_says_who_signed_in(
     ],
 )
 def test_a_token_that_answers_something_else_proves_nothing(
-    api: responses.RequestsMock, clock: FrozenClock, key: rsa.RSAPrivateKey, changes: dict[str, object]
+    api: responses.RequestsMock, clock: FrozenClock, key: rsa.RSAPrivateKey, changes: dict[str, Any]
 ) -> None:
     """Another nonce, issuer, audience or key, or a claim that is missing or odd, is refused with one code."""
     with pytest.raises(OAuthRefusedError) as caught:
@@ -135,7 +135,7 @@ def test_another_key_or_algorithm_proves_nothing(
     api: responses.RequestsMock, clock: FrozenClock, key: rsa.RSAPrivateKey, other_key: rsa.RSAPrivateKey
 ) -> None:
     """Neither a stranger's key, nor a public value used as a secret, nor no signature at all."""
-    unsigned = jwt.encode({"sub": "u1"}, None, algorithm="none", headers={"kid": "k1"})
+    unsigned = jwt.encode({"sub": "u1"}, "", algorithm="none", headers={"kid": "k1"})
     hmac_signed = token(clock, "x" * 64, algorithm="HS256")
     for text in (token(clock, other_key), hmac_signed, unsigned, "a.b.c", "", None):
         with pytest.raises(OAuthRefusedError):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select, update
 
+from speckitty_connectors.credentials.key_checks import verify_keys
 from speckitty_connectors.credentials.keyring import KeyRing
 from speckitty_connectors.credentials.secret import Secret
 from speckitty_connectors.credentials.tables import credentials, key_checks
@@ -69,9 +70,9 @@ def test_new_keys_differ_and_can_be_configured() -> None:
 
 def test_the_right_keys_start_again_and_again(store: Store) -> None:
     """The first start leaves a check for each key, later ones find it, also with a further key."""
-    KeyRing.from_configuration({"a": GOOD}).verify(store)
-    KeyRing.from_configuration({"a": GOOD}).verify(store)
-    KeyRing.from_configuration({"a": GOOD, "b": OTHER}, active="b").verify(store)
+    verify_keys(KeyRing.from_configuration({"a": GOOD}), store)
+    verify_keys(KeyRing.from_configuration({"a": GOOD}), store)
+    verify_keys(KeyRing.from_configuration({"a": GOOD, "b": OTHER}, active="b"), store)
     with store.reading() as connection:
         assert set(connection.scalars(select(key_checks.c.key_id))) == {"a", "b"}
 
@@ -81,35 +82,35 @@ def test_the_right_keys_start_again_and_again(store: Store) -> None:
 )
 def test_a_wrong_key_stops_the_start(keys: dict[str, str], store: Store) -> None:
     """A key that isn't the one its id had before is noticed before anything is sealed with it."""
-    KeyRing.from_configuration({"a": GOOD, "b": OTHER}, active="a").verify(store)
+    verify_keys(KeyRing.from_configuration({"a": GOOD, "b": OTHER}, active="a"), store)
     with pytest.raises(ConfigurationError, match="isn't the one that this id had before"):
-        KeyRing.from_configuration(keys, active="a").verify(store)
+        verify_keys(KeyRing.from_configuration(keys, active="a"), store)
 
 
 def test_a_check_of_another_key_does_not_pass(store: Store) -> None:
     """A check that was copied from one key id to another isn't taken for a good one."""
     ring = KeyRing.from_configuration({"a": GOOD, "b": OTHER}, active="a")
-    ring.verify(store)
+    verify_keys(ring, store)
     with store.transaction() as connection:
         sealed = connection.scalar(select(key_checks.c.sealed).where(key_checks.c.key_id == "b"))
         connection.execute(update(key_checks).where(key_checks.c.key_id == "a").values(sealed=sealed))
     with pytest.raises(ConfigurationError, match="'a' isn't the one"):
-        ring.verify(store)
+        verify_keys(ring, store)
 
 
 def test_a_missing_key_stops_the_start_while_something_needs_it(store: Store) -> None:
     """A key can go when the last credential that was sealed with it has gone."""
     former = KeyRing.from_configuration({"a": GOOD})
-    former.verify(store)
+    verify_keys(former, store)
     with store.transaction() as connection:
         Vault(former).seal_new(connection, **FIELDS, values={"access_token": "t"})
     later = KeyRing.from_configuration({"b": OTHER})
     with pytest.raises(ConfigurationError, match="aren't configured: a") as caught:
-        later.verify(store)
+        verify_keys(later, store)
     assert "put the former key back" in caught.value.remedy
     with store.transaction() as connection:
         connection.execute(delete(credentials))
-    later.verify(store)
+    verify_keys(later, store)
 
 
 def test_processes_that_start_together_agree(store: Store) -> None:
@@ -121,7 +122,7 @@ def test_processes_that_start_together_agree(store: Store) -> None:
     def start() -> None:
         barrier.wait()
         try:
-            ring.verify(store)
+            verify_keys(ring, store)
         except BaseException as error:  # noqa: BLE001 - reported below
             failures.append(error)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -269,13 +270,42 @@ def test_places_never_read_the_same(here: Place, there: Place, keys: KeyRing) ->
         unseal(keys, there, sealed)
 
 
+def test_no_swap_between_any_two_places_opens() -> None:
+    """Every value, moved to every place that differs from its own in anything, or to another key, doesn't open."""
+    parts = {
+        "row_id": ("1", "2"),
+        "column": ("sealed", "other"),
+        "table": ("credentials", "key_checks"),
+        "workspace": ("w1", ""),
+        "provider": ("fake", "hosted"),
+        "host": ("fake.example", "fake2.example"),
+        "kind": ("grant", "link_grant"),
+        "version": (1, 2),
+    }
+    places = [Place(**dict(zip(parts, chosen, strict=True))) for chosen in product(*parts.values())]  # type: ignore[arg-type]  # of mixed types
+    keys = KeyRing.from_configuration({"a": KeyRing.new_key(), "b": KeyRing.new_key()}, active="a")
+    sealed = {(place, key_id): seal(keys, place, b"x", key_id=key_id) for place in places for key_id in ("a", "b")}
+    assert len(sealed) == 2**9
+    for (here, key_id), value in sealed.items():
+        assert [place for place in places if is_opened(keys, place, value)] == [here]
+        swapped = value.replace(b"\1\1" + key_id.encode(), b"\1\1" + (b"b" if key_id == "a" else b"a"), 1)
+        assert not is_opened(keys, here, swapped)
+
+
+def is_opened(keys: KeyRing, place: Place, value: bytes) -> bool:
+    try:
+        return unseal(keys, place, value) == b"x"
+    except UnsealError:
+        return False
+
+
 def test_the_same_content_is_never_sealed_alike(store: Store, vault: Vault) -> None:
     """Each row has its own key and nonces."""
     for _ in range(8):
         seal_one(store, vault, "same")
     with store.reading() as connection:
         sealed = connection.scalars(select(credentials.c.sealed)).all()
-    assert len({value[-20:] for value in sealed}) == len({value[6:18] for value in sealed}) == 8
+    assert len({value[-20:] for value in sealed}) == len({value[8:20] for value in sealed}) == 8
 
 
 def test_no_page_of_the_database_holds_a_secret(sqlite_store: Store, vault: Vault) -> None:

@@ -31,7 +31,11 @@ def test_a_site_is_connected_listed_and_routed(site: Site) -> None:
     assert (installation.account_id, installation.account_kind) == (documents.CLOUD_ID, "site")
     assert (installation.account_url, installation.granted_by) == (documents.SITE, documents.ACCOUNT_ID)
     assert len(site.connectors.inventory.resources(WORKSPACE, installation.id)) == documents.PROJECT_COUNT
-    told: dict[str, Any] = {"issue": documents.issue(documents.project(0), 12), "user": documents.user(), "timestamp": AT}
+    told: dict[str, Any] = {
+        "issue": documents.issue(documents.project(0), 12),
+        "user": documents.user(),
+        "timestamp": AT,
+    }
     codes = [site.tell("jira:issue_created", delivery="d1", **told).code for _ in range(2)]
     assert codes == ["accepted", "duplicate"]
     (dispatch,) = site.dispatched

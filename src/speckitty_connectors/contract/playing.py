@@ -96,6 +96,7 @@ class Stage:
             dialect=self.manifest.rate_limits,
             headers=self.manifest.api_headers,
             subject=f"{self.manifest.provider} in {self.scenario.name}",
+            failures=self.manifest.failures,
         )
 
     @property
@@ -106,7 +107,8 @@ class Stage:
         grant = None
         if granted is not None:
             scopes, details = tuple(granted.get("scopes", ())), granted.get("details", {})
-            grant = Grant(scopes=scopes, details=details, session=self.session)
+            claims = granted.get("claims", {})
+            grant = Grant(scopes=scopes, details=details, claims=claims, session=self.session)
         return Conversation(
             app=self.app,
             state=STATE,
@@ -114,6 +116,7 @@ class Stage:
             remembered=given.get("remembered", {}),
             grant=grant,
             choice=tuple(given.get("choice", ())),
+            account=Account(**given["account"]) if "account" in given else None,
         )
 
     def listing(self, cursor: str | None = None) -> Listing:
@@ -124,6 +127,7 @@ class Stage:
             account=Account(**given.get("account", {"id": "1"})),
             session=self.session,
             installation=given.get("installation", ""),
+            scopes=tuple(given.get("scopes", ())),
             as_member=given.get("as_member", False),
             cursor=given.get("cursor", "") if cursor is None else cursor,
             page_size=given.get("page_size", self.manifest.api_page_size),

@@ -1,4 +1,4 @@
-"""The keys that seal credentials, and the check at the start that they are the right ones."""
+"""The keys that seal credentials, in the memory of this process."""
 
 from __future__ import annotations
 
@@ -6,27 +6,15 @@ import base64
 import binascii
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import insert, select
-from sqlalchemy.exc import IntegrityError
-
 from ..errors import ConfigurationError
-from ..store.engine import Store
-from .sealing import KEY_BYTES, Place, UnsealError, decrypt, encrypt, seal, unseal
+from .sealing import KEY_BYTES, UnsealError, decrypt, encrypt
 from .secret import Secret
-from .tables import credentials, key_checks
 
 KEY_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 """What a key id looks like."""
-
-CHECKED: Final = b"these are the right keys"
-"""What every key seals once, so that another key under its id is noticed."""
-
-KEEP_KEY: Final = (
-    "put the former key back under this id; a key must stay for as long as something is sealed with it"
-)
 
 
 class KeyRing:
@@ -45,6 +33,11 @@ class KeyRing:
     def active(self) -> str:
         """Id of the key that seals from now on."""
         return self._active
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Ids of all keys of the ring."""
+        return frozenset(self._keys)
 
     @classmethod
     def from_configuration(cls, keys: Mapping[str, Secret | str], *, active: str = "") -> KeyRing:
@@ -83,29 +76,9 @@ class KeyRing:
         """Return a fresh key for the configuration: base64 of 32 random bytes."""
         return Secret(base64.b64encode(os.urandom(KEY_BYTES)))
 
-    def verify(self, store: Store) -> None:
-        """Refuse to start with keys that don't fit the database; leave a check for each new key.
-
-        Raises:
-            ConfigurationError: a key isn't the one that its id had before, or one that seals a credential is
-                missing.
-        """
-        with store.reading() as connection:
-            checks = {row.key_id: row.sealed for row in connection.execute(select(key_checks))}
-            used = set(connection.scalars(select(credentials.c.key_id).distinct()))
-        missing = sorted(used - self._keys.keys())
-        if missing:
-            raise _unusable(
-                f"credentials are sealed with keys that aren't configured: {', '.join(missing)}", KEEP_KEY
-            )
-        for key_id in sorted(checks.keys() & self._keys.keys()):
-            if not self._opens_check(key_id, checks[key_id]):
-                raise _unusable(f"the key {key_id!r} isn't the one that this id had before", KEEP_KEY)
-        self._leave_checks(store, sorted(self._keys.keys() - checks.keys()))
-
-    def wrap(self, data_key: bytes, bound: bytes) -> bytes:
-        """Return the data key wrapped by the active key; see `sealing.Keys`."""
-        return encrypt(self._keys[self._active].reveal_bytes(), data_key, bound)
+    def wrap(self, key_id: str, data_key: bytes, bound: bytes) -> bytes:
+        """Return nonce, wrapped key and tag (NIST SP 800-38D); see `sealing.Keys`."""
+        return encrypt(self._keys[key_id].reveal_bytes(), data_key, bound)
 
     def unwrap(self, key_id: str, wrapped: bytes, bound: bytes) -> bytes:
         """Return the data key; see `sealing.Keys`.
@@ -117,27 +90,6 @@ class KeyRing:
         if key is None:
             raise UnsealError
         return decrypt(key.reveal_bytes(), wrapped, bound)
-
-    def _opens_check(self, key_id: str, sealed: bytes) -> bool:
-        only = KeyRing({key_id: self._keys[key_id]}, key_id)
-        try:
-            return unseal(only, _check_place(key_id), sealed) == CHECKED
-        except UnsealError:
-            return False
-
-    def _leave_checks(self, store: Store, key_ids: Sequence[str]) -> None:
-        for key_id in key_ids:
-            sealed = seal(KeyRing(self._keys, key_id), _check_place(key_id), CHECKED)
-            try:
-                with store.transaction() as connection:
-                    connection.execute(insert(key_checks).values(key_id=key_id, sealed=sealed))
-            except IntegrityError:
-                # Another process left its check a moment ago; see whether it has the same key.
-                self.verify(store)
-
-
-def _check_place(key_id: str) -> Place:
-    return Place(table=key_checks.name, column=key_checks.c.sealed.name, row_id=key_id)
 
 
 def _decoded(key_id: str, encoded: Secret) -> Secret:

@@ -1,11 +1,11 @@
-"""The authorisation-code flow, driven by a manifest's rules (RFC 6749 with PKCE, RFC 7636)."""
+"""The authorisation-code flow and the renewal of its tokens, driven by a manifest's rules (RFC 6749, RFC 7636)."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
@@ -52,7 +52,7 @@ TOKEN_FIELDS: Final = ("access_token", "refresh_token", "token_type")
 
 
 class OAuthRefusedError(ConnectorsError):
-    """The provider didn't give a token for the code.
+    """The provider didn't give a token.
 
     Attributes:
         error: the provider's error code, for example ``bad_verification_code``, or empty.
@@ -163,15 +163,44 @@ class OAuthFlow:
             OAuthRefusedError: the provider refused, also where it says so with status 200.
             ApiError: it didn't answer, or not to be understood.
         """
-        failure: ConnectorsError
-        try:
-            token = self._session(redirect_uri).exchange(
+        session = self._session(redirect_uri)
+        return self._asked(
+            lambda: session.exchange(
                 self._url(self._rules.token_url),
                 code=code,
                 client_secret=self._client_secret,
                 verifier=Secret(verifier) if self._rules.pkce else None,
             )
-            return self._answer(token)
+        )
+
+    def renew(self, *, refresh_token: Secret, redirect_uri: str, seconds_left: Callable[[], float]) -> TokenAnswer:
+        """Return new tokens for a refresh token; what the provider leaves out of its answer stays as it was.
+
+        Args:
+            refresh_token: what to present; where the provider rotates, it is used up.
+            redirect_uri: of the authorisation; sent only where the manifest says so.
+            seconds_left: how long the request may still leave; after it, nothing is sent.
+
+        Raises:
+            OAuthRefusedError: the provider refused, whatever status it says so with.
+            ApiError: it didn't answer, or not to be understood; what became of the token isn't known.
+        """
+        refresh = self._rules.refresh
+        session = self._session(redirect_uri)
+        return self._asked(
+            lambda: session.renew(
+                self._url(self._rules.token_url),
+                refresh_token=refresh_token,
+                client_secret=self._client_secret,
+                redirect_uri=redirect_uri if refresh is not None and refresh.sends_redirect_uri else "",
+                seconds_left=seconds_left,
+            )
+        )
+
+    def _asked(self, ask: Callable[[], Mapping[str, Any]]) -> TokenAnswer:
+        failure: ConnectorsError
+        try:
+            return self._answer(ask())
         except OAuth2Error as error:
             failure = self._refused(error.error)
         except ApiError as error:
@@ -182,7 +211,7 @@ class OAuthFlow:
                 subject=self._subject,
                 remedy="try again; if it lasts, tell the provider",
             )
-        # Raised here, the error has no frame or cause that holds the code and the client secret.
+        # Raised here, the error has no frame or cause that holds the code, the tokens and the client secret.
         raise failure
 
     @property
@@ -205,7 +234,9 @@ class OAuthFlow:
         )
 
     def _answer(self, token: Mapping[str, Any]) -> TokenAnswer:
-        values = {name: Secret(token[name]) for name in TOKEN_FIELDS if isinstance(token.get(name), str)}
+        values = {
+            name: Secret(token[name]) for name in TOKEN_FIELDS if token.get(name) and isinstance(token[name], str)
+        }
         if not values.get("access_token"):
             raise ValueError("no access token")
         seconds = token.get("expires_in")

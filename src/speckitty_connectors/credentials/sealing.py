@@ -1,7 +1,8 @@
 """Sealing bytes for one place: a key of their own, wrapped by a key of the ring, both bound to that place.
 
-A sealed value is: format version (1 byte), length of the key id (1 byte), key id, nonce and wrapped data key
-(12 + 48 bytes), nonce and content (12 + n + 16 bytes). The cipher is AES-256-GCM with random nonces.
+A sealed value is: format version (1 byte), length of the key id (1 byte), key id, length of the wrapped data key
+(2 bytes), wrapped data key, nonce and content (12 + n + 16 bytes). The content's cipher is AES-256-GCM with random
+nonces; how a data key is wrapped is the affair of whoever holds the keys.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from attrs import frozen
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from ..errors import StoreUnavailableError
+
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
-WRAPPED_BYTES: Final = NONCE_BYTES + KEY_BYTES + 16
-"""A wrapped data key: nonce, key and tag (NIST SP 800-38D)."""
+LENGTH_BYTES: Final = 2
+"""What the length of a wrapped data key takes."""
 
 FORMAT: Final = 1
 """Version of the sealed form and of what it is bound to."""
@@ -24,6 +27,12 @@ FORMAT: Final = 1
 
 class UnsealError(Exception):
     """The bytes were not sealed for this place with this key; nothing more is said."""
+
+
+class KeyServiceUnavailableError(StoreUnavailableError):
+    """The key service that wraps the data keys can't be reached; a later try may succeed."""
+
+    code = "key_service_unavailable"
 
 
 @frozen(kw_only=True)
@@ -61,33 +70,44 @@ class Place:
 
 
 class Keys(Protocol):
-    """Holds the keys that wrap data keys: a ring in memory, or a key service behind the same two calls."""
+    """Holds the keys that wrap data keys: a ring in memory, or a key service that never gives them out."""
 
     @property
     def active(self) -> str:
         """Id of the key that wraps from now on."""
         ...
 
-    def wrap(self, data_key: bytes, bound: bytes) -> bytes:
-        """Return nonce, wrapped key and tag, made with the active key."""
+    @property
+    def ids(self) -> frozenset[str]:
+        """Ids of all keys that can unwrap."""
+        ...
+
+    def wrap(self, key_id: str, data_key: bytes, bound: bytes) -> bytes:
+        """Return the data key wrapped by one of the keys, and bound to `bound`; at most 65535 bytes.
+
+        Raises:
+            KeyServiceUnavailableError: the key service doesn't answer.
+        """
         ...
 
     def unwrap(self, key_id: str, wrapped: bytes, bound: bytes) -> bytes:
         """Return the data key.
 
         Raises:
-            UnsealError: there is no such key, or it didn't wrap this.
+            UnsealError: there is no such key, or it didn't wrap this for `bound`.
+            KeyServiceUnavailableError: the key service doesn't answer.
         """
         ...
 
 
-def seal(keys: Keys, place: Place, content: bytes) -> bytes:
-    """Return the content, readable only with the key that is active now, and only for this place."""
-    key_id = keys.active.encode("ascii")
-    header = bytes([FORMAT, len(key_id)]) + key_id
+def seal(keys: Keys, place: Place, content: bytes, *, key_id: str = "") -> bytes:
+    """Return the content, readable only for this place and with one key: the active one where none is named."""
+    key_id = key_id or keys.active
+    header = bytes([FORMAT, len(key_id)]) + key_id.encode("ascii")
     data_key = os.urandom(KEY_BYTES)
-    wrapped = keys.wrap(data_key, place.bound("data key", header))
-    return header + wrapped + encrypt(data_key, content, place.bound("content", header))
+    wrapped = keys.wrap(key_id, data_key, place.bound("data key", header))
+    length = len(wrapped).to_bytes(LENGTH_BYTES, "big")
+    return header + length + wrapped + encrypt(data_key, content, place.bound("content", header))
 
 
 def unseal(keys: Keys, place: Place, sealed: bytes) -> bytes:
@@ -95,10 +115,13 @@ def unseal(keys: Keys, place: Place, sealed: bytes) -> bytes:
 
     Raises:
         UnsealError: it wasn't sealed for this place, was changed, or its key isn't there.
+        KeyServiceUnavailableError: the key service doesn't answer.
     """
     key_id = key_id_of(sealed)
     start = 2 + len(key_id)
-    header, wrapped, content = sealed[:start], sealed[start:][:WRAPPED_BYTES], sealed[start + WRAPPED_BYTES :]
+    middle = start + LENGTH_BYTES
+    end = middle + int.from_bytes(sealed[start:middle], "big")
+    header, wrapped, content = sealed[:start], sealed[middle:end], sealed[end:]
     data_key = keys.unwrap(key_id, wrapped, place.bound("data key", header))
     return decrypt(data_key, content, place.bound("content", header))
 

@@ -13,6 +13,9 @@ from ..providers.registry import Registry
 from ..store.engine import Store
 from .app_tokens import AppTokens
 from .apps import Apps, RegisteredApp
+from .asking import Asking, RenewalTimes
+from .grants import FollowGrant, follow_nothing, get_grant
+from .renewing import AccessTokens
 from .secret import Secret
 from .vault import Vault
 
@@ -54,6 +57,25 @@ class ConnectedAccount(Protocol):
         ...
 
 
+class LinkedIdentity(Protocol):
+    """What a session needs to know of a member's link."""
+
+    @property
+    def workspace(self) -> str:
+        """Whose it is."""
+        ...
+
+    @property
+    def credential_id(self) -> str:
+        """Its sealed grant, or empty for an identity without a token."""
+        ...
+
+    @property
+    def subject(self) -> str:
+        """What error messages call it."""
+        ...
+
+
 class Sessions:
     """Makes API sessions. Never use one inside a transaction: it talks to the network.
 
@@ -62,19 +84,36 @@ class Sessions:
         vault: opens them.
         transport: carries every request.
         registry: knows the manifests.
+        follow: hears how grants stand, in the transaction that changes it.
+        times: how long the parts of a renewal take.
     """
 
-    def __init__(self, store: Store, vault: Vault, transport: Transport, registry: Registry) -> None:
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        transport: Transport,
+        registry: Registry,
+        *,
+        follow: FollowGrant = follow_nothing,
+        times: RenewalTimes | None = None,
+    ) -> None:
         self._store = store
         self._vault = vault
         self._transport = transport
         self._registry = registry
         self._apps = Apps(store, vault, registry)
+        times = times or RenewalTimes()
+        asking = Asking(store, vault, transport, registry, self._apps, times=times, follow=follow)
+        self._access_tokens = AccessTokens(store, vault, asking, times)
         self._app_tokens: dict[str, AppTokens] = {}
         self._lock = threading.Lock()
 
     def for_installation(self, installation: ConnectedAccount) -> TransportSession:
         """Return a session that speaks for an installation: with a minted token, or with its grant.
+
+        A grant is renewed when it is due, at the request that finds it so; such a request may also raise
+        `ReconnectRequiredError`, where the provider accepts the grant no longer.
 
         Raises:
             NotFoundError: its app, or its grant, isn't there any more.
@@ -84,15 +123,10 @@ class Sessions:
         with self._store.reading() as connection:
             registered = self._apps.of(connection, installation)
             if self._registry.provider(registered.app.provider).manifest.app_tokens is None:
-                grant = self._vault.open(
+                self._vault.open(
                     connection, workspace=installation.workspace, credential_id=installation.credential_id
                 )
-                return self._session(
-                    registered,
-                    lambda: grant.values["access_token"],
-                    installation.subject,
-                    account_id=installation.account_id,
-                )
+                return self._renewing(registered, installation, account_id=installation.account_id)
         tokens, provider_id = self._tokens_of(registered), installation.provider_installation_id
         return self._session(
             registered,
@@ -101,6 +135,23 @@ class Sessions:
             account_id=installation.account_id,
             on_unauthorized=lambda: tokens.forget(registered, provider_id),
         )
+
+    def for_link(self, link: LinkedIdentity, *, account_id: str = "") -> TransportSession:
+        """Return a session that speaks for a member, with the grant of their own link; see `for_installation`.
+
+        Args:
+            link: the link.
+            account_id: the account that it is under, whose root of the API the session starts at.
+
+        Raises:
+            NotFoundError: the link has no grant, or its app isn't there any more.
+            CredentialUnreadableError: the grant can't be opened.
+            PluginUnavailableError: the provider's plugin can't be used.
+        """
+        with self._store.reading() as connection:
+            self._vault.open(connection, workspace=link.workspace, credential_id=link.credential_id)
+            grant = get_grant(connection, workspace=link.workspace, credential_id=link.credential_id)
+            return self._renewing(self._apps.of(connection, grant), link, account_id=account_id)
 
     def for_grant(self, registered: RegisteredApp, values: Mapping[str, Secret | str]) -> TransportSession:
         """Return a session that speaks with what a person just granted, while they wait.
@@ -124,6 +175,13 @@ class Sessions:
             ConfigurationError: this provider's apps can't speak for themselves.
         """
         return self._tokens_of(registered).session(registered)
+
+    def _renewing(self, registered: RegisteredApp, owner: LinkedIdentity, *, account_id: str) -> TransportSession:
+        """Return a session whose token is looked up for each request, because any process may renew it."""
+        speaking = _Speaking(self._access_tokens, owner)
+        return self._session(
+            registered, speaking.token, owner.subject, account_id=account_id, on_unauthorized=speaking.reject
+        )
 
     def _session(
         self,
@@ -177,3 +235,24 @@ def _budgets(registered: RegisteredApp, account_id: str) -> Mapping[Budget, str]
     """Return the budgets that calls share: those of their app, and those for their account."""
     app = f"{registered.workspace}/{registered.id}"
     return {Budget.APP: app, Budget.ACCOUNT: f"{app}/{account_id}"} if account_id else {Budget.APP: app}
+
+
+class _Speaking:
+    """The token of one session: the one that is stored, until the provider refuses it."""
+
+    def __init__(self, tokens: AccessTokens, owner: LinkedIdentity) -> None:
+        self._tokens = tokens
+        self._owner = owner
+        self._version = self._rejected = 0
+
+    def token(self) -> Secret:
+        found = self._tokens.get(
+            workspace=self._owner.workspace,
+            credential_id=self._owner.credential_id,
+            rejected_version=self._rejected,
+        )
+        self._version = found.version
+        return found.secret
+
+    def reject(self) -> None:
+        self._rejected = self._version

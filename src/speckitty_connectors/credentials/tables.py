@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Index, Integer, LargeBinary, String, Table, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+)
 
 from ..store.metadata import UtcDateTime, belongs_to, identifier, metadata, workspace_column
 
@@ -23,6 +34,28 @@ credentials = Table(
     Index(None, "key_id"),
 )
 """Everything secret, one sealed row each; no other column of any table holds a secret."""
+
+grants = Table(
+    "grants",
+    metadata,
+    workspace_column(),
+    identifier("credential_id", primary_key=True),
+    identifier("app_id"),
+    Column("redirect_uri", String, nullable=False),
+    Column("condition", String(16), nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("intent_started_at", BigInteger),
+    Column("not_before", BigInteger, nullable=False),
+    ForeignKeyConstraint(
+        ["workspace_id", "credential_id"], ["credentials.workspace_id", "credentials.id"], ondelete="CASCADE"
+    ),
+)
+"""What it takes to renew a credential that somebody granted, and how that stands; gone with its credential.
+
+`intent_started_at` is set while someone asks the provider, and stays set when they die doing so. `not_before` is
+when the next one may ask. Both are milliseconds of the database's own clock, so that processes with a wrong clock
+can't take each other's turn.
+"""
 
 key_checks = Table(
     "key_checks",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Final
 
 import requests
 from oauthlib.common import add_params_to_uri
@@ -17,14 +18,18 @@ from requests_oauthlib import OAuth2Session
 
 from ..http.answers import ProviderAnswer
 from ..http.session import USER_AGENT, Transport
+from ..providers.api import ApiUnavailableError
 from ..providers.oauth import ClientAuthentication, OAuthRules, TokenEncoding
 from .secret import Secret
+
+HEADERS: Final[Mapping[str, str]] = {"Accept": "application/json", "User-Agent": USER_AGENT}
+"""Without the first, some token end points answer with a form."""
 
 _EXCHANGING: ContextVar[bool] = ContextVar("exchanging", default=False)
 
 
 class _Quiet(logging.Filter):
-    """Drops what requests-oauthlib logs while a code is exchanged: at DEBUG that is the secret, code and tokens."""
+    """Drops what requests-oauthlib logs while it asks for a token: at DEBUG that is the secret, code and tokens."""
 
     def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - whatever it says
         return not _EXCHANGING.get()
@@ -55,10 +60,12 @@ class TokenSession(OAuth2Session):
         self.mount("https://", transport.adapter)
         self.mount("http://", transport.adapter)
         self.register_compliance_hook("access_token_response", self._checked)
+        self.register_compliance_hook("refresh_token_response", self._checked)
         self._rules = rules
         self._app_id = client_id
         self._subject = subject
         self._token_url = ""
+        self._seconds_left: Callable[[], float] = lambda: math.inf
 
     def address(self, url: str, *, state: str, verifier: Secret | None, parameters: Mapping[str, str]) -> str:
         """Return the address of the authorisation page; `parameters` come before the flow's own."""
@@ -83,23 +90,69 @@ class TokenSession(OAuth2Session):
             Exception: whatever oauthlib raises for an answer that can't be read.
         """
         self._token_url = url
-        in_body = self._rules.client_authentication is ClientAuthentication.BODY
         with _quietly():
             token: Mapping[str, Any] = self.fetch_token(
                 _as_https(url),
                 code=code,
-                include_client_id=in_body,
-                client_secret=client_secret.reveal() if in_body else None,
-                auth=None if in_body else HTTPBasicAuth(self._app_id, client_secret.reveal()),
-                headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+                include_client_id=self._in_body,
+                client_secret=client_secret.reveal() if self._in_body else None,
+                auth=self._basic(client_secret),
+                headers=HEADERS,
                 code_verifier=None if verifier is None else verifier.reveal(),
             )
         return token
 
+    def renew(
+        self,
+        url: str,
+        *,
+        refresh_token: Secret,
+        client_secret: Secret,
+        redirect_uri: str,
+        seconds_left: Callable[[], float],
+    ) -> Mapping[str, Any]:
+        """Return the fields of the answer to a refresh token (RFC 6749, section 6); raises as `exchange` does.
+
+        Args:
+            url: the token end point.
+            refresh_token: what to present.
+            client_secret: the app's.
+            redirect_uri: that of the authorisation, where the provider wants it again; else empty.
+            seconds_left: how long the request may still leave; asked at the last moment, and after it nothing
+                is sent.
+        """
+        self._token_url, self._seconds_left = url, seconds_left
+        further: dict[str, Any] = {"redirect_uri": redirect_uri} if redirect_uri else {}
+        if self._in_body:
+            further |= {"client_id": self._app_id, "client_secret": client_secret.reveal()}
+        with _quietly():
+            token: Mapping[str, Any] = self.refresh_token(
+                _as_https(url),
+                refresh_token=refresh_token.reveal(),
+                auth=self._basic(client_secret),
+                headers=HEADERS,
+                **further,
+            )
+        return token
+
+    @property
+    def _in_body(self) -> bool:
+        return self._rules.client_authentication is ClientAuthentication.BODY
+
+    def _basic(self, client_secret: Secret) -> HTTPBasicAuth | None:
+        return None if self._in_body else HTTPBasicAuth(self._app_id, client_secret.reveal())
+
     def request(self, method: str, url: str, **options: Any) -> requests.Response:  # type: ignore[override]  # noqa: ARG002 - oauthlib was shown another address
         """Send the token request."""
+        options.pop("withhold_token", None)  # requests-oauthlib's own; nothing here sends a token of its own accord
         if self._rules.token_encoding is TokenEncoding.JSON:
             options["json"] = options.pop("data")
+        if self._seconds_left() <= 0:
+            raise ApiUnavailableError(
+                "the time for this request was over before it was sent",
+                subject=self._subject,
+                remedy="try again; another process may have done it meanwhile",
+            )
         answer = requests.Session.request(self, method, self._token_url, **options)
         answer.encoding = "utf-8"
         return answer

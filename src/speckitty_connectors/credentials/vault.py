@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from attrs import frozen
+from attrs import field, frozen
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from ..errors import ConnectorsError, NotFoundError
@@ -38,6 +38,7 @@ class OpenCredential:
         kind: what it is, for example ``grant``.
         version: counts its replacements, from 1.
         expires_at: when it ends, in UTC, or None.
+        updated_at: when it was last replaced, in UTC.
         values: name → secret.
     """
 
@@ -48,12 +49,24 @@ class OpenCredential:
     kind: str
     version: int
     expires_at: datetime | None
+    updated_at: datetime
     values: Mapping[str, Secret]
 
     @property
     def secret(self) -> Secret:
         """The one value of a credential that was stored as ``{SECRET: …}``."""
         return self.values[SECRET]
+
+
+@frozen(kw_only=True)
+class Resealed:
+    """A credential's content as it is, sealed with the active key, and the sealed value that it is to replace."""
+
+    workspace: str
+    id: str
+    version: int
+    former: bytes = field(repr=False)
+    sealed: bytes = field(repr=False)
 
 
 class Vault:
@@ -129,8 +142,14 @@ class Vault:
             kind=row.kind,
             version=row.version,
             expires_at=row.expires_at,
+            updated_at=row.updated_at,
             values=self._opened(row),
         )
+
+    def version(self, connection: Connection, *, workspace: str, credential_id: str) -> int:
+        """Return the version of a credential without opening it; 0 where there is none."""
+        row = _find(connection, workspace, credential_id)
+        return 0 if row is None else row.version
 
     def replace(
         self,
@@ -158,6 +177,36 @@ class Vault:
         )
         return replaced.rowcount == 1
 
+    def reseal(self, connection: Connection, *, workspace: str, credential_id: str) -> Resealed | None:
+        """Seal a credential with the active key, for `put`; None where it is so already, or gone.
+
+        Raises:
+            CredentialUnreadableError: it can't be opened.
+        """
+        row = _find(connection, workspace, credential_id)
+        if row is None or row.key_id == self._keys.active:
+            return None
+        place = _place(workspace, credential_id, row.provider, row.host, row.kind, version=row.version)
+        sealed = seal(self._keys, place, self._content(row))
+        return Resealed(workspace=workspace, id=row.id, version=row.version, former=row.sealed, sealed=sealed)
+
+    def put(self, connection: Connection, resealed: Resealed) -> bool:
+        """Write what `reseal` made unless the credential was changed meanwhile; return whether it was written.
+
+        Its version stays: nothing is new but the key, and whoever renews it at this moment must not lose.
+        """
+        written = connection.execute(
+            update(credentials)
+            .where(
+                credentials.c.workspace_id == resealed.workspace,
+                credentials.c.id == resealed.id,
+                credentials.c.version == resealed.version,
+                credentials.c.sealed == resealed.former,
+            )
+            .values(key_id=key_id_of(resealed.sealed), sealed=resealed.sealed)
+        )
+        return written.rowcount == 1
+
     def forget(self, connection: Connection, *, workspace: str, credential_id: str) -> None:
         """Delete a credential; with its row goes the only copy of the key that it was sealed with."""
         connection.execute(
@@ -178,15 +227,18 @@ class Vault:
         }
 
     def _opened(self, row: Row[tuple[object, ...]]) -> Mapping[str, Secret]:
+        values = msgspec.json.decode(self._content(row), type=dict[str, str])
+        return {name: Secret(value) for name, value in values.items()}
+
+    def _content(self, row: Row[tuple[object, ...]]) -> bytes:
         try:
-            content = self._unsealed(row)
+            return self._unsealed(row)
         except UnsealError:
             raise CredentialUnreadableError(
                 "a stored credential can't be opened",
                 subject=f"{row.kind} {row.id} of {row.provider}",
                 remedy="see that its key is configured and its row as it was; else connect or register again",
             ) from None
-        return {name: Secret(value) for name, value in msgspec.json.decode(content, type=dict[str, str]).items()}
 
     def _unsealed(self, row: Row[tuple[object, ...]]) -> bytes:
         if key_id_of(row.sealed) != row.key_id:

@@ -8,6 +8,7 @@ from attrs import evolve
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
+from ..credentials.grants import GRANT
 from ..credentials.tables import credentials
 from ..credentials.vault import Vault
 from ..identifiers import new_id
@@ -18,9 +19,6 @@ from . import repository
 from .attempts import Attempt
 from .tables import installations
 from .types import Follow, Installation, InstallationStatus
-
-GRANT = "grant"
-"""What the vault calls the credential of an installation whose provider mints none."""
 
 
 def connect(

@@ -51,7 +51,7 @@ class Granting:
                 subject=attempt.subject,
                 remedy="tell the plugin's authors",
             )
-        return rules.of(app.app)
+        return rules.at(self_managed=app.app.self_managed)
 
     def issuer(self, attempt: Attempt, app: RegisteredApp) -> str:
         """Return the issuer that the answer must name (RFC 9207), or empty where none is expected."""

@@ -8,6 +8,7 @@ from attrs import evolve
 from sqlalchemy import Connection
 
 from ..credentials.apps import Apps
+from ..credentials.grants import GRANT, seal_grant
 from ..credentials.oauth import TokenAnswer
 from ..credentials.sessions import Sessions
 from ..credentials.vault import Vault
@@ -17,7 +18,7 @@ from ..providers.registry import Registry
 from ..store.engine import Store
 from .attempts import Purpose
 from .conversations import Conversations
-from .establishing import GRANT, await_approval, connect, disconnect, forget_unused, share_grant
+from .establishing import await_approval, connect, disconnect, forget_unused, share_grant
 from .granting import Granting
 from .refusals import Refusal
 from .steps import Done, SendBrowser, Step, Waiting
@@ -236,12 +237,12 @@ class Onboarding:
         manifest = self._registry.provider(turn.attempt.provider).manifest
         if turn.tokens is None or manifest.app_tokens is not None:
             return ""
-        return self._vault.seal_new(
+        return seal_grant(
             connection,
+            self._vault,
             workspace=turn.attempt.workspace,
-            provider=turn.attempt.provider,
-            host=turn.attempt.host,
+            app=turn.app,
             kind=GRANT,
-            values=turn.tokens.values,
-            expires_at=turn.tokens.expires_at,
+            redirect_uri=turn.attempt.redirect_uri,
+            tokens=turn.tokens,
         )

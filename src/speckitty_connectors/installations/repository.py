@@ -36,6 +36,7 @@ __all__ = [
     "find_live",
     "find_pending",
     "find_resource",
+    "find_sharing",
     "find_waiting",
     "find_with_status",
     "get",
@@ -193,6 +194,21 @@ def find_with_status(
         select(installations)
         .where(installations.c.provider.in_(providers), installations.c.status.in_(statuses))
         .order_by(installations.c.id)
+    )
+    return [_installation(row) for row in rows]
+
+
+def find_sharing(connection: Connection, *, workspace: str, credential_id: str) -> list[Installation]:
+    """Return the workspace's installations that speak with a credential, oldest first; locked."""
+    rows = connection.execute(
+        select(installations)
+        .where(
+            installations.c.workspace_id == workspace,
+            installations.c.credential_id == credential_id,
+            installations.c.credential_id != "",
+        )
+        .order_by(installations.c.id)
+        .with_for_update()
     )
     return [_installation(row) for row in rows]
 

@@ -84,6 +84,13 @@ def find_identity(
     return None if row is None else _link(row)
 
 
+def find_speaking(connection: Connection, *, workspace: str, credential_id: str) -> UserLink | None:
+    """Return the link that speaks with a credential, locked, or None."""
+    speaking = _of(workspace).where(user_links.c.credential_id == credential_id, user_links.c.credential_id != "")
+    row = connection.execute(speaking.with_for_update()).one_or_none()
+    return None if row is None else _link(row)
+
+
 def find_everywhere(
     connection: Connection, *, provider: str, host: str, external_id: str, account_id: str = ""
 ) -> list[UserLink]:

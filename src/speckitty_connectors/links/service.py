@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from attrs import evolve
 from sqlalchemy import Connection
 
 from ..credentials.apps import Apps
+from ..credentials.grants import GRANT, LINK_GRANT, seal_grant
 from ..credentials.oauth import TokenAnswer
 from ..credentials.sessions import Sessions
 from ..credentials.vault import Vault
@@ -18,6 +18,7 @@ from ..identifiers import new_id
 from ..installations import repository as installations
 from ..installations.attempts import Attempt, Purpose
 from ..installations.conversations import Conversations
+from ..installations.establishing import forget_unused, share_grant
 from ..installations.granting import Granting
 from ..installations.refusals import Refusal
 from ..installations.steps import SendBrowser
@@ -30,9 +31,6 @@ from ..store.audit import record
 from ..store.engine import Store
 from . import repository
 from .types import LinkDone, LinkStatus, UserLink
-
-LINK_GRANT: Final = "link_grant"
-"""What the vault calls the credential of a link."""
 
 
 class Links:
@@ -213,28 +211,21 @@ class Links:
     ) -> str:
         """Seal the tokens, or hand them to the installation where it speaks with the same person's one grant."""
         one_grant = self._granting.rules(turn.attempt, turn.app).one_grant_per_person
-        if not one_grant or installation.granted_by != identity.id:
-            return self._sealed(connection, turn.attempt, tokens)
-        place = {"workspace": installation.workspace, "credential_id": installation.credential_id}
-        self._vault.replace(
+        renews = one_grant and installation.granted_by == identity.id
+        credential_id = seal_grant(
             connection,
-            **place,
-            expected_version=self._vault.open(connection, **place).version,
-            values=tokens.values,
-            expires_at=tokens.expires_at,
+            self._vault,
+            workspace=turn.attempt.workspace,
+            app=turn.app,
+            kind=GRANT if renews else LINK_GRANT,
+            redirect_uri=turn.attempt.redirect_uri,
+            tokens=tokens,
         )
+        if not renews:
+            return credential_id
+        share_grant(connection, evolve(installation, credential_id=credential_id))
+        forget_unused(connection, self._vault, installation.workspace)
         return ""
-
-    def _sealed(self, connection: Connection, attempt: Attempt, tokens: TokenAnswer) -> str:
-        return self._vault.seal_new(
-            connection,
-            workspace=attempt.workspace,
-            provider=attempt.provider,
-            host=attempt.host,
-            kind=LINK_GRANT,
-            values=tokens.values,
-            expires_at=tokens.expires_at,
-        )
 
     def _forget(self, connection: Connection, link: UserLink) -> None:
         if link.credential_id:

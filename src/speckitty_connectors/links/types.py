@@ -65,6 +65,11 @@ class UserLink:
         """The person as plugins know them."""
         return ExternalIdentity(id=self.external_id, name=self.external_name)
 
+    @property
+    def subject(self) -> str:
+        """What error messages call it."""
+        return f"{self.provider} link {self.id}"
+
 
 @frozen(kw_only=True)
 class LinkDone:

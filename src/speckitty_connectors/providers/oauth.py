@@ -8,8 +8,6 @@ from enum import StrEnum
 from attrs import field, frozen
 from attrs.validators import ge
 
-from .accounts import App
-
 
 class ClientAuthentication(StrEnum):
     """Where the client secret goes in a token request."""
@@ -34,15 +32,25 @@ class RefreshRules:
         grace_seconds: how long the used one may be presented again; 0 for none.
         sends_redirect_uri: whether the refresh must repeat the redirect URI of the authorisation.
         live_tokens: how many access tokens of a grant are good at once: with 1 the one before dies at the refresh.
+        margin_seconds: how long before its end a token is renewed; never more than half of its life.
+        refusals: the error codes that mean that the refresh token itself isn't accepted, whatever the status of
+            the answer (RFC 6749, section 5.2); any other error is a failure that may pass.
 
-    >>> RefreshRules(grace_seconds=600).rotates
-    True
+    >>> RefreshRules(grace_seconds=600).may_repeat, RefreshRules().may_repeat
+    (True, False)
     """
 
     rotates: bool = True
     grace_seconds: int = field(default=0, validator=ge(0))
     sends_redirect_uri: bool = False
     live_tokens: int = field(default=1, validator=ge(1))
+    margin_seconds: int = field(default=900, validator=ge(0))
+    refusals: frozenset[str] = frozenset({"invalid_grant"})
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether a refresh token may be presented again when nobody knows what became of the first time."""
+        return not self.rotates or self.grace_seconds > 0
 
 
 @frozen(kw_only=True)
@@ -91,7 +99,7 @@ class OAuthRules:
         one_grant_per_person: whether all of a person's consents to the app are one grant, whose older tokens may
             end when newer ones are given. Core then lets the newest tokens serve all that the person connected in a
             workspace, and a link of that person has no tokens of its own.
-        self_managed: the flow of self-managed hosts where theirs is another one, or None; see `of`.
+        self_managed: the flow of self-managed hosts where theirs is another one, or None; see `at`.
 
     >>> rules = OAuthRules(authorize_url="{web}/login/oauth/authorize", token_url="{web}/login/oauth/access_token")
     >>> rules.pkce
@@ -115,18 +123,15 @@ class OAuthRules:
     one_grant_per_person: bool = False
     self_managed: OAuthRules | None = None
 
-    def of(self, app: App) -> OAuthRules:
-        """Return the flow that the host of an app speaks.
+    def at(self, *, self_managed: bool) -> OAuthRules:
+        """Return the flow that a host speaks, the provider's own or a self-managed one.
 
-        >>> from speckitty_connectors.providers.accounts import BaseUrls
         >>> own = OAuthRules(authorize_url="{web}/old/authorize", token_url="{web}/old/token")
         >>> rules = OAuthRules(authorize_url="{web}/authorize", token_url="{web}/token", self_managed=own)
-        >>> app = App(provider="acme", host="acme.internal", client_id="c", self_managed=True,
-        ...           urls=BaseUrls(web="https://acme.internal", api="https://acme.internal"))
-        >>> rules.of(app).token_url
+        >>> rules.at(self_managed=True).token_url
         '{web}/old/token'
         """
-        return self.self_managed if app.self_managed and self.self_managed is not None else self
+        return self.self_managed if self_managed and self.self_managed is not None else self
 
 
 @frozen(kw_only=True)

@@ -94,7 +94,7 @@ class StandIn(Protocol):
         """Return the story, in order; it happens now, so ask when it is to be sent.
 
         An event of the first resource of the listing, one of another resource, a kind that is ignored, a renamed
-        resource, and an installation that is suspended and resumed.
+        resource, and an installation that is suspended and resumed, or uninstalled.
         """
         ...
 

@@ -109,7 +109,8 @@ def _subject(payload: Payload, git: GitFacts | None) -> str:
 
 def _occurred_at(kind: str, payload: Payload) -> datetime | None:
     for name in _OBJECTS:
-        stated = _latest(getattr(payload, name))
+        told_of = getattr(payload, name)
+        stated = None if told_of is None else _latest(told_of)
         if stated:
             return stated
     if kind in _PUSHED and isinstance(payload.repository, Repository):
@@ -122,4 +123,9 @@ def _latest(value: object) -> datetime | None:
     if not isinstance(value, Timed):
         return None
     # The base class lists the times in the order in which they tell of the latest change.
-    return next(filter(None, (read_moment(getattr(value, name)) for name in Timed.__struct_fields__)), None)
+    for name in Timed.__struct_fields__:
+        stated = getattr(value, name)
+        at = None if stated is None else read_moment(stated)
+        if at:
+            return at
+    return None

@@ -47,7 +47,8 @@ OAUTH = OAuthRules(
     token_url="{web}/login/oauth/access_token",  # noqa: S106 - an address, not a token
     pkce=True,  # S256 only; the client secret is needed all the same ("Authorizing OAuth apps")
     # A refresh kills the old pair at once ("Refreshing user access tokens").
-    refresh=RefreshRules(rotates=True, grace_seconds=0),
+    # Its word for a refresh token that is expired, used up or unknown is its own.
+    refresh=RefreshRules(rotates=True, grace_seconds=0, refusals=frozenset({"bad_refresh_token", "invalid_grant"})),
 )
 
 APP_TOKENS = AppTokenRules(

@@ -67,7 +67,9 @@ OAUTH = OAuthRules(
     scopes=("read:jira-work", "read:jira-user", "manage:jira-webhook", "read:me", "offline_access"),
     required_scopes=("read:jira-work",),
     # "OAuth 2.0 (3LO) apps", section "Refresh tokens": each use gives a new one, the old one works for ten minutes.
-    refresh=RefreshRules(rotates=True, grace_seconds=600),
+    refresh=RefreshRules(
+        rotates=True, grace_seconds=600, refusals=frozenset({"invalid_grant", "unauthorized_client"})
+    ),
     # The same page: one grant for each app and person; a later consent replaces the scopes of the earlier one. So
     # accounts and people are asked for the same.
     one_grant_per_person=True,

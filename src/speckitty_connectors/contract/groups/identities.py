@@ -26,7 +26,15 @@ OF_RESOURCES = frozenset(change for change in Change if change.value.startswith(
 }
 OF_ACCOUNTS = frozenset({Change.ACCOUNT_RENAMED, Change.ACCOUNT_DELETED})
 OF_INSTALLATIONS = frozenset(
-    {Change.INSTALLED, Change.UNINSTALLED, Change.SUSPENDED, Change.RESUMED, Change.SCOPES_CHANGED}
+    {
+        Change.INSTALLED,
+        Change.UNINSTALLED,
+        Change.SUSPENDED,
+        Change.RESUMED,
+        Change.SCOPES_CHANGED,
+        Change.CREDENTIAL_REVOKED,
+        Change.DELIVERIES_LOST,
+    }
 )
 
 
@@ -141,7 +149,7 @@ class IdentityRules(Rules):
             (change in OF_RESOURCES and bool(outcome.resources))
             or (change in OF_ACCOUNTS and outcome.account is not None)
             or (change in OF_INSTALLATIONS and bool(outcome.account or outcome.installation))
-            or (change is Change.LINK_REVOKED and outcome.identity is not None)
+            or (change is Change.LINK_REVOKED and outcome.identities)
             or change in {Change.RESOURCES_ADDED, Change.RESOURCES_REMOVED, Change.HOOK_REMOVED}
         )
         require(named, f"answered {change} without saying of what")
@@ -155,7 +163,7 @@ def _identities(
     yield from (("a resource", resource) for resource in outcome.resources)
     if outcome.account is not None:
         yield "an account", outcome.account
-    people = (outcome.actor, getattr(outcome, "identity", None), getattr(outcome, "requester", None))
+    people = (outcome.actor, *getattr(outcome, "identities", ()), getattr(outcome, "requester", None))
     yield from (("a person", person) for person in people if person is not None)
 
 

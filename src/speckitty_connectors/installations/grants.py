@@ -1,0 +1,85 @@
+"""An installation follows the grant that it speaks with: degraded, in need of a person, and well again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from attrs import evolve
+from sqlalchemy import Connection
+
+from ..credentials.grants import GrantCondition
+from ..store.audit import record
+from . import repository
+from .types import Installation, InstallationStatus
+
+FOLLOWED: Final[Mapping[GrantCondition, tuple[InstallationStatus, str]]] = {
+    GrantCondition.GOOD: (InstallationStatus.ACTIVE, ""),
+    GrantCondition.FAILING: (
+        InstallationStatus.DEGRADED,
+        "its token can't be renewed at the moment; it is tried again",
+    ),
+    GrantCondition.SUSPECT: (InstallationStatus.DEGRADED, "the provider refused its token once; it is tried again"),
+    GrantCondition.REFUSED: (
+        InstallationStatus.NEEDS_REAUTHORISATION,
+        "the provider accepts its token no longer; someone has to connect it again",
+    ),
+}
+"""The status that a grant's condition leads to, and the reason that people are shown."""
+
+OURS: Final = frozenset(reason for _, reason in FOLLOWED.values())
+"""The reasons of statuses that a grant led to; a status with another reason isn't a grant's to change."""
+
+VERBS: Final[Mapping[InstallationStatus, str]] = {
+    InstallationStatus.ACTIVE: "installation.recovered",
+    InstallationStatus.DEGRADED: "installation.degraded",
+    InstallationStatus.NEEDS_REAUTHORISATION: "installation.refused",
+}
+
+LEADS_FROM: Final = frozenset(
+    {InstallationStatus.ACTIVE, InstallationStatus.DEGRADED, InstallationStatus.NEEDS_REAUTHORISATION}
+)
+
+
+def follow(
+    connection: Connection, *, workspace: str, credential_id: str, condition: GrantCondition, now: datetime
+) -> list[Installation]:
+    """Bring the installations that share a credential in line with it; return those that changed.
+
+    What is suspended, removed or waits for consent stays so, and what is degraded for another reason is only made
+    worse, never better.
+    """
+    found = repository.find_sharing(connection, workspace=workspace, credential_id=credential_id)
+    return [
+        _follow_one(connection, installation, condition, now)
+        for installation in found
+        if _concerns(installation, condition)
+    ]
+
+
+def _concerns(installation: Installation, condition: GrantCondition) -> bool:
+    known = (installation.status, installation.status_reason)
+    is_news = installation.status in LEADS_FROM and known != FOLLOWED[condition]
+    return is_news and (condition is GrantCondition.REFUSED or installation.status_reason in OURS)
+
+
+def _follow_one(
+    connection: Connection, known: Installation, condition: GrantCondition, now: datetime
+) -> Installation:
+    status, reason = FOLLOWED[condition]
+    changed = evolve(known, status=status, status_reason=reason, updated_at=now)
+    repository.save(connection, changed)
+    record(
+        connection,
+        workspace=changed.workspace,
+        at=now,
+        actor="system",
+        verb=VERBS[status],
+        entity="installation",
+        entity_id=changed.id,
+        reason=reason,
+        before={"status": known.status},
+        after={"status": status},
+    )
+    return changed
