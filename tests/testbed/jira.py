@@ -222,8 +222,7 @@ def open_site(database_url: str, clock: FrozenClock | None = None, **stand_in: A
         )
         registry = Registry()
         registry.provider("jira").relocate(there.url)
-        times = {"clock": clock} if clock else {}
-        connectors = stack.enter_context(Connectors(settings, registry=registry, **times))
+        connectors = stack.enter_context(Connectors(settings, registry=registry, clock=clock or utc_now))
         connectors.upgrade()
         cloud = JiraStandIn(setup_url="", callback_url=connectors.callback_url("jira", "atlassian.net"), **stand_in)
         data_center = JiraStandIn(setup_url="", callback_url=connectors.callback_url("jira", server.address))

@@ -24,6 +24,9 @@ Document = dict[str, Any]
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "schemas"
 
+PUBLISHED = "urn:published"
+"""What references inside a description begin with, so that they are found from any of its parts."""
+
 METHODS = frozenset({"delete", "get", "patch", "post", "put"})
 
 
@@ -37,6 +40,13 @@ def form(*names: str, required: tuple[str, ...] = ()) -> list[Document]:
     return [{"name": name, "in": "formData", "type": "string", "required": name in required} for name in names]
 
 
+def document(*names: str, required: tuple[str, ...]) -> list[Document]:
+    """Describe the fields of a JSON document, each a text."""
+    properties = {name: {"type": "string"} for name in names}
+    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    return [{"name": "body", "in": "body", "schema": json.loads(json.dumps(schema))}]
+
+
 CLIENT = ("client_id", "client_secret", "redirect_uri", "grant_type")
 
 ADDITIONS: Mapping[str, Mapping[str, Mapping[str, list[Document]]]] = {
@@ -46,6 +56,19 @@ ADDITIONS: Mapping[str, Mapping[str, Mapping[str, list[Document]]]] = {
             "post": form(*CLIENT, "code", "code_verifier", "refresh_token", required=("client_id", "client_secret"))
         },
         "/user/memberships/orgs/{org}": {"get": []},
+    },
+    "jira": {
+        # Atlassian's page "OAuth 2.0 (3LO) apps"
+        "/oauth/token": {"post": document(*CLIENT, "code", "refresh_token", required=CLIENT[:2])},
+        "/oauth/token/accessible-resources": {"get": []},
+        "/me": {"get": []},
+        # Data Center, "Jira OAuth 2.0 provider API" and the REST API of its own
+        "/rest/oauth2/latest/token": {
+            "post": form(*CLIENT, "code", "code_verifier", "refresh_token", required=CLIENT[:2])
+        },
+        "/rest/api/2/serverInfo": {"get": []},
+        "/rest/api/2/myself": {"get": []},
+        "/rest/api/2/project": {"get": query("expand", "includeArchived")},
     },
     "slack": {
         "/conversations.list": {"get": query("team_id")},
@@ -76,6 +99,7 @@ class Description:
     @classmethod
     def of(cls, provider: str, document: Document) -> Description:
         """Read a description, and add what it lacks."""
+        document = json.loads(json.dumps(document).replace('"$ref": "#/', f'"$ref": "{PUBLISHED}#/'))
         paths: dict[str, dict[str, list[Document]]] = {}
         for path, operations in document["paths"].items():
             shared = operations.get("parameters", [])
@@ -87,7 +111,7 @@ class Description:
             for method, parameters in added.items():
                 known = paths.setdefault(path, {}).setdefault(method, [])
                 known.extend(parameters)
-        registry: Registry[Any] = Registry().with_resource("", DRAFT4.create_resource(document))
+        registry: Registry[Any] = Registry().with_resource(PUBLISHED, DRAFT4.create_resource(document))
         return cls(document=document, paths=paths, registry=registry)
 
     def objections(self, request: requests.PreparedRequest) -> Iterator[str]:
@@ -175,7 +199,7 @@ def _body(operation: Document) -> list[Document]:
 def _resolved(document: Document, node: Document) -> Document:
     while "$ref" in node:
         target: Any = document
-        for step in node["$ref"].removeprefix("#/").split("/"):
+        for step in node["$ref"].partition("#/")[2].split("/"):
             target = target[step.replace("~1", "/").replace("~0", "~")]
         node = target
     return node

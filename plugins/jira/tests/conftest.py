@@ -6,17 +6,15 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from attrs import define, field, frozen
 from hypothesis import HealthCheck, settings
 
-from speckitty_connectors import Account, App, BaseUrls, Delivery, Outcome
+from speckitty_connectors import App, BaseUrls, Delivery, Outcome
 from speckitty_connectors_jira.plugin import plugin
 
 PROJECT = Path(__file__).resolve().parents[3]
-SITE = Account(id="cloud-1", name="octo-org", kind="site", url="https://octo-org.atlassian.net")
 
 # A busy machine is slow, not wrong.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -109,13 +107,3 @@ def corpus() -> Path:
     if not folder.is_dir():
         pytest.skip("the corpus of recorded deliveries isn't beside this project")
     return folder
-
-
-@pytest.fixture(scope="session")
-def description() -> dict[str, Any]:
-    """Jira's description of its REST API beside the project, ``shared/schemas/jira.json``."""
-    file = PROJECT.parent / "shared" / "schemas" / "jira.json"
-    if not file.is_file():
-        pytest.skip("Jira's description of its REST API isn't beside this project")
-    document: dict[str, Any] = json.loads(file.read_bytes())
-    return document
