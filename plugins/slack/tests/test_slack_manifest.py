@@ -28,6 +28,7 @@ def test_what_it_cannot_do_it_says() -> None:
         Capability.LIST_RESOURCES: "partial",
         Capability.SUGGEST_MAPPINGS: "unsupported",
         Capability.ROUTE_EVENT: "partial",
+        Capability.SUBSCRIBE: "unsupported",
     }
 
 

@@ -97,7 +97,7 @@ class Selector:
 
 
 def _is_under(names: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Return whether a path, or a folder that it is in, matches; each name is compared with each part once."""
+    """Return whether a path, or a folder that it is in, matches; a name meets each part at most once."""
     reached = {0}
     for part in pattern:
         if part == "**":

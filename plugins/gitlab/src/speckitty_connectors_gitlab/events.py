@@ -15,6 +15,7 @@ from speckitty_connectors import (
     Ignored,
     Outcome,
     ResourceReference,
+    read_commits,
     read_identifier,
     read_moment,
     read_text,
@@ -22,7 +23,7 @@ from speckitty_connectors import (
 
 from .gitfacts import git_facts
 from .lifecycle import read_lifecycle
-from .manifest import HOST, INSTANCE_HEADER, PROJECT, TIMESTAMP_HEADER
+from .manifest import HOST, INSTANCE_HEADER, PROJECT
 from .payload import MergeRequest, Numbered, Payload, actor, attributes, decode, group, project
 
 KINDS: Mapping[str, str] = MappingProxyType({"job": "build", "resource_access_token": "access_token"})
@@ -30,11 +31,6 @@ KINDS: Mapping[str, str] = MappingProxyType({"job": "build", "resource_access_to
 
 MARKS: Mapping[str, str] = MappingProxyType({"merge_request": "!", "issue": "#", "work_item": "#"})
 """What stands before a number that people quote ("GitLab Flavored Markdown": references)."""
-
-PUSHES = frozenset({"push", "tag_push"})
-
-TOGETHER_SECONDS = 300
-"""How far apart two webhooks tell of one push, at most; the same push after that is another one."""
 
 SYSTEM = "System Hook"
 """The header of everything that a whole instance tells its administrators ("System hooks")."""
@@ -85,8 +81,8 @@ def _read_event(delivery: Delivery, kind: str, payload: Payload) -> Event | Igno
         actor=actor(payload),
         git=git,
         subject=_subject(kind, payload, git),
-        occurred_at=_occurred_at(delivery, payload),
-        fingerprint=_fingerprint(kind, delivery, resources, payload),
+        occurred_at=_occurred_at(payload),
+        fingerprint=_fingerprint(kind, resources, payload, delivery.content),
     )
 
 
@@ -116,8 +112,8 @@ def _subject(kind: str, payload: Payload, git: GitFacts | None) -> str:
     return git.tag or git.branch or "".join(sha[:7] for sha in git.commits[:1])
 
 
-def _occurred_at(delivery: Delivery, payload: Payload) -> datetime | None:
-    """Return the time of the change, or that of the delivery where it states none."""
+def _occurred_at(payload: Payload) -> datetime | None:
+    """Return the time of the change; a push states none, its commits' times are their authors' word."""
     about = attributes(payload)
     stated = (
         about.finished_at,
@@ -131,30 +127,28 @@ def _occurred_at(delivery: Delivery, payload: Payload) -> datetime | None:
         payload.released_at,
         payload.created_at,
     )
-    known = next(filter(None, map(read_moment, stated)), None)
-    sent = delivery.headers.get(TIMESTAMP_HEADER, "")
-    return known or (read_moment(int(sent)) if sent.isascii() and sent.isdigit() else None)
+    return next(filter(None, map(read_moment, stated)), None)
 
 
-def _fingerprint(kind: str, delivery: Delivery, resources: Sequence[ResourceReference], payload: Payload) -> str:
+def _fingerprint(kind: str, resources: Sequence[ResourceReference], payload: Payload, content: bytes) -> str:
     """Return what a group's webhook and a project's say alike of one change; nothing where that isn't certain.
 
-    Times have seconds at best, so what changed has its part in it. A push has no time at all, and the same one may
-    happen again: both webhooks tell of one within moments.
+    Times have seconds at best, so what changed has its part in it. A branch or tag may be deleted and made again at
+    the same commit, which reads the same and is another change; better told twice than never.
     """
     about = attributes(payload)
-    if kind in PUSHES:
-        identity, stamp = payload.ref, f"{payload.before} {payload.after} {_minutes(delivery)}"
-    else:
-        identity = next(filter(None, map(read_identifier, (about.id, payload.build_id, payload.deployment_id))), "")
-        times = (about.updated_at, about.finished_at, payload.status_changed_at, about.sha, payload.sha)
-        stamp = next(filter(None, map(read_text, times)), "")
-    if not (identity and stamp and resources and resources[0].kind == PROJECT):
+    ids = (about.id, payload.build_id, payload.deployment_id, payload.id)
+    identity = next(filter(None, map(read_identifier, ids)), "")
+    times = (about.updated_at, about.finished_at, payload.build_finished_at, payload.status_changed_at)
+    stamp = next(filter(None, map(read_text, times)), "")
+    moved = read_commits(payload.before) + read_commits(payload.after)
+    if not resources or resources[0].kind != PROJECT or not (identity or len(moved) == 2):
         return ""
-    changes = hashlib.sha256(payload.changes).hexdigest()
-    parts = (kind, resources[0].id, str(identity), _action(payload), stamp, changes)
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _minutes(delivery: Delivery) -> int:
-    return int(delivery.received_at.timestamp() // TOGETHER_SECONDS)
+    if not identity:
+        change = (read_text(payload.ref), *moved)
+    elif stamp:
+        change = (identity, _action(payload), stamp, hashlib.sha256(payload.changes).hexdigest())
+    else:
+        change = (identity, hashlib.sha256(content).hexdigest())
+    parts = "\n".join((kind, resources[0].id, *change))
+    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()

@@ -5,12 +5,12 @@ Ids are asked for, never paths: proxies that decode ``%2F`` break those ("REST A
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from speckitty_connectors import ApiNotFoundError, ApiResponse, Listing, Resource, ResourcePage, read_answer
+from speckitty_connectors import ApiResponse, Listing, Resource, ResourcePage, read_answer
 
 from .answers import Group, Project
 from .manifest import GROUP, PAGE_SIZE, PROJECT
@@ -33,17 +33,11 @@ def list_resources(listing: Listing) -> Iterator[ResourcePage]:
     left = _read_cursor(listing.cursor) or _beginning(listing)
     while left:
         url, *left = left
-        try:
-            response = listing.session.get(url)
-        except ApiNotFoundError:
-            if _group_in(url) == listing.account.id:
-                raise
-            found: Sequence[Resource] = ()  # a subgroup that was deleted since it was listed
-        else:
-            found = _resources(url, response)
-            left = [*filter(None, [response.next_link]), *left]
-            if urlsplit(url).path.endswith("/subgroups"):
-                left += [_subgroups(listing, group.id) for group in found]
+        response = listing.session.get(url)
+        found = _resources(url, response)
+        left = [*filter(None, [response.next_link]), *left]
+        if urlsplit(url).path.endswith("/subgroups"):
+            left += [_subgroups(listing, group.id) for group in found]
         yield ResourcePage(resources=tuple(found), cursor=msgspec.json.encode(left).decode() if left else "")
 
 
@@ -63,11 +57,6 @@ def _subgroups(listing: Listing, group_id: str) -> str:
 
 def _read_cursor(cursor: str) -> list[str]:
     return msgspec.json.decode(cursor, type=list[str]) if cursor else []
-
-
-def _group_in(url: str) -> str:
-    """Return the id of the group that an address of the API is about."""
-    return urlsplit(url).path.partition("/groups/")[2].partition("/")[0]
 
 
 def _resources(url: str, response: ApiResponse) -> list[Resource]:

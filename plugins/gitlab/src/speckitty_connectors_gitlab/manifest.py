@@ -37,8 +37,7 @@ SECRET_TOKEN = "secret_token"  # noqa: S105 - the name of a scheme
 """The two ways a webhook can prove itself ("Webhooks": "Signing tokens", "Secret tokens")."""
 
 INSTANCE_HEADER = "X-Gitlab-Instance"
-TIMESTAMP_HEADER = "webhook-timestamp"
-"""Which GitLab sends, by its configured address, and when in epoch seconds ("Webhooks": "Delivery headers")."""
+"""Which GitLab sends, by the address that it is configured with ("Webhooks": "Delivery headers")."""
 
 PAGE_SIZE = 100
 """The most entries a page may have ("REST API": "Pagination"; the default is 20)."""
@@ -85,7 +84,7 @@ WEBHOOKS = WebhookRules(
     kind_header="X-Gitlab-Event",
     delivery_id_header="webhook-id",
     former_id_header="Idempotency-Key",  # the same id, since 17.4
-    kept_headers=(INSTANCE_HEADER, TIMESTAMP_HEADER),
+    kept_headers=(INSTANCE_HEADER,),
     # "GitLab.com settings": larger payloads aren't delivered.
     body_limit=25 * 1024 * 1024,
     # Group hooks need a paid plan ("Group webhooks"); projects have theirs in every plan.

@@ -152,7 +152,7 @@ class IdentityRules(Rules):
             (change in OF_RESOURCES and bool(outcome.resources))
             or (change in OF_ACCOUNTS and outcome.account is not None)
             or (change in OF_INSTALLATIONS and bool(outcome.account or outcome.installation))
-            or (change is Change.LINK_REVOKED and outcome.identities)
+            or (change is Change.LINK_REVOKED and bool(outcome.identities))
             or change in {Change.RESOURCES_ADDED, Change.RESOURCES_REMOVED, Change.HOOK_REMOVED}
         )
         require(named, f"answered {change} without saying of what")
