@@ -66,6 +66,7 @@ from .providers.manifest import (
 from .providers.oauth import (
     AppTokenRules,
     ClientAuthentication,
+    EnteredTokenRules,
     IdentityTokenRules,
     OAuthRules,
     RefreshRules,
@@ -117,7 +118,9 @@ from .providers.suggestions import Confidence, Evidence, Signal, Suggestion, Sug
 if TYPE_CHECKING:
     from .configuration import AppSettings, PluginSettings, Settings
     from .connectors import Connectors
+    from .credentials.key_services import KeyService, ServiceKeys
     from .credentials.keyring import KeyRing
+    from .credentials.renewing import ReconnectRequiredError
     from .credentials.secret import Secret
     from .dispatch.types import Dispatch
     from .installations.types import Installation
@@ -136,11 +139,14 @@ _FOR_HOSTS = {
     "Dispatch": ".dispatch.types",
     "Installation": ".installations.types",
     "KeyRing": ".credentials.keyring",
+    "KeyService": ".credentials.key_services",
     "PluginSettings": ".configuration",
+    "ReconnectRequiredError": ".credentials.renewing",
     "Registry": ".providers.registry",
     "ResourceMapping": ".mappings.types",
     "Secret": ".credentials.secret",
     "Selector": ".mappings.types",
+    "ServiceKeys": ".credentials.key_services",
     "Settings": ".configuration",
     "UserLink": ".links.types",
     "Visitor": ".web.visitors",
@@ -191,6 +197,7 @@ __all__ = [
     "Delivery",
     "Dispatch",
     "EgressRefusedError",
+    "EnteredTokenRules",
     "Event",
     "Evidence",
     "ExternalIdentity",
@@ -207,6 +214,7 @@ __all__ = [
     "InstallAnswer",
     "Installation",
     "KeyRing",
+    "KeyService",
     "Lifecycle",
     "LinkAnswer",
     "Linked",
@@ -220,6 +228,7 @@ __all__ = [
     "PlainToken",
     "PluginSettings",
     "RateLimitDialect",
+    "ReconnectRequiredError",
     "Redirect",
     "RefreshRules",
     "Refused",
@@ -233,6 +242,7 @@ __all__ = [
     "SampleDelivery",
     "Secret",
     "Selector",
+    "ServiceKeys",
     "Settings",
     "Signal",
     "SignatureScheme",

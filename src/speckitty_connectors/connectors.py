@@ -26,6 +26,7 @@ from .identifiers import Clock, utc_now
 from .inbox.accept import Inbox
 from .inbox.repository import find_by_delivery_id
 from .installations import repository as installation_rows
+from .installations.entered_tokens import EnteredTokens
 from .installations.inventory import Inventory
 from .installations.onboarding import Onboarding
 from .installations.types import Installation
@@ -71,6 +72,7 @@ class Connectors:
         keys: rotates what seals credentials.
         inbox: takes deliveries.
         onboarding: connects accounts (layer 1).
+        entered_tokens: lets installations speak with tokens that an admin made.
         inventory: lists their resources.
         links: links members (layer 2).
         mappings: maps resources to targets (layer 3).
@@ -109,6 +111,7 @@ class Connectors:
         self.subscriptions = Subscriptions(self.store, self.registry, self.apps, vault, sessions, self.endpoint_url)
         self.onboarding = Onboarding(*parts, follow=follow, leave=self.subscriptions.remove)
         self.links = Links(*parts)
+        self.entered_tokens = EnteredTokens(self.store, self.registry, self.apps, vault, sessions)
         self.inventory = Inventory(self.store, self.registry, self.apps, sessions, follow=follow)
         self.mappings = Mappings(self.store, target_kinds=settings.target_kinds)
         self.overrides = Overrides(self.store)

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
@@ -26,7 +27,7 @@ from speckitty_connectors.providers.api import (
     ApiUnavailableError,
     EgressRefusedError,
 )
-from speckitty_connectors.providers.oauth import ClientAuthentication, OAuthRules, TokenEncoding
+from speckitty_connectors.providers.oauth import ClientAuthentication, OAuthRules, RefreshRules, TokenEncoding
 from testbed.clock import FrozenClock
 from testbed.hosts import ProviderHost, Received, Reply, provider_host
 
@@ -56,18 +57,25 @@ class Server:
         self.reply = Reply(status=status, headers=headers, body=content)
 
     def exchange(self, rules: OAuthRules = RULES) -> TokenAnswer:
-        app = App(
+        flow = OAuthFlow(rules, self.app, Secret(CLIENT_SECRET), self._transport)
+        return flow.exchange(code=CODE, redirect_uri=BACK, verifier=Secret(VERIFIER))
+
+    @property
+    def app(self) -> App:
+        return App(
             provider="acme",
             host=self.host.address,
             client_id="client/1",
             urls=BaseUrls(web=self.host.url, api=f"{self.host.url}/api"),
         )
-        flow = OAuthFlow(rules, app, Secret(CLIENT_SECRET), self._transport)
-        return flow.exchange(code=CODE, redirect_uri=BACK, verifier=Secret(VERIFIER))
 
     @property
     def request(self) -> Received:
         return self.host.received[-1]
+
+    def renew(self, rules: OAuthRules = RULES, seconds_left: float = 5.0) -> TokenAnswer:
+        flow = OAuthFlow(rules, self.app, Secret(CLIENT_SECRET), self._transport)
+        return flow.renew(refresh_token=Secret(REFRESH), redirect_uri=BACK, seconds_left=lambda: seconds_left)
 
 
 @pytest.fixture
@@ -365,3 +373,48 @@ def test_nothing_of_an_exchange_is_logged(server: Server, caplog: pytest.LogCapt
     assert not [text for text in (CODE, CLIENT_SECRET, VERIFIER, ACCESS, REFRESH, basic) if text in caplog.text]
     logging.getLogger("requests_oauthlib.oauth2_session").debug("a host's own use")
     assert "a host's own use" in caplog.text
+
+
+REFRESHED = {"grant_type": "refresh_token", "refresh_token": REFRESH}
+IN_BODY = {"client_id": "client/1", "client_secret": CLIENT_SECRET}
+REPEATS = RefreshRules(sends_redirect_uri=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sent"),
+    [
+        ({}, {**REFRESHED, **IN_BODY}),
+        ({"token_encoding": TokenEncoding.JSON}, {**REFRESHED, **IN_BODY}),
+        ({"client_authentication": ClientAuthentication.BASIC}, REFRESHED),
+        ({"refresh": REPEATS}, {**REFRESHED, **IN_BODY, "redirect_uri": BACK}),
+    ],
+    ids=["form", "JSON", "basic", "redirect URI"],
+)
+def test_rules_shape_the_request_of_a_renewal(
+    changes: dict[str, Any], sent: dict[str, str], server: Server
+) -> None:
+    """Encoding, place of the client secret and the repeated redirect URI follow the manifest."""
+    rules = evolve(RULES, **changes)
+    answer = server.renew(rules)
+    assert answer.values["access_token"].reveal() == ACCESS
+    body = server.request.body.decode()
+    is_json = rules.token_encoding is TokenEncoding.JSON
+    assert (json.loads(body) if is_json else dict(parse_qsl(body))) == sent
+    basic = base64.b64encode(f"client/1:{CLIENT_SECRET}".encode()).decode()
+    assert server.request.headers.get("Authorization", "") == ("" if "client_secret" in sent else f"Basic {basic}")
+
+
+def test_a_renewal_whose_time_is_over_is_not_sent(server: Server) -> None:
+    """A refresh token that may have been used by another meanwhile stays here."""
+    with pytest.raises(ApiUnavailableError, match="before it was sent"):
+        server.renew(seconds_left=0)
+    assert server.host.received == []
+
+
+def test_a_refused_renewal_shows_no_secret(server: Server) -> None:
+    """The error has the provider's code, and neither tokens nor the client secret, also in its traceback."""
+    server.answers({"error": "invalid_grant", "error_description": f"{REFRESH} {CLIENT_SECRET}"}, status=400)
+    with pytest.raises(OAuthRefusedError) as caught:
+        server.renew()
+    assert caught.value.error == "invalid_grant"
+    assert_hides(caught.value)

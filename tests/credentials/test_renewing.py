@@ -59,7 +59,7 @@ class Desk:
         self.store, self.vault, self.clock, self.stack = store, vault, clock, stack
         self.presented: list[dict[str, str]] = []
         self.answer: Callable[[int], Reply] = self.rotated
-        self.api = Reply(body=b"[]")
+        self.refused: set[str] = set()
         self.host = stack.enter_context(provider_host(self._respond))
         plugin = FakeProvider()
         assert MANIFEST.install_oauth is not None
@@ -82,7 +82,8 @@ class Desk:
 
     def _respond(self, request: Received) -> Reply:
         if not request.path.endswith("/oauth/token"):
-            return self.api
+            refused = request.headers["Authorization"].removeprefix("Bearer ") in self.refused
+            return Reply(status=401 if refused else 200, body=b"[]")
         self.presented.append(dict(parse_qsl(request.body.decode())))
         return self.answer(len(self.presented))
 
@@ -370,6 +371,33 @@ def test_of_two_answers_the_first_to_be_written_stays(desk: Desk, clock: FrozenC
     assert desk.stored(installation.credential_id)["refresh_token"] == "refresh-3"
 
 
+def test_a_holder_that_failed_late_does_not_end_anothers_turn(desk: Desk, clock: FrozenClock) -> None:
+    """Whoever was overtaken and fails leaves the turn to the other, so that no third one asks at the same time."""
+    installation = desk.install()
+    clock.advance(HOUR)
+    begun, failed = threading.Event(), threading.Event()
+    other = threading.Thread(target=lambda: desk.call(desk.another_process().for_installation(installation)))
+
+    def overtaken(number: int) -> Reply:
+        if number == 1:
+            desk.pass_time()
+            other.start()
+            assert begun.wait(20)
+            return Reply(status=500)
+        begun.set()
+        assert failed.wait(20)
+        return desk.rotated(number)
+
+    desk.answer = overtaken
+    with pytest.raises(ApiUnavailableError):
+        desk.another_process(wait=0.3).for_installation(installation).get("/boards")
+    failed.set()
+    other.join()
+    assert desk.bearers() == ["access-3"]
+    assert len(desk.presented) == 2
+    assert installation_of(desk.store, installation).status is InstallationStatus.ACTIVE
+
+
 def test_nobody_asks_while_another_does(desk: Desk, clock: FrozenClock) -> None:
     """A caller with a valid token is served it at once; one without waits for what the other brings home."""
     installation = desk.install()
@@ -428,17 +456,22 @@ def test_a_caller_waits_no_longer_than_it_may(desk: Desk, clock: FrozenClock) ->
     assert desk.presented == []
 
 
-def test_a_token_that_the_provider_refuses_is_renewed_at_the_next_call(desk: Desk) -> None:
+def test_a_token_that_the_provider_refuses_is_renewed_and_the_request_repeated(desk: Desk) -> None:
     """A 401 before the end of a token is a reason to renew it, once, unless another process already did."""
     installation = desk.install()
     session, other = (desk.sessions.for_installation(installation) for _ in range(2))
-    desk.api = Reply(status=401)
-    for each in (session, other):
-        with pytest.raises(ApiUnauthorizedError):
-            each.get("/boards")
-    desk.api = Reply(body=b"[]")
+    desk.refused = {"access-1"}
     assert [desk.call(session), desk.call(other), desk.call(session)] == ["access-2"] * 3
+    assert desk.bearers() == ["access-1", "access-2", "access-2", "access-2"]
     assert len(desk.presented) == 1
+
+
+def test_a_provider_that_refuses_every_token_is_asked_twice(desk: Desk) -> None:
+    """A renewed token that is refused as well is told, instead of renewing without end."""
+    desk.refused = {f"access-{number}" for number in range(9)}
+    with pytest.raises(ApiUnauthorizedError):
+        desk.sessions.for_installation(desk.install()).get("/boards")
+    assert desk.bearers() == ["access-1", "access-2"]
 
 
 def test_a_grant_without_refresh_token_ends_with_its_token(desk: Desk, clock: FrozenClock) -> None:
@@ -459,11 +492,9 @@ def test_a_token_without_end_and_renewal_is_given_up_at_its_second_refusal(desk:
     installation = desk.install(refresh=False, expires=False)
     session = desk.sessions.for_installation(installation)
     assert desk.call(session) == "access-1"
-    desk.api = Reply(status=401)
-    with pytest.raises(ApiUnauthorizedError):
-        session.get("/boards")
+    desk.refused = {"access-1"}
     for _ in range(2):
-        with pytest.raises(ApiUnavailableError):
+        with pytest.raises(ApiError):
             session.get("/boards")
     assert desk.condition(installation.credential_id) == GrantCondition.SUSPECT
     desk.pass_time()

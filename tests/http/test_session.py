@@ -349,12 +349,28 @@ def test_a_change_follows_no_redirect(api: responses.RequestsMock, session: ApiS
 def test_a_refused_credential_is_told(api: responses.RequestsMock, sleeper: Sleeper, clock: FrozenClock) -> None:
     """Whoever caches the credential hears of the 401, and only of that."""
     told: list[str] = []
-    session = open_session(sleeper, clock, on_unauthorized=lambda: told.append("401"))
+
+    def dropped() -> bool:
+        told.append("401")
+        return False
+
+    session = open_session(sleeper, clock, on_unauthorized=dropped)
     for status in (403, 401):
         api.get(f"{ROOT}/{status}", status=status)
         with pytest.raises(ApiError):
             session.get(f"/{status}")
     assert told == ["401"]
+
+
+def test_a_request_is_sent_again_with_another_credential(
+    api: responses.RequestsMock, sleeper: Sleeper, clock: FrozenClock
+) -> None:
+    """Where there is another credential after a 401, any request is sent again with it, but only once."""
+    refused = api.post(f"{ROOT}/boards", status=401)
+    session = open_session(sleeper, clock, on_unauthorized=lambda: True)
+    with pytest.raises(ApiUnauthorizedError):
+        session.post("/boards")
+    assert refused.call_count == 2
 
 
 def test_logs_name_neither_path_nor_credential(

@@ -160,3 +160,18 @@ def test_data_center_is_connected_at_its_own_address(site: Site) -> None:
     issue = {**documents.issue(documents.project(0), 12), "self": f"{base}/rest/api/2/issue/20012"}
     webhook.tell("jira:issue_updated", issue=issue, user={"key": "JIRAUSER1", "name": "mona"})
     assert [dispatch.event.actor.id for dispatch in site.dispatched if dispatch.event.actor] == ["JIRAUSER1"]
+
+
+def test_a_personal_access_token_may_take_a_grants_place_on_data_center(site: Site) -> None:
+    """It is proved to reach the instance and presented as a bearer; on Cloud nobody is asked for one."""
+    installation = site.connect(host=site.data_center_host)
+    site.data_center.authorization.revoke()
+    with pytest.raises(ConnectorsError):
+        site.sync(installation)
+    given = {"workspace": WORKSPACE, "member": "mona", "token": site.data_center.authorization.personal_token()}
+    entered = site.connectors.entered_tokens.enter(installation_id=installation.id, **given)
+    assert (entered.status, entered.granted_by) == (InstallationStatus.ACTIVE, documents.USER_KEY)
+    site.sync(entered)
+    cloud = site.connect()
+    with pytest.raises(ConnectorsError, match="no tokens that can be entered"):
+        site.connectors.entered_tokens.enter(installation_id=cloud.id, **given)

@@ -19,11 +19,12 @@ from speckitty_connectors import RefreshRules
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 from speckitty_connectors.credentials import asking
 from speckitty_connectors.credentials.apps import Apps
-from speckitty_connectors.credentials.asking import Asking, RenewalTimes
+from speckitty_connectors.credentials.asking import Asking, RenewalTimes, _Turn
+from speckitty_connectors.credentials.grants import StoredGrant
 from speckitty_connectors.credentials.keyring import KeyRing
 from speckitty_connectors.credentials.oauth import OAuthFlow
 from speckitty_connectors.credentials.renewing import AccessTokens
-from speckitty_connectors.credentials.vault import Vault
+from speckitty_connectors.credentials.vault import OpenCredential, Vault
 from speckitty_connectors.errors import ConnectorsError
 from speckitty_connectors.http.session import Transport
 from speckitty_connectors.identifiers import utc_now
@@ -102,8 +103,8 @@ def access_tokens(assignment: Assignment) -> Iterator[AccessTokens]:
 class UnlockedAsking(Asking):
     """Asks whenever it is due, whoever else does."""
 
-    def _begin(self, *_: object) -> bool:
-        return True
+    def _begin(self, credential: OpenCredential, grant: StoredGrant, seconds: float) -> _Turn | None:
+        return _Turn(mark=1, credential=credential, grant=grant)
 
 
 def call_once(assignment: Assignment, threads: int, at: float) -> None:

@@ -109,6 +109,7 @@ class Desk:
     registry: Registry
     apps: Apps
     vault: Vault
+    sessions: Sessions
     onboarding: Onboarding
     links: Links
     inventory: Inventory
@@ -181,6 +182,7 @@ def open_desk(
             registry=registry,
             apps=apps,
             vault=vault,
+            sessions=sessions,
             onboarding=Onboarding(*parts, follow=follow, leave=subscriptions.remove),
             links=Links(*parts),
             inventory=Inventory(store, registry, apps, sessions, follow=follow),

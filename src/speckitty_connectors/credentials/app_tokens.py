@@ -81,10 +81,14 @@ class AppTokens:
                 self._keep(key, minted)
             return minted.token
 
-    def forget(self, registered: RegisteredApp, installation: str) -> None:
-        """Mint a new token at the next request, because the provider refused the one that is kept."""
+    def forget(self, registered: RegisteredApp, installation: str) -> bool:
+        """Mint a new token at the next request, because the provider refused the one that is kept.
+
+        Returns False: a minted token is refused because of the installation, so another is no better at once.
+        """
         with self._lock:
             self._minted.pop(_key(registered, installation), None)
+        return False
 
     @property
     def _margin(self) -> timedelta:

@@ -86,6 +86,23 @@ class RenewalTimes:
         return min(self.longest_retry, self.retry * 2.0 ** min(failures - 1, 30))
 
 
+@frozen(kw_only=True)
+class _Turn:
+    """An attempt of ours, and what was stored when it began."""
+
+    mark: int
+    credential: OpenCredential
+    grant: StoredGrant
+
+    @property
+    def failures(self) -> int:
+        return self.grant.failures + 1
+
+    def __str__(self) -> str:
+        known = self.credential
+        return f"{known.kind} {known.id} of {known.provider} at {known.host}"
+
+
 class Asking:
     """Asks providers for new tokens.
 
@@ -142,12 +159,14 @@ class Asking:
         """
         rules, refresh_token = self._rules(credential), credential.values.get("refresh_token")
         if rules is None or rules.refresh is None or not refresh_token:
-            return self._begin(credential, grant, self._times.lease) and self._give_up(
-                credential, grant, is_final=not is_rejected, pause=self._times.lease
-            )
+            turn = self._begin(credential, grant, self._times.lease)
+            if turn is not None:
+                self._give_up(turn, is_final=not is_rejected, pause=self._times.lease)
+            return turn is not None
         flow, interval = self._flow(rules, grant), self._times.until_next(may_repeat=rules.refresh.may_repeat)
         end = time.monotonic() + self._times.send
-        if not self._begin(credential, grant, interval):
+        turn = self._begin(credential, grant, interval)
+        if turn is None:
             return False
         try:
             tokens = flow.renew(
@@ -157,11 +176,11 @@ class Asking:
             )
         except OAuthRefusedError as error:
             if error.error in rules.refresh.refusals:
-                self._give_up(credential, grant, is_final=False, pause=interval)
+                self._give_up(turn, is_final=False, pause=interval)
             else:
-                self._failed(credential, grant, error.error or error.code)
+                self._failed(turn, error.error or error.code)
         except ApiError as error:
-            self._failed(credential, grant, error.code)
+            self._failed(turn, error.code)
         else:
             _insist(lambda: self._bring_home(credential, grant, tokens))
         return True
@@ -177,24 +196,23 @@ class Asking:
             ).secret
         return OAuthFlow(rules, app.app, secret, self._transport)
 
-    def _begin(self, credential: OpenCredential, grant: StoredGrant, seconds: float) -> bool:
-        with self._store.transaction() as connection:
-            return self._is_unchanged(connection, credential, grant) and begin_renewal(
-                connection, grant, seconds=seconds
-            )
-
-    def _is_unchanged(self, connection: Connection, credential: OpenCredential, grant: StoredGrant) -> bool:
-        """Look, under the grant's lock, whether nobody has renewed it since."""
-        lock_grant(connection, grant)
-        return credential.version == self._vault.version(
-            connection, workspace=credential.workspace, credential_id=credential.id
-        )
-
-    def _bring_home(self, credential: OpenCredential, grant: StoredGrant, tokens: TokenAnswer) -> None:
-        """Write new tokens unless others were written meanwhile; a lease that is over is no objection."""
-        values: dict[str, Secret | str] = {**credential.values, **tokens.values}
+    def _begin(self, credential: OpenCredential, grant: StoredGrant, seconds: float) -> _Turn | None:
+        """Take the turn, if nobody has it and nobody renewed the credential since we looked."""
         with self._store.transaction() as connection:
             lock_grant(connection, grant)
+            if not self._is_unchanged(connection, credential):
+                return None
+            mark = begin_renewal(connection, grant, seconds=seconds)
+        return _Turn(mark=mark, credential=credential, grant=grant) if mark else None
+
+    def _is_unchanged(self, connection: Connection, credential: OpenCredential) -> bool:
+        known = self._vault.version(connection, workspace=credential.workspace, credential_id=credential.id)
+        return credential.version == known
+
+    def _bring_home(self, credential: OpenCredential, grant: StoredGrant, tokens: TokenAnswer) -> None:
+        """Write new tokens unless others were written meanwhile; a turn that is over is no objection."""
+        values: dict[str, Secret | str] = {**credential.values, **tokens.values}
+        with self._store.transaction() as connection:
             is_replaced = self._vault.replace(
                 connection,
                 workspace=credential.workspace,
@@ -204,35 +222,28 @@ class Asking:
                 expires_at=tokens.expires_at,
             )
             if is_replaced:
+                lock_grant(connection, grant)
                 self._settle(connection, grant, GrantCondition.GOOD)
 
-    def _give_up(self, credential: OpenCredential, grant: StoredGrant, *, is_final: bool, pause: float) -> bool:
+    def _give_up(self, turn: _Turn, *, is_final: bool, pause: float) -> None:
         """Take one refusal for a suspicion, and the next, or one that can't pass, for the end."""
-        is_final = is_final or grant.condition is GrantCondition.SUSPECT
+        is_final = is_final or turn.grant.condition is GrantCondition.SUSPECT
         condition = GrantCondition.REFUSED if is_final else GrantCondition.SUSPECT
-        logger.warning("%s: the provider accepts it no longer, so it is %s", _name(credential), condition)
-        return self._note(credential, grant, condition, failures=grant.failures + 1, pause=pause)
+        logger.warning("%s: the provider accepts it no longer, so it is %s", turn, condition)
+        self._note(turn, condition, pause=pause)
 
-    def _failed(self, credential: OpenCredential, grant: StoredGrant, reason: str) -> None:
-        failures = grant.failures + 1
-        logger.warning("%s: it could not be renewed (%s), try %d", _name(credential), reason, failures)
-        condition = grant.condition if grant.condition is GrantCondition.SUSPECT else GrantCondition.FAILING
-        self._note(credential, grant, condition, failures=failures, pause=self._times.pause(failures))
+    def _failed(self, turn: _Turn, reason: str) -> None:
+        is_suspect = turn.grant.condition is GrantCondition.SUSPECT
+        logger.warning("%s: it could not be renewed (%s), try %d", turn, reason, turn.failures)
+        condition = GrantCondition.SUSPECT if is_suspect else GrantCondition.FAILING
+        self._note(turn, condition, pause=self._times.pause(turn.failures))
 
-    def _note(
-        self,
-        credential: OpenCredential,
-        grant: StoredGrant,
-        condition: GrantCondition,
-        *,
-        failures: int,
-        pause: float,
-    ) -> bool:
+    def _note(self, turn: _Turn, condition: GrantCondition, *, pause: float) -> None:
+        """Note a failure, unless the turn is another's by now: that one is to go on undisturbed."""
         with self._store.transaction() as connection:
-            if not self._is_unchanged(connection, credential, grant):
-                return False
-            self._settle(connection, grant, condition, failures=failures, pause=pause)
-        return True
+            is_ours = lock_grant(connection, turn.grant) == turn.mark
+            if is_ours and self._is_unchanged(connection, turn.credential):
+                self._settle(connection, turn.grant, condition, failures=turn.failures, pause=pause)
 
     def _settle(
         self,
@@ -265,7 +276,3 @@ def _insist(write: Callable[[], None]) -> None:
             if time.monotonic() >= end:
                 raise
             time.sleep(WRITE_PAUSE_SECONDS)
-
-
-def _name(credential: OpenCredential) -> str:
-    return f"{credential.kind} {credential.id} of {credential.provider} at {credential.host}"

@@ -74,6 +74,7 @@ class StoredGrant:
         condition: how it stands.
         failures: how many attempts to renew it failed since the last success.
         is_being_renewed: whether someone asks the provider, or died doing so.
+        is_open: whether the turn to ask may be taken now.
     """
 
     workspace: str
@@ -83,6 +84,7 @@ class StoredGrant:
     condition: GrantCondition
     failures: int
     is_being_renewed: bool
+    is_open: bool
 
 
 def rules_for(manifest: Manifest, kind: str, host: str) -> OAuthRules | None:
@@ -137,7 +139,8 @@ def seal_grant(
 
 def find_grant(connection: Connection, *, workspace: str, credential_id: str) -> StoredGrant | None:
     """Return how a grant stands, or None where the credential isn't one that can be renewed."""
-    row = connection.execute(select(grants).where(_one(workspace, credential_id))).one_or_none()
+    is_open = (grants.c.not_before <= DatabaseMilliseconds()).label("is_open")
+    row = connection.execute(select(grants, is_open).where(_one(workspace, credential_id))).one_or_none()
     if row is None:
         return None
     return StoredGrant(
@@ -148,6 +151,7 @@ def find_grant(connection: Connection, *, workspace: str, credential_id: str) ->
         condition=GrantCondition(row.condition),
         failures=row.failures,
         is_being_renewed=row.intent_started_at is not None,
+        is_open=bool(row.is_open),
     )
 
 
@@ -167,8 +171,8 @@ def get_grant(connection: Connection, *, workspace: str, credential_id: str) -> 
     return found
 
 
-def begin_renewal(connection: Connection, grant: StoredGrant, *, seconds: float) -> bool:
-    """Take the turn to ask the provider; return False where it is another one's, or nobody's yet.
+def begin_renewal(connection: Connection, grant: StoredGrant, *, seconds: float) -> int:
+    """Take the turn to ask the provider; return its mark, or 0 where it is another one's, or nobody's yet.
 
     Args:
         connection: the transaction; the row stays locked until it ends.
@@ -176,16 +180,22 @@ def begin_renewal(connection: Connection, grant: StoredGrant, *, seconds: float)
         seconds: when the next one may ask, if nothing is heard of this attempt.
     """
     now = DatabaseMilliseconds()
-    taken = update(grants).where(_one(grant.workspace, grant.credential_id), grants.c.not_before <= now)
-    return (
-        connection.execute(taken.values(intent_started_at=now, not_before=now + int(seconds * 1000))).rowcount == 1
+    taken = (
+        update(grants)
+        .where(_one(grant.workspace, grant.credential_id), grants.c.not_before <= now)
+        .values(intent_started_at=now, not_before=now + int(seconds * 1000))
+        .returning(grants.c.intent_started_at)
     )
+    return connection.execute(taken).scalar_one_or_none() or 0
 
 
-def lock_grant(connection: Connection, grant: StoredGrant) -> None:
-    """Let nobody else change how a grant stands until the transaction ends."""
-    row = select(grants.c.credential_id).where(_one(grant.workspace, grant.credential_id))
-    connection.execute(row.with_for_update()).all()
+def lock_grant(connection: Connection, grant: StoredGrant) -> int:
+    """Let nobody else change how a grant stands until the transaction ends; return the mark of whose turn it is.
+
+    The mark is 0 where nobody asks.
+    """
+    row = select(grants.c.intent_started_at).where(_one(grant.workspace, grant.credential_id))
+    return connection.execute(row.with_for_update()).scalar_one_or_none() or 0
 
 
 def end_renewal(

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import datetime
 from typing import Final
 from weakref import WeakValueDictionary
 
 from attrs import frozen
 
-from ..errors import ConnectorsError
-from ..providers.api import ApiUnavailableError
+from ..providers.api import ApiUnauthorizedError, ApiUnavailableError
 from ..store.engine import Store
 from .asking import Asking, RenewalTimes
 from .grants import GrantCondition, StoredGrant, find_grant
@@ -26,7 +26,7 @@ POLL_SECONDS: Final = 0.1
 """How often one who waits for another's renewal looks whether it is there."""
 
 
-class ReconnectRequiredError(ConnectorsError):
+class ReconnectRequiredError(ApiUnauthorizedError):
     """The provider accepts the grant no longer; only a person can give a new one."""
 
     code = "reconnect_required"
@@ -53,10 +53,6 @@ class _Held:
     grant: StoredGrant | None
     is_valid: bool
     is_due: bool
-
-    @property
-    def is_being_renewed(self) -> bool:
-        return self.grant is not None and self.grant.is_being_renewed
 
     @property
     def token(self) -> AccessToken:
@@ -119,15 +115,13 @@ class AccessTokens:
                 return held.token
             if held.grant is None or held.grant.condition is GrantCondition.REFUSED:
                 raise _reconnect(held)
-            is_rejected = held.credential.version == rejected_version
-            if not has_asked and self._asking.ask(held.credential, held.grant, is_rejected=is_rejected):
-                has_asked = True
-                continue
+            if held.grant.is_open and not has_asked:
+                is_rejected = held.credential.version == rejected_version
+                has_asked = self._asking.ask(held.credential, held.grant, is_rejected=is_rejected)
+                continue  # whoever's turn it was in the end, the next look tells what came of it
             if held.is_valid:
                 return held.token
-            # It isn't our turn; whether someone is at it, only a look after that tells.
-            now = self._read(workspace, credential_id, rejected_version)
-            if (now.is_due and not now.is_being_renewed) or time.monotonic() >= end:
+            if not held.grant.is_being_renewed or time.monotonic() >= end:
                 raise _unavailable(held, "it has ended, and the provider gave no new one")
             time.sleep(POLL_SECONDS)
 
@@ -137,10 +131,14 @@ class AccessTokens:
             grant = find_grant(connection, workspace=workspace, credential_id=credential_id)
         now, end = self._store.now(), credential.expires_at
         is_valid = credential.version != rejected_version and (end is None or end > now)
-        is_renewable = grant is not None and grant.condition is not GrantCondition.REFUSED
-        renew_at = self._asking.renew_at(credential) if is_renewable else end
-        is_due = not is_valid or (is_renewable and renew_at is not None and renew_at <= now)
+        is_due = not is_valid or (grant is not None and self._is_due(credential, grant, now))
         return _Held(credential=credential, grant=grant, is_valid=is_valid, is_due=is_due)
+
+    def _is_due(self, credential: OpenCredential, grant: StoredGrant, now: datetime) -> bool:
+        """Say whether to renew a valid token now; not while another does, and not in the pause after a failure."""
+        renew_at = self._asking.renew_at(credential)
+        is_open = grant.is_open and grant.condition is not GrantCondition.REFUSED
+        return is_open and renew_at is not None and renew_at <= now
 
     def _lock_of(self, key: tuple[str, str]) -> threading.Lock:
         with self._lock:

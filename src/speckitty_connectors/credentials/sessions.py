@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from ..errors import ConfigurationError
 from ..http.session import Transport, TransportSession
+from ..providers.api import ApiError
 from ..providers.manifest import Budget
 from ..providers.registry import Registry
 from ..store.engine import Store
@@ -191,7 +192,7 @@ class Sessions:
         *,
         account_id: str = "",
         patience_seconds: float | None = None,
-        on_unauthorized: Callable[[], None] | None = None,
+        on_unauthorized: Callable[[], bool] | None = None,
     ) -> TransportSession:
         manifest = self._registry.provider(registered.app.provider).manifest
         urls = registered.app.urls
@@ -254,5 +255,11 @@ class _Speaking:
         self._version = found.version
         return found.secret
 
-    def reject(self) -> None:
+    def reject(self) -> bool:
+        """Renew what the provider refused, or find it renewed; return whether there is another token now."""
         self._rejected = self._version
+        try:
+            self.token()
+        except ApiError:
+            return False
+        return self._version != self._rejected

@@ -6,9 +6,8 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
-import msgspec
 import requests
 from requests.auth import AuthBase
 
@@ -18,6 +17,7 @@ from ..providers.failures import FailureDialect
 from ..providers.manifest import Budget, RateLimitDialect
 from .adapter import GuardedAdapter
 from .answers import ProviderAnswer
+from .documents import write_document
 from .egress import Egress, Resolve, origin_of, resolve_host
 from .throttling import Patience, Pauses, throttled_seconds
 
@@ -33,24 +33,6 @@ REDIRECTS: Final = 3
 """How many of them."""
 
 NO_BUDGETS: Final[Mapping[Budget, str]] = MappingProxyType({})
-
-
-@runtime_checkable
-class Hidden(Protocol):
-    """A secret that shows itself nowhere; in a document it is written on the wire, and only there."""
-
-    def reveal(self) -> str:
-        """Return the text."""
-        ...
-
-
-def _on_the_wire(value: object) -> str:
-    if isinstance(value, Hidden):
-        return value.reveal()
-    raise TypeError(f"a document can't hold a {type(value).__name__}")
-
-
-_encoded = msgspec.json.Encoder(enc_hook=_on_the_wire).encode
 
 
 class Transport:
@@ -154,7 +136,8 @@ class TransportSession:
         headers: of every request.
         subject: what error messages call the other side.
         patience_seconds: longest that a call may be kept waiting; the transport's where not given.
-        on_unauthorized: called when the credential was refused (401), so that a cached one is dropped.
+        on_unauthorized: called when the credential was refused (401), so that a cached one is dropped; says
+            whether there is another one now, with which the request is sent again.
         budgets: the names of the budgets that this session shares with others of the transport.
         failures: how the provider tells failures where its statuses don't; None where they do.
 
@@ -176,7 +159,7 @@ class TransportSession:
         headers: Mapping[str, str],
         subject: str,
         patience_seconds: float | None = None,
-        on_unauthorized: Callable[[], None] | None = None,
+        on_unauthorized: Callable[[], bool] | None = None,
         budgets: Mapping[Budget, str] = NO_BUDGETS,
         failures: FailureDialect | None = None,
     ) -> None:
@@ -227,7 +210,7 @@ class TransportSession:
         if document is None:
             return requests.Request(method, self._absolute(url))
         headers = {"Content-Type": "application/json"}
-        return requests.Request(method, self._absolute(url), data=_encoded(document), headers=headers)
+        return requests.Request(method, self._absolute(url), data=write_document(document), headers=headers)
 
     def _absolute(self, url: str) -> str:
         absolute = self._root + url if url.startswith("/") else url
@@ -242,11 +225,15 @@ class TransportSession:
     def _call(self, request: requests.Request) -> ProviderAnswer:
         """Send until there is a good answer or the patience ends."""
         patience = Patience(self._patience_seconds, repeatable=request.method == "GET")
+        is_new_credential = False
         while True:
             outcome = self._paused() or self._attempt(request, patience.throttled)
             if isinstance(outcome, ProviderAnswer):
                 return outcome
             failure = outcome
+            if not is_new_credential and self._has_another_credential(failure):
+                is_new_credential = True
+                continue
             wait = patience.wait_for(failure)
             if wait is None:
                 raise failure
@@ -264,6 +251,11 @@ class TransportSession:
         except ApiError as error:
             return error
         return self._failure(request, answer, tries) or answer
+
+    def _has_another_credential(self, failure: ApiError) -> bool:
+        """Say whether a request that was refused may be sent again; nothing was done by it, whatever it is."""
+        is_refused = isinstance(failure, ApiUnauthorizedError) and failure.status > 0
+        return is_refused and self._on_unauthorized is not None and self._on_unauthorized()
 
     def _follow(self, request: requests.Request) -> ProviderAnswer:
         answer = self._send(request)
@@ -298,8 +290,6 @@ class TransportSession:
             if budget in self._budgets:
                 self._transport.pauses.note(self._budgets[budget], wait, self._transport.now())
             return self._throttled(failure.what, wait, status=answer.status)
-        if isinstance(failure, ApiUnauthorizedError) and self._on_unauthorized is not None:
-            self._on_unauthorized()
         return failure
 
     def _throttled(self, what: str, seconds: float, *, status: int = 0) -> ApiThrottledError:

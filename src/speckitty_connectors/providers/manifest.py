@@ -12,7 +12,7 @@ from attrs.validators import ge, matches_re, min_len
 
 from .accounts import BaseUrls
 from .failures import FailureDialect
-from .oauth import AppTokenRules, OAuthRules
+from .oauth import AppTokenRules, EnteredTokenRules, OAuthRules
 from .signatures import SignatureScheme
 from .subscriptions import SubscriptionRules
 
@@ -282,6 +282,7 @@ class Manifest:
         install_oauth: the flow that `Authorize` runs in `install`, or None.
         link_oauth: the flow that `Authorize` runs in `link_user`, or None.
         app_tokens: how the app mints installation tokens, or None where the installation keeps its grant.
+        entered_tokens: which tokens an admin may enter for an installation, or None.
         rate_limits: how throttling is told.
         failures: how failures are told where the HTTP status doesn't, or None where it does.
         app_settings: public settings that an app registration needs, name → what it is.
@@ -304,6 +305,7 @@ class Manifest:
     install_oauth: OAuthRules | None = None
     link_oauth: OAuthRules | None = None
     app_tokens: AppTokenRules | None = None
+    entered_tokens: EnteredTokenRules | None = None
     rate_limits: RateLimitDialect = field(factory=RateLimitDialect)
     failures: FailureDialect | None = None
     app_settings: Mapping[str, str] = field(factory=dict)

@@ -135,6 +135,28 @@ class OAuthRules:
 
 
 @frozen(kw_only=True)
+class EnteredTokenRules:
+    """Access tokens that an admin makes in the provider's own pages and enters, in place of a person's grant.
+
+    They are presented as bearers, end when they end, and can't be renewed; in return they outlive the person who
+    connected the account. `install` proves them as it proves a grant: it is asked with a session that speaks with
+    the token, and no details.
+
+    Attributes:
+        title: what the provider calls them, for example ``Group access token``.
+        url: where they are made; a template over ``{web}``.
+        self_managed_only: whether only self-managed hosts have them.
+
+    >>> EnteredTokenRules(title="Group access token", url="{web}/-/user_settings").title
+    'Group access token'
+    """
+
+    title: str
+    url: str = ""
+    self_managed_only: bool = False
+
+
+@frozen(kw_only=True)
 class AppTokenRules:
     """Installation tokens that the app mints for itself with a signed JWT; nothing of a person in them.
 

@@ -58,6 +58,12 @@ class Authorization:
         """Return whether a token is one of those that were given out."""
         return bearer in self._access
 
+    def personal_token(self) -> str:
+        """Make a token as a person does in their profile on Data Center."""
+        token = secrets.token_urlsafe(33)
+        self._access.add(token)
+        return token
+
     def revoke(self) -> None:
         """End the grant, as a person does among their connected apps."""
         self._access.clear()

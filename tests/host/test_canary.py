@@ -1,0 +1,451 @@
+"""Canaries: a marker in everything secret, a host's life at DEBUG, and a search of whatever it left behind."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import gc
+import json
+import logging
+import pickle
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import attrs
+import psycopg
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import ClauseElement, MetaData, select
+from sqlalchemy.pool import PoolProxiedConnection
+
+from speckitty_connectors import (
+    AppSettings,
+    ConnectorsError,
+    Dispatch,
+    KeyRing,
+    Listing,
+    Registry,
+    ResourcePage,
+    ResourceReference,
+    Secret,
+    Settings,
+    Target,
+    hookimpl,
+)
+from speckitty_connectors.cli import commands
+from speckitty_connectors.connectors import Connectors
+from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
+from speckitty_connectors.credentials.tables import grants
+from speckitty_connectors.http.answers import ProviderAnswer
+from speckitty_connectors.inbox.request import Request
+from speckitty_connectors.inbox.signing import sign
+from speckitty_connectors.installations.steps import Done
+from speckitty_connectors.links.types import LinkDone
+from testbed.clock import FrozenClock
+from testbed.desk import AuthorizationServer
+from testbed.hosts import Received, Reply
+from testbed.postgresql import fresh_database
+
+HOUR = 3600
+SCHEME = MANIFEST.webhooks.schemes["secret"]
+
+
+def canary(name: str) -> str:
+    """Return a marker that looks different in every way of writing it down, and may stand in a header."""
+    return f"canary+{name}/=\"'%"
+
+
+class Canaries:
+    """The markers by name, and everything that a program may write them as."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, bytes] = {}
+
+    def add(self, name: str, secret: str | bytes) -> None:
+        self.known[name] = secret if isinstance(secret, bytes) else secret.encode()
+
+    def found_in(self, content: str | bytes, *, but: frozenset[str] = frozenset()) -> list[str]:
+        """Return which markers the content shows, and how they are written there."""
+        searched = content if isinstance(content, bytes) else content.encode(errors="surrogateescape")
+        return [
+            f"{name} as {form}"
+            for name, secret in self.known.items()
+            if name not in but
+            for form, written in forms(secret)
+            if written in searched
+        ]
+
+
+def forms(secret: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the ways to write a marker: as it is, hex, base64 at each offset, URL-encoded, escaped."""
+    yield "raw", secret
+    yield "hex", secret.hex().encode()
+    yield "upper-case hex", secret.hex().upper().encode()
+    for offset in range(3):
+        # Only whole groups of the marker's own letters are the same wherever it stands.
+        inner = secret[-offset % 3 :]
+        whole = inner[: len(inner) // 3 * 3]
+        yield "base64", base64.b64encode(whole)
+        yield "URL-safe base64", base64.urlsafe_b64encode(whole)
+    yield "URL-encoded", quote(secret, safe="").encode()
+    yield "path-encoded", quote(secret).encode()
+    yield "form-encoded", quote(secret, safe=" ").replace(" ", "+").encode()
+    yield "repr of bytes", repr(secret)[2:-1].encode()
+    if secret.isascii():
+        yield "repr of text", repr(secret.decode())[1:-1].encode()
+        yield "JSON", json.dumps(secret.decode())[1:-1].encode()
+
+
+class Boards(FakeProvider):
+    """The fake provider, which really asks for its boards."""
+
+    @hookimpl
+    def list_resources(self, listing: Listing) -> Iterator[ResourcePage]:
+        listing.session.get("/boards")
+        yield ResourcePage(resources=self.resources)
+
+
+class Provider(AuthorizationServer):
+    """The provider's side, which repeats to us whatever it is told where it can: in bodies and in headers."""
+
+    def __init__(self, canaries: Canaries) -> None:
+        super().__init__()
+        self.canaries = canaries
+        self.token: Callable[[], Reply] = self.rotated
+        self.status = 200
+        self.count = 1
+
+    def rotated(self) -> Reply:
+        self.count += 1
+        return Reply(body=json.dumps(self.tokens()).encode(), headers={"Content-Type": "application/json"})
+
+    def tokens(self) -> dict[str, str | int]:
+        pair = {name: canary(f"{name}-{self.count}") for name in ("access_token", "refresh_token")}
+        for field, secret in pair.items():
+            self.canaries.add(f"{field} {self.count}", str(secret))
+        return {**pair, "token_type": "bearer", "expires_in": HOUR}
+
+    def refusing(self, status: int, error: str) -> Callable[[], Reply]:
+        said = {
+            "error": error,
+            "error_description": f"{canary('client-secret')} {canary(f'refresh_token-{self.count}')}",
+        }
+        return lambda: Reply(status=status, body=json.dumps(said).encode())
+
+    def _respond(self, received: Received) -> Reply:
+        authorization = received.headers.get("Authorization", "")
+        if authorization:
+            body = json.dumps({"message": authorization}).encode()
+            return Reply(status=self.status, body=body, headers={"X-Echo": authorization})
+        form = dict(parse_qsl(received.body.decode()))
+        if form.get("grant_type") == "refresh_token":
+            return self.token()
+        self.canaries.add("verifier", form["code_verifier"])
+        self.canaries.add("code", form["code"])
+        return super()._respond(received)
+
+
+class Host:
+    """A SaaS that uses everything, with a marker in every secret field."""
+
+    def __init__(self, database_url: str, stack: ExitStack, canaries: Canaries) -> None:
+        self.canaries, self.clock = canaries, FrozenClock()
+        self.session = canary("browser-session")
+        self.webhook_secret, key = canary("webhook-secret"), KeyRing.new_key()
+        canaries.add("client secret", canary("client-secret"))
+        canaries.add("webhook secret", self.webhook_secret)
+        canaries.add("browser session", self.session)
+        canaries.add("key", key.reveal())
+        canaries.add("bytes of the key", base64.b64decode(key.reveal()))
+        self.provider = Provider(canaries)
+        stack.enter_context(self.provider.host.serving())
+        self.registry = Registry(entry_points=())
+        self.registry.register(Boards())
+        self.settings = Settings(
+            database_url=database_url,
+            keys={"2026": key},
+            public_url="https://saas.example",
+            allowed_hosts=frozenset({self.provider.host.address}),
+            apps=(
+                AppSettings(
+                    provider="fake",
+                    client_id="client",
+                    client_secret=Secret(canary("client-secret")),
+                    webhook_secrets=(Secret(self.webhook_secret),),
+                    base_url=self.provider.host.url,
+                ),
+            ),
+        )
+        self.connectors = stack.enter_context(Connectors(self.settings, registry=self.registry, clock=self.clock))
+        self.connectors.upgrade()
+        self.connectors.start()
+        self.place = {"provider": "fake", "host": self.provider.host.address}
+        self.shown: list[object] = [self.settings, self.connectors]
+        self.errors: list[BaseException] = []
+
+    def failing(self, call: Callable[[], object]) -> None:
+        """Make a call that has to fail, and keep its error for the search."""
+        try:
+            call()
+        except ConnectorsError as error:
+            self.errors.append(error)
+        else:
+            pytest.fail("nothing failed")
+
+    def connect(self) -> str:
+        """Connect an account; return the installation's id."""
+        asked = {"workspace": "w1", "member": "mona", "session": self.session, **self.place}
+        sent = self.connectors.onboarding.begin(**asked)
+        self.canaries.add("state", dict(parse_qsl(urlsplit(sent.url).query))["state"])
+        back = self.provider.approve(sent.url, **self.provider.tokens())
+        done = self.connectors.onboarding.complete(**self.place, session=self.session, parameters=back)
+        assert isinstance(done, Done)
+        self.shown += [sent, done]
+        return done.installations[0].id
+
+    def link(self, installation_id: str) -> None:
+        sent = self.connectors.links.begin(
+            workspace="w1", member="mona", session=self.session, installation_id=installation_id
+        )
+        self.provider.count += 1
+        back = self.provider.approve(sent.url, **self.provider.tokens())
+        done = self.connectors.links.complete(**self.place, session=self.session, parameters=back)
+        assert isinstance(done, LinkDone)
+        self.shown.append(done)
+
+    def deliver(self, secret: str, **document: object) -> int:
+        """Post a delivery that is signed with a secret."""
+        body = json.dumps({"event": "card", "account": {"id": "7"}, **document}).encode()
+        headers = {
+            **sign(SCHEME, Secret(secret), body, now=self.clock()),
+            "X-Fake-Event": "card",
+            "X-Fake-Delivery": str(document),
+            "Content-Type": "application/json",
+            "Authorization": f"Bearer {canary('header')}",
+            "Cookie": canary("cookie"),
+        }
+        self.canaries.add("signature", headers["X-Fake-Signature"].removeprefix("sha256="))
+        for name in ("header", "cookie"):
+            self.canaries.add(name, canary(name))
+        (app,) = self.connectors.apps.list()
+        endpoint = self.connectors.webhook_url(app).rpartition("/")[2]
+        request = Request(provider="fake", endpoint_id=endpoint, headers=list(headers.items()), body=body)
+        return self.connectors.inbox.accept(request).status
+
+    def live(self) -> None:
+        """Do all that a host does, and let everything fail once that can."""
+        foreign = {"code": canary("foreign-code"), "state": canary("foreign-state")}
+        complete = self.connectors.onboarding.complete
+        self.failing(lambda: complete(**self.place, session=self.session, parameters=foreign))
+        installation_id = self.connect()
+        self.link(installation_id)
+        self._renew(installation_id)
+        self._receive(installation_id)
+        self.shown += [self.connectors.keys.rotate(), self.connectors.keys.list()]
+
+    def _renew(self, installation_id: str) -> None:
+        sync = self.connectors.inventory.sync
+        self.shown.append(sync("w1", installation_id))
+        for token in (self.provider.refusing(500, "oops"), self.provider.refusing(400, "invalid_grant")):
+            self.clock.advance(HOUR)
+            self.provider.token = token
+            self.failing(lambda: sync("w1", installation_id))
+            self._let_pass()
+        self.provider.token = self.provider.rotated
+        self.shown.append(sync("w1", installation_id))
+        self.provider.status = 400
+        self.failing(lambda: sync("w1", installation_id))
+        self.provider.status = 200
+
+    def _receive(self, installation_id: str) -> None:
+        @self.connectors.on("project")
+        def fail(dispatch: Dispatch, connection: object) -> None:
+            raise RuntimeError("a bug of the host's")
+
+        self.connectors.mappings.create(
+            workspace="w1",
+            installation_id=installation_id,
+            resource=ResourceReference(kind="board", id="b1"),
+            target=Target(kind="project", id="apollo"),
+            actor="member:mona",
+        )
+        assert self.deliver(self.webhook_secret, board={"id": "b1", "key": "kitchen/menu"}) == 202
+        assert self.deliver(canary("foreign-secret"), board={"id": "b1"}) >= 400
+        self.connectors.worker().run_once()
+        self.shown.append(self.connectors.review_items("w1"))
+
+    def _let_pass(self) -> None:
+        with self.connectors.store.transaction() as connection:
+            connection.execute(grants.update().values(not_before=0))
+
+
+class Log(logging.Handler):
+    """Keeps every record, and what it would look like in a file."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.names: set[str] = set()
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.names.add(record.name.partition(".")[0])
+        self.text += f"{self.format(record)} {vars(record)!r}\n"
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a database without tables, for the one life that all these tests look at."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path_factory.mktemp('canary') / 'connectors.db'}"
+        return
+    with fresh_database(request.getfixturevalue("postgresql_server")) as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="module")
+def log() -> Iterator[Log]:
+    """Every log at DEBUG, with the database's statements and rows."""
+    kept, root, database = Log(), logging.getLogger(), logging.getLogger("sqlalchemy")
+    levels = root.level, database.level
+    root.addHandler(kept)
+    root.setLevel(logging.DEBUG)
+    database.setLevel(logging.DEBUG)
+    yield kept
+    root.removeHandler(kept)
+    root.setLevel(levels[0])
+    database.setLevel(levels[1])
+
+
+@pytest.fixture(scope="module")
+def host(url: str, log: Log) -> Iterator[Host]:
+    """A host that has lived."""
+    with ExitStack() as stack:
+        lived = Host(url, stack, Canaries())
+        lived.live()
+        yield lived
+
+
+@pytest.fixture
+def canaries(host: Host) -> Canaries:
+    return host.canaries
+
+
+TOLD = frozenset({"state", "code"})
+"""What a browser brings and takes; the objects that pass it on show it, and it is worth nothing afterwards."""
+
+HANDED = TOLD | {"browser session"}
+"""What the host itself hands over as plain text, so that the frames of its calls have it."""
+
+
+@pytest.mark.parametrize("name", ["access_token 2", "client secret", "bytes of the key"])
+def test_the_search_would_find_a_canary(host: Host, canaries: Canaries, name: str) -> None:
+    """Each way to write a marker down is found again, so that finding nothing means something."""
+    secret = canaries.known[name]
+    written = [
+        secret,
+        secret.hex().encode(),
+        base64.b64encode(secret),
+        base64.b64encode(b"x" + secret),
+        base64.b64encode(b"xy" + secret + b"z"),
+        quote(secret).encode() if secret.isascii() else secret,
+        repr(secret).encode(),
+    ]
+    assert all(canaries.found_in(b"before " + each + b" after") for each in written)
+    assert len(canaries.known) > 12
+
+
+def test_no_log_shows_a_canary(canaries: Canaries, log: Log) -> None:
+    """At DEBUG, with statements, rows, tracebacks and what else a record carries, nothing secret is logged."""
+    assert {"speckitty_connectors", "sqlalchemy", "urllib3"} <= log.names
+    assert canaries.found_in(log.text) == []
+
+
+def test_no_error_shows_a_canary(host: Host, canaries: Canaries) -> None:
+    """Neither an error's text, nor its traceback, nor the local variables of our own frames."""
+    assert len(host.errors) >= 4
+    for error in host.errors:
+        assert canaries.found_in(f"{error} {error!r} {vars(error)}") == []
+        assert canaries.found_in("".join(traceback.format_exception(error))) == []
+        frames = traceback.TracebackException.from_exception(error, capture_locals=True).format()
+        inner = "".join(frame for frame in frames if "speckitty_connectors" in frame and __file__ not in frame)
+        assert canaries.found_in(inner, but=HANDED) == []
+
+
+FOREIGN = (ClauseElement, PoolProxiedConnection, psycopg.Connection, ProviderAnswer)
+"""What is ours by its class alone: parts of statements, connections of drivers, and what a provider said.
+
+Here the provider repeats our token to us; whoever reads its answers can't be kept from reading that.
+"""
+
+
+def ours(host: Host) -> list[Any]:
+    """Return every object of the library's that is alive."""
+    gc.collect()
+    alive = [each for each in gc.get_objects() if str(type(each).__module__).startswith("speckitty_connectors")]
+    assert any(isinstance(each, Connectors) for each in alive)
+    return [*(each for each in alive if not isinstance(each, FOREIGN)), *host.shown]
+
+
+def test_no_object_shows_a_canary(host: Host, canaries: Canaries) -> None:
+    """Whatever is alive, printed, formatted or inspected, keeps its secrets to itself."""
+    for each in ours(host):
+        assert canaries.found_in(f"{each!r} {each!s}", but=TOLD) == [], type(each)
+
+
+def test_no_object_can_be_written_down_with_a_canary(host: Host, canaries: Canaries) -> None:
+    """Pickled, copied or turned into JSON, an object fails, or shows nothing secret."""
+    writers: list[Callable[[object], str | bytes]] = [pickle.dumps, lambda it: repr(copy.copy(it)), as_json]
+    for each in ours(host):
+        for write in writers:
+            try:
+                written = write(each)
+            except Exception:  # noqa: BLE001 - failing is what most of them do
+                continue
+            assert canaries.found_in(written, but=TOLD) == [], type(each)
+
+
+def as_json(each: Any) -> str:
+    document: Mapping[str, Any] = attrs.asdict(each) if attrs.has(type(each)) else vars(each)
+    return json.dumps(document, default=str)
+
+
+def test_no_page_of_the_database_shows_a_canary(host: Host, canaries: Canaries) -> None:
+    """Neither the pages of the files, with their log and what was deleted, nor any column of any row."""
+    store = host.connectors.store
+    tables = MetaData()
+    with store.reading() as connection:
+        tables.reflect(connection)
+        rows = [tuple(row) for table in tables.tables.values() for row in connection.execute(select(table))]
+    values = b"\0".join(value if isinstance(value, bytes) else str(value).encode() for row in rows for value in row)
+    assert b"kitchen/menu" in values
+    assert canaries.found_in(values) == []
+    if store.is_sqlite:
+        path = Path(str(store.url.database))
+        pages = b"".join(each.read_bytes() for each in path.parent.iterdir() if each.name.startswith(path.name))
+        assert b"kitchen/menu" in pages
+        assert canaries.found_in(pages) == []
+
+
+COMMANDS = [
+    "apps",
+    "installations w1",
+    "mappings w1 --json",
+    "review list",
+    "keys list --json",
+    "keys rotate --progress",
+    "explain no-such-delivery --workspace w1",
+]
+
+
+def test_no_command_prints_a_canary(host: Host, canaries: Canaries, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an operator sees, errors included, has nothing secret in it."""
+    monkeypatch.setenv("SPECKITTY_CONNECTORS_DATABASE_URL", host.settings.database_url)
+    monkeypatch.setenv("SPECKITTY_CONNECTORS_KEYS", f"2026:{host.settings.keys['2026'].reveal()}")
+    for command in COMMANDS:
+        result = CliRunner().invoke(commands, command.split())
+        assert result.output or result.exception
+        assert canaries.found_in(f"{result.output} {result.exception!r}") == [], command
