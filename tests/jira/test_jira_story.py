@@ -168,7 +168,11 @@ def test_a_personal_access_token_may_take_a_grants_place_on_data_center(site: Si
     site.data_center.authorization.revoke()
     with pytest.raises(ConnectorsError):
         site.sync(installation)
-    given = {"workspace": WORKSPACE, "member": "mona", "token": site.data_center.authorization.personal_token()}
+    given: dict[str, Any] = {
+        "workspace": WORKSPACE,
+        "member": "mona",
+        "token": site.data_center.authorization.personal_token(),
+    }
     entered = site.connectors.entered_tokens.enter(installation_id=installation.id, **given)
     assert (entered.status, entered.granted_by) == (InstallationStatus.ACTIVE, documents.USER_KEY)
     site.sync(entered)

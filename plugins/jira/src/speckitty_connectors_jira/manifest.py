@@ -128,8 +128,8 @@ MANIFEST = Manifest(
     webhooks=WEBHOOKS,
     install_oauth=OAUTH,
     link_oauth=OAUTH,
-    # Data Center, "Using personal access tokens": all that their person may do. On Cloud, Atlassian's rules for apps
-    # forbid to ask customers for tokens ("OAuth 2.0 (3LO) apps").
+    # Data Center, "Using personal access tokens": all that their person may do. On Cloud, Atlassian's rules for
+    # apps forbid to ask customers for tokens ("OAuth 2.0 (3LO) apps").
     entered_tokens=EnteredTokenRules(title="Personal access token", self_managed_only=True),
     rate_limits=RATE_LIMITS,
     api_headers={"Accept": "application/json"},
