@@ -24,6 +24,10 @@ DIALECT = FailureDialect(
 
 
 def open_session(clock: FrozenClock, slept: list[float], dropped: list[bool]) -> TransportSession:
+    def drop() -> bool:
+        dropped.append(True)
+        return False
+
     return TransportSession(
         Transport(clock=clock, sleep=slept.append),
         root=ROOT,
@@ -32,7 +36,7 @@ def open_session(clock: FrozenClock, slept: list[float], dropped: list[bool]) ->
         headers={},
         subject="acme installation 7",
         failures=DIALECT,
-        on_unauthorized=lambda: dropped.append(True),
+        on_unauthorized=drop,
     )
 
 
