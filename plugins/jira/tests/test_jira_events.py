@@ -120,6 +120,12 @@ def test_a_moved_issue_belongs_to_its_new_project(event: Callable[..., Event]) -
     assert (found.resources, found.action) == ((PROJECT,), "issue_moved")
 
 
+@pytest.mark.parametrize("items", [None, "x", [None, 7, {"field": {}, "fieldId": []}], {"field": "project"}])
+def test_a_changelog_of_another_shape_tells_nothing(event: Callable[..., Event], items: object) -> None:
+    """Whatever stands where the changes should: the event is read without them."""
+    assert event("jira:issue_updated", issue=ISSUE, changelog={"id": {}, "items": items}).action == ""
+
+
 def test_a_merged_version_is_told_as_one(event: Callable[..., Event]) -> None:
     """Jira tells a merge as a deletion that names what it was merged to."""
     version = {"id": "5", "projectId": 10001}

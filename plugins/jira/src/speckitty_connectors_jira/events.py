@@ -76,7 +76,7 @@ def _action(payload: Payload) -> str:
 def _changed(payload: Payload, name: str) -> bool:
     items = payload.changelog.items if isinstance(payload.changelog, Changelog) else None
     changed = [item for item in items if isinstance(item, ChangedField)] if isinstance(items, list) else []
-    return any(name in {item.field, item.field_id} for item in changed if isinstance(item.field, str))
+    return any(name in (read_text(item.field), read_text(item.field_id)) for item in changed)
 
 
 def _actor(payload: Payload) -> ExternalIdentity | None:
