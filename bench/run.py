@@ -13,6 +13,7 @@ from pathlib import Path
 
 import accepting
 import reading
+import reading_each
 import reading_slack
 from rounds import Report
 
@@ -28,6 +29,7 @@ def main() -> None:
     report = Report()
     reading.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
     reading_slack.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
+    reading_each.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
     accepting.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
 
 
