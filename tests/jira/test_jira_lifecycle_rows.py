@@ -71,6 +71,18 @@ def test_a_grant_that_its_person_withdrew_is_found_by_the_next_call(site: Site) 
     assert site.layers(installation) == BEFORE
 
 
+def test_a_new_consent_wakes_all_that_its_person_connected(site: Site) -> None:
+    """One grant a person: whoever links themselves again gives the site its newest tokens as well."""
+    installation = site.set_up()
+    site.stand_in.authorization.revoke()
+    with pytest.raises(ConnectorsError):
+        site.sync(installation)
+    assert site.layers(installation) == evolve(BEFORE, installation="needs_reauthorisation")
+    site.link(installation)
+    assert site.layers(installation) == BEFORE
+    site.sync(installation)
+
+
 def test_a_person_who_left_takes_the_grant_and_their_link_along(site: Site) -> None:
     """An admin webhook tells of it: who connected the site has to be followed by somebody else."""
     installation = site.set_up()

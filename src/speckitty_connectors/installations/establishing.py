@@ -55,15 +55,21 @@ def connect(
     )
 
 
-def share_grant(connection: Connection, installation: Installation) -> None:
+def share_grant(connection: Connection, installation: Installation, *, actor: str, now: datetime) -> None:
     """Let the newest consent of a person serve all that they connected through the same app in the workspace.
 
-    For providers that keep one grant a person: its older tokens may end when newer ones are given.
+    For providers that keep one grant a person: its older tokens may end when newer ones are given. What had no
+    grant any more is active again; the next listing finds out if its account isn't reached.
     """
     for other in repository.list_all(connection, workspace=installation.workspace, provider=installation.provider):
         same_grant = (other.app_id, other.granted_by) == (installation.app_id, installation.granted_by)
-        if installation.granted_by and same_grant and other.is_live:
-            repository.save(connection, evolve(other, credential_id=installation.credential_id))
+        if not installation.granted_by or not same_grant or not other.is_live:
+            continue
+        shared = evolve(other, credential_id=installation.credential_id, updated_at=now)
+        if other.status is InstallationStatus.NEEDS_REAUTHORISATION:
+            shared = evolve(shared, status=InstallationStatus.ACTIVE, status_reason="", status_at=now)
+            _record(connection, shared, "connected", actor, now, other)
+        repository.save(connection, shared)
 
 
 def await_approval(

@@ -228,7 +228,9 @@ class Onboarding:
                 follow=self._follow,
             )
             if self._granting.rules(turn.attempt, turn.app).one_grant_per_person:
-                share_grant(connection, installations[0])
+                share_grant(
+                    connection, installations[0], actor=f"member:{turn.attempt.member}", now=self._store.now()
+                )
             forget_unused(connection, self._vault, turn.attempt.workspace)
         return Done(installations=installations)
 

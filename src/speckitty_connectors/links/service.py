@@ -223,7 +223,8 @@ class Links:
         )
         if not renews:
             return credential_id
-        share_grant(connection, evolve(installation, credential_id=credential_id))
+        renewed = evolve(installation, credential_id=credential_id)
+        share_grant(connection, renewed, actor=f"member:{turn.attempt.member}", now=self._store.now())
         forget_unused(connection, self._vault, installation.workspace)
         return ""
 
