@@ -14,6 +14,7 @@ from ..errors import ConnectorsError
 from .database import db
 from .demonstration import demo
 from .hooks import hooks
+from .judging import contract
 from .operating import Operator
 from .plugins import providers
 from .records import apps, installations, mappings, review
@@ -41,6 +42,7 @@ def commands(context: click.Context, config: str | None) -> None:
 
 for command in (
     apps,
+    contract,
     db,
     demo,
     explain,

@@ -35,6 +35,7 @@ NOT_RECORDED: Final = 599
 Interference = Callable[[int, int, GivenAnswer], GivenAnswer]
 """Index of the exchange, how often it was asked before, the recorded answer → the answer to give instead."""
 
+METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 ANY_URL: Final = re.compile(r".*")
 
 
@@ -180,7 +181,7 @@ def playing(manifest: Manifest, scenario: Scenario, interfere: Interference = as
     """Answer every request of this process from the scenario while the block runs."""
     stage = Stage(manifest=manifest, scenario=scenario, interfere=interfere)
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        for method in ("DELETE", "GET", "PATCH", "POST", "PUT"):
+        for method in METHODS:
             mock.add_callback(method, ANY_URL, callback=stage.answer, content_type="application/json")
         yield stage
 

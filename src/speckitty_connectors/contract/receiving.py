@@ -53,10 +53,17 @@ class Receiver:
         migrations.upgrade(self._store)
         keys = KeyRing.from_configuration({"contract": KeyRing.new_key()})
         self._vault = Vault(keys, lambda: NOW)
+        self._endpoints: dict[tuple[tuple[str, str], ...], str] = {}
         self._inbox = Inbox(self._store, registry, self._vault)
 
-    def endpoint(self, **secrets: Secret | Sequence[Secret]) -> str:
-        """Make an end point with secrets, named by their schemes; return its id."""
+    def endpoint(self, *secrets: tuple[str, Secret]) -> str:
+        """Return the id of an end point with these secrets, each with the name of its scheme."""
+        known = tuple((scheme, secret.reveal()) for scheme, secret in secrets)
+        if known not in self._endpoints:
+            self._endpoints[known] = self._new_endpoint(secrets)
+        return self._endpoints[known]
+
+    def _new_endpoint(self, secrets: Sequence[tuple[str, Secret]]) -> str:
         manifest = self.manifest
         with self._store.transaction() as connection:
             endpoint = add_endpoint(
@@ -68,9 +75,8 @@ class Receiver:
                 app_id=f"app-{next(_numbers)}",
             )
             add = partial(add_secret, connection, self._vault, endpoint, now=NOW)
-            for scheme, given in secrets.items():
-                for secret in [given] if isinstance(given, Secret) else given:
-                    add(scheme=scheme, secret=secret)
+            for scheme, secret in secrets:
+                add(scheme=scheme, secret=secret)
         return endpoint.id
 
     def post(self, endpoint: str, headers: Sequence[tuple[str, str]], body: bytes | Readable) -> Answer:

@@ -99,10 +99,15 @@ class Rule:
         """The rule's page in the documentation."""
         return f"{PAGES}/{self.id}.md"
 
-    @property
-    def order(self) -> tuple[int, ...]:
-        """The version it came with, to compare."""
-        return tuple(map(int, self.since.split(".")))
+
+@functools.cache
+def order_of(version: str) -> tuple[int, ...]:
+    """Return a version of the contract so that it compares.
+
+    >>> order_of("1.10") > order_of("1.9")
+    True
+    """
+    return tuple(map(int, version.split(".")))
 
 
 class Judge(Protocol):
@@ -138,22 +143,27 @@ def rule(
             argument="".join([*inspect.signature(test).parameters][1:]),
             waivable=waivable,
         )
-
-        @functools.wraps(test)
-        def judged(self: Judge, *cases: Any, **named: Any) -> None:
-            case = next(iter((*cases, *named.values())), None)
-
-            def run() -> None:
-                if isinstance(case, Nothing):
-                    raise NotApplicableError(f"there is nothing to judge; see {case.instead}")
-                test(self, *cases, **named)
-
-            self.judge(described, run, getattr(case, "name", ""))
-
-        judged.rule = described  # type: ignore[attr-defined]  # functions take attributes
-        return judged
+        return _judging(described, test)
 
     return decorate
+
+
+def _judging(described: Rule, test: Callable[..., None]) -> Callable[..., None]:
+    """Return the test as pytest collects it: it hands itself to the judge."""
+
+    @functools.wraps(test)
+    def judged(self: Judge, *cases: Any, **named: Any) -> None:
+        case = next(iter((*cases, *named.values())), None)
+
+        def run() -> None:
+            if isinstance(case, Nothing):
+                raise NotApplicableError(f"there is nothing to judge; see {case.instead}")
+            test(self, *cases, **named)
+
+        self.judge(described, run, getattr(case, "name", ""))
+
+    judged.rule = described  # type: ignore[attr-defined]  # functions take attributes
+    return judged
 
 
 def rule_of(method: object) -> Rule | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import new_class
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import pytest
 
@@ -29,7 +29,7 @@ from .groups.suggestions import SuggestionRules
 from .groups.verification import VerificationRules
 from .groups.verification_limits import VerificationLimitRules
 from .recordings import Recording, read_recordings
-from .rules import NotApplicableError, Rule, RuleBrokenError, rule_of
+from .rules import NotApplicableError, Rule, RuleBrokenError, order_of, rule_of
 from .scenarios import read_scenarios
 from .subject import Samples, Subject
 from .waivers import Waiver
@@ -98,8 +98,8 @@ class ConnectorContract(
     @classmethod
     def rules(cls) -> Mapping[str, Rule]:
         """Return the rules that the pinned version has, by id."""
-        pinned = tuple(map(int, cls.contract_version.split(".")))
-        return {rule_id: rule for rule_id, rule in all_rules().items() if rule.order <= pinned}
+        pinned = order_of(cls.contract_version)
+        return {rule_id: rule for rule_id, rule in all_rules().items() if order_of(rule.since) <= pinned}
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Have each rule judged for each of its cases."""
@@ -117,43 +117,35 @@ class ConnectorContract(
         """Run a rule for a case and end it in a verdict of pytest: passed, failed, skipped or expected to fail."""
         waiver = next((waiver for waiver in self.waivers if waiver.covers(rule.id, case)), None)
         if waiver is not None and waiver.is_over(utc_now().date()):
-            pytest.fail(self._report(rule, case, f"is waived until {waiver.until}, which is over"), pytrace=False)
-        try:
-            self._look_first(rule)
-            run()
-        except NotApplicableError as reason:
-            outcome: str | None = None
-            if waiver is None:
-                pytest.skip(f"{rule.id}: {reason}")
-        except RuleBrokenError as broken:
-            outcome = str(broken)
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything, and the report says what
-            outcome = f"raised {type(error).__name__}: {_one_line(error)} ({_place(error)})"
-        else:
-            outcome = None
-        if outcome is not None and waiver is not None:
+            self._fail(rule, case, f"is waived until {waiver.until}, which is over")
+        obstacle = self._obstacle(rule)
+        did = "" if obstacle else _broken_by(run)
+        if waiver is not None and did:
             pytest.xfail(f"{rule.id} waived until {waiver.until}: {waiver.reason} ({waiver.link})")
         if waiver is not None:
-            outcome = "keeps the rule, so its waiver is no longer needed: take it out"
-        if outcome is not None:
-            pytest.fail(self._report(rule, case, outcome), pytrace=False)
+            self._fail(rule, case, "keeps the rule, so its waiver is no longer needed: take it out")
+        if obstacle:
+            pytest.skip(f"{rule.id}: {obstacle}")
+        if did:
+            self._fail(rule, case, did)
 
-    def _look_first(self, rule: Rule) -> None:
-        """Judge only what the manifest declares; what it doesn't declare has to refuse."""
+    def _obstacle(self, rule: Rule) -> str:
+        """Return why the rule isn't judged at all, or empty; what the manifest doesn't declare has to refuse."""
         subject = self.subject
-        if rule.id not in self.rules():
-            raise NotApplicableError(
-                f"the rule came with {rule.since}; the plugin is judged by {self.contract_version}"
-            )
+        if order_of(rule.since) > order_of(self.contract_version):
+            return f"the rule came with {rule.since}; the plugin is judged by {self.contract_version}"
         if rule.id != "M01" and subject.fault:
-            raise NotApplicableError("core doesn't take the plugin; see M01")
+            return "core doesn't take the plugin; see M01"
         if rule.needs is None or subject.supports(rule.needs):
-            return
+            return ""
         try:
             getattr(subject.provider, rule.needs)(None)
         except CapabilityUnsupportedError:
-            raise NotApplicableError(f"the manifest says that {rule.needs} is unsupported") from None
-        raise RuleBrokenError(f"did {rule.needs} although its manifest says that it can't")
+            return f"the manifest says that {rule.needs} is unsupported"
+        return self._fail(rule, "", f"did {rule.needs} although its manifest says that it can't")
+
+    def _fail(self, rule: Rule, case: str, did: str) -> NoReturn:
+        pytest.fail(self._report(rule, case, did), pytrace=False)
 
     def _report(self, rule: Rule, case: str, did: str) -> str:
         where = " · ".join(part for part in (rule.id, self.subject.label, case) if part)
@@ -238,6 +230,28 @@ def _check_version(pinned: str, subject: str) -> None:
         PinnedContractWarning,
         stacklevel=4,
     )
+
+
+def _broken_by(run: Callable[[], None]) -> str:
+    """Run a rule; return what the plugin did to break it, or empty.
+
+    Raises:
+        pytest.skip.Exception: the rule has nothing to judge in this case.
+    """
+    try:
+        run()
+    except NotApplicableError as reason:
+        nothing = str(reason)
+    except RuleBrokenError as broken:
+        return str(broken)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, even what skips a test
+        return f"raised {type(error).__name__}: {_one_line(error)} ({_place(error)})"
+    else:
+        return ""
+    # Raised here, so that a plugin that raises it is told from the suite.
+    pytest.skip(nothing)
 
 
 def _one_line(error: BaseException) -> str:

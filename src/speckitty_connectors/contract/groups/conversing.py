@@ -25,7 +25,7 @@ from ...providers.manifest import Capability
 from ...providers.oauth import OAuthRules
 from ..isolation import sealed_off
 from ..playing import STATE, Interference, Stage, answering, as_recorded, failing, holds, playing
-from ..rules import require
+from ..rules import NotApplicableError, require
 from ..scenarios import Scenario
 from .base import Rules
 
@@ -140,7 +140,15 @@ class ConversationRules(Rules):
             for body in MALFORMED:
                 self._fails(scenario, answering(body, at=index), allowed, f"the body {body!r}")
 
-    def _fails(self, scenario: Scenario, interfere: Interference, allowed: tuple[type, ...], what: str) -> None:
+    def _fails(
+        self,
+        scenario: Scenario,
+        interfere: Interference,
+        allowed: tuple[type, ...],
+        what: str,
+        *,
+        gave: str = "the API answered",
+    ) -> None:
         with playing(self.subject.manifest, scenario, interfere) as stage:
             try:
                 answer = self._hook(scenario.hook)(stage.conversation)
@@ -148,7 +156,20 @@ class ConversationRules(Rules):
                 return
             except Exception as error:  # noqa: BLE001 - that nothing else is raised is the rule
                 answer = error
-        require(isinstance(answer, allowed), f"ended with {type(answer).__name__} when the API answered {what}")
+        require(isinstance(answer, allowed), f"ended with {type(answer).__name__} when {gave} {what}")
+
+    def poor_grants_are_answered(self, scenario: Scenario) -> None:
+        """Require a typed answer, or an `ApiError`, where the grant lacks what a token answer may lack."""
+        grant = scenario.given.get("grant")
+        if grant is None:
+            raise NotApplicableError("there is no grant at this step")
+        details = grant.get("details", {})
+        poorer: list[dict[str, Any]] = [{"scopes": []}, {"details": {}}]
+        poorer += [{"details": {**details, name: value}} for name in details for value in MALFORMED[:6]]
+        for lacking in poorer:
+            given = {**scenario.given, "grant": {**grant, **lacking}}
+            what = f"the grant {lacking}"
+            self._fails(evolve(scenario, given=given), as_recorded, tuple(ANSWERS), what, gave="it got")
 
     def answers_the_same_again(self, scenario: Scenario) -> None:
         """Require that a step has the same answer whenever it is asked."""

@@ -180,3 +180,16 @@ class InstallRules(ConversationRules):
         Fix: use conversation.grant.session.
         """
         self.stays_in_the_session(install)
+
+    @rule("I15", needs=INSTALLING, over=Over.INSTALLS)
+    def test_i15_poor_grants_are_answered(self, install: Scenario) -> None:
+        """A grant that lacks scopes or details ends in an answer.
+
+        The step is repeated without scopes, without details, and with each detail as null, a list, an object, a
+        text or a number.
+
+        Why: people take scopes away, and token answers leave fields out or set them to null.
+
+        Fix: read details with a default, and refuse with a remedy where one is missing.
+        """
+        self.poor_grants_are_answered(install)

@@ -138,6 +138,19 @@ class LinkRules(ConversationRules):
         """
         self.stays_in_the_session(link)
 
+    @rule("I27", needs=LINKING, over=Over.LINKS)
+    def test_i27_poor_grants_are_answered(self, link: Scenario) -> None:
+        """A person's grant that lacks scopes or details ends in an answer.
+
+        The step is repeated without scopes, without details, and with each detail as null, a list, an object, a
+        text or a number.
+
+        Why: people take scopes away, and token answers leave fields out or set them to null.
+
+        Fix: read details with a default, and refuse with a remedy where one is missing.
+        """
+        self.poor_grants_are_answered(link)
+
     def _identity(self, link: Scenario) -> ExternalIdentity:
         answer, _ = self.ask(link)
         if not isinstance(answer, Linked):

@@ -176,8 +176,9 @@ class SuggestionRules(Rules):
 
         Fix: read everything from the request.
         """
+        request = self._signals()
         with sealed_off() as asked:
-            self._suggest(*self._signals())
+            self._suggest(*request)
         require(not asked, f"asked {', '.join(asked)} while suggesting")
 
     @property

@@ -13,7 +13,7 @@ from ..receiving import SECRET, STRANGERS_SECRET, as_list, headers_of, stamped
 from ..recordings import Recording
 from ..rules import NotApplicableError, Over, require, rule
 from ..subject import SchemeCase
-from .verification import Proving
+from .proving import Proving
 
 LOGGER = "speckitty_connectors"
 
