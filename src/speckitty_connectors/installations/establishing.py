@@ -38,6 +38,7 @@ def connect(
     exclusive: bool,
     now: datetime,
     follow: Follow,
+    granted_by: str = "",
 ) -> tuple[Installation, ...]:
     """Make an installation active for each account; one that was there before is revived, its id unchanged.
 
@@ -55,6 +56,7 @@ def connect(
                 credential_id=credential_id,
                 connected_by=attempt.member,
                 is_exclusive=exclusive,
+                granted_by=granted_by,
             ),
             verb="reauthorised" if attempt.purpose is Purpose.REAUTHORISE else "connected",
             account=account,
@@ -66,6 +68,25 @@ def connect(
         )
         for account in connected.accounts
     )
+
+
+def share_grant(connection: Connection, installation: Installation, *, actor: str, now: datetime) -> None:
+    """Let the newest consent of a person serve all that they connected through the same app in the workspace.
+
+    For providers that keep one grant a person: its older tokens may end when newer ones are given. What had no
+    grant any more is active again; the next listing finds out if its account isn't reached.
+    """
+    if not installation.granted_by:
+        return
+    for other in repository.list_all(connection, workspace=installation.workspace, provider=installation.provider):
+        same_grant = (other.app_id, other.granted_by) == (installation.app_id, installation.granted_by)
+        if not same_grant or not other.is_live:
+            continue
+        shared = evolve(other, credential_id=installation.credential_id, updated_at=now)
+        if other.status is InstallationStatus.NEEDS_REAUTHORISATION:
+            shared = evolve(shared, status=InstallationStatus.ACTIVE, status_reason="", status_at=now)
+            _record(connection, shared, "connected", actor, now, other)
+        repository.save(connection, shared)
 
 
 def await_approval(
@@ -131,6 +152,7 @@ def activate(
         account_id=account.id,
         account_name=account.name or known.account_name,
         account_kind=account.kind or known.account_kind,
+        account_url=account.url or known.account_url,
         provider_installation_id=provider_installation_id,
         status=InstallationStatus.ACTIVE,
         status_reason="",
@@ -141,6 +163,7 @@ def activate(
         updated_at=now,
     )
     _hold(connection, active)
+    repository.claim_url(connection, active)
     repository.revive_resources(connection, workspace=active.workspace, installation_id=active.id)
     follow(connection, workspace=active.workspace, installation_id=active.id, now=now)
     _record(connection, active, verb, actor, now, known)

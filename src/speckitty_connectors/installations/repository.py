@@ -16,6 +16,7 @@ from .resources import (
     find_resource,
     find_resources,
     get_resource,
+    identify,
     is_same,
     list_resources,
     mark_unseen,
@@ -33,6 +34,7 @@ from .types import GONE, LIVE, Installation, InstallationStatus
 __all__ = [
     "add",
     "change_resource",
+    "claim_url",
     "find_account",
     "find_by_key",
     "find_live",
@@ -45,6 +47,7 @@ __all__ = [
     "from_row",
     "get",
     "get_resource",
+    "identify",
     "is_same",
     "keep_cursor",
     "list_all",
@@ -147,13 +150,17 @@ def find_live(
     host: str,
     provider_installation_id: str = "",
     account_id: str = "",
+    account_url: str = "",
 ) -> list[Installation]:
     """Return the live installations, **across workspaces**, that a verified delivery concerns; oldest first.
 
     The provider's own id of the installation decides. An account id finds those that have no such id, and all
-    of the account's where the delivery names no installation. Neither finds nothing.
+    of the account's where the delivery names no installation. The account's address finds them where the delivery
+    knows no id of it. Nothing finds nothing.
     """
     by_account = and_(installations.c.account_id == account_id, installations.c.account_id != "")
+    if account_url and not account_id:
+        by_account = installations.c.account_url == account_url
     if provider_installation_id:
         found = or_(
             installations.c.provider_installation_id == provider_installation_id,
@@ -180,6 +187,24 @@ def find_with_status(
         .order_by(installations.c.id)
     )
     return [from_row(row) for row in rows]
+
+
+def claim_url(connection: Connection, installation: Installation) -> None:
+    """Take the address of an account away from all other accounts, **across workspaces**: the newest proof holds.
+
+    An address is a label that the provider may give to another account, and some deliveries name nothing else.
+    """
+    connection.execute(
+        update(installations)
+        .where(
+            installations.c.provider == installation.provider,
+            installations.c.host == installation.host,
+            installations.c.account_url == installation.account_url,
+            installations.c.account_url != "",
+            installations.c.account_id != installation.account_id,
+        )
+        .values(account_url="")
+    )
 
 
 def find_sharing(connection: Connection, *, workspace: str, credential_id: str) -> list[Installation]:
