@@ -95,6 +95,14 @@ def test_a_hostile_url_is_refused_before_any_connection(url: str, connections: l
     assert connections == []
 
 
+@pytest.mark.parametrize("url", HOSTILE_URLS)
+def test_what_is_published_there_is_not_fetched_either(url: str, connections: list[object]) -> None:
+    """The way out that carries no credential has the same guard."""
+    with pytest.raises(EgressRefusedError):
+        Transport(resolve=resolve_without_network).fetch(url)
+    assert connections == []
+
+
 def test_the_table_of_hostile_urls_is_as_long_as_promised() -> None:
     """The table above has at least sixty different addresses."""
     assert len(set(HOSTILE_URLS)) >= 60

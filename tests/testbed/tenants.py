@@ -66,6 +66,7 @@ def furnish(office: Office) -> Tenants:
     done = connectors.links.complete(**who(), provider="fake", host=office.host, parameters=parameters)
     assert isinstance(done, LinkDone)
     office.map(made, "b1", PROJECT)
+    connectors.subscriptions.add_by_hand(workspace=THEIRS, installation_id=made.id, actor="member:mona")
     connectors.overrides.set(workspace=THEIRS, project_id=PROJECT, provider="fake", fields={}, actor="member:mona")
     connectors.review.rules.add(
         workspace=THEIRS, conditions=IgnoreConditions(key="attic/*"), actor="member:mona", note="the attic of mona"
