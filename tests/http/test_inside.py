@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 
 import pytest
+from urllib3.util.connection import create_connection
 
 from speckitty_connectors.http import egress
 from speckitty_connectors.http.session import Transport, TransportSession
@@ -91,7 +92,7 @@ def everything_is_here(host: str, port: int) -> list[str]:
 @pytest.fixture
 def on_standard_port(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> Inside:
     """The server, as if https stood on its port: what is refused now is refused for the address alone."""
-    monkeypatch.setitem(egress.DEFAULT_PORTS, "https", inside.port)  # type: ignore[misc]  # it is final for others
+    monkeypatch.setitem(egress.DEFAULT_PORTS, "https", inside.port)
     return inside
 
 
@@ -118,13 +119,12 @@ def test_a_name_that_turns_to_this_machine_reaches_nothing(
 ) -> None:
     """However often and whenever a resolver changes its mind, what was checked is what is connected to."""
     tried: list[str] = []
-    connect = egress.create_connection
 
     def connect_here_only(address: tuple[str, int], *rest: object, **options: object) -> socket.socket:
         tried.append(address[0])
         if address[0] != "127.0.0.1":
             raise ConnectionRefusedError
-        return connect(address)
+        return create_connection(address)
 
     monkeypatch.setattr(egress, "create_connection", connect_here_only)
     answers = [["140.82.121.4"], ["127.0.0.1"], ["140.82.121.4", "127.0.0.1"], ["127.0.0.1", "140.82.121.4"]] * 10

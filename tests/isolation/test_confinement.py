@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import ProgrammingError
 
-from speckitty_connectors import Connectors, Settings
+from speckitty_connectors import Application, Connectors, Settings, Visitor
 from speckitty_connectors.cli import commands
 from speckitty_connectors.errors import ConfigurationError
 from speckitty_connectors.installations.refusals import OnboardingRefusedError
@@ -215,3 +216,15 @@ def test_the_command_prints_the_script() -> None:
     assert "TO CURRENT_USER, app USING (true)" in printed.output
     assert {f"ALTER TABLE {table.name} FORCE" in printed.output for table in confined_tables()} == {True}
     assert signals.name in printed.output
+
+
+@pytest.mark.parametrize("page", ["reauthorise", "link"])
+def test_pages_are_confined_to_the_visitor(office: Office, page: str) -> None:
+    """Whoever presses the button for another workspace's installation finds none, whatever is filtered."""
+    made = office.connect("mona", "w1")
+    application = Application(office.connectors, identify=lambda _: Visitor(**who("eve", "w2")))
+    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": f"/{page}/{made.id}", "wsgi.input": io.BytesIO()}
+    with without_filters(office.connectors.store):
+        shown = b"".join(application(environ, lambda *_: None)).decode()
+        office.connectors.installation("w2", made.id)  # there it is, for whoever isn't confined
+    assert "there is no such installation" in shown
