@@ -36,6 +36,8 @@ _ROLE = text(
 _HELD = text(
     "SELECT relname FROM pg_class WHERE relrowsecurity AND relforcerowsecurity"
     " AND oid IN (SELECT to_regclass(name) FROM unnest(CAST(:names AS text[])) AS name)"
+    " AND EXISTS (SELECT FROM pg_policy, unnest(polroles) AS served WHERE polrelid = pg_class.oid"
+    " AND polname = 'every_workspace' AND pg_has_role(current_user, served, 'USAGE'))"
 )
 
 
@@ -93,10 +95,11 @@ def across_workspaces(connection: Connection) -> Iterator[None]:
 
 
 def check_confinement(connection: Connection, role: str, tables: Iterable[str]) -> None:
-    """Refuse a role or a table that row-level security doesn't hold.
+    """Refuse a role or a table that row-level security doesn't hold, and tables that it hides from the operator.
 
     Raises:
-        ConfigurationError: the role is missing, may see everything or may not be taken on, or a table is open.
+        ConfigurationError: the role is missing, may see everything or may not be taken on, or a table is open, or
+            closed to who signs in.
     """
     found = connection.execute(_ROLE, {"role": role}).one_or_none()
     names = set(tables)
@@ -106,7 +109,9 @@ def check_confinement(connection: Connection, role: str, tables: Iterable[str]) 
     elif found.is_free:
         what = "the role of confined transactions passes by row-level security"
     elif names - held:
-        what = f"row-level security isn't forced on: {', '.join(sorted(names - held))}"
+        what = (
+            f"row-level security isn't forced on, or shuts the operator out of: {', '.join(sorted(names - held))}"
+        )
     else:
         return
     raise ConfigurationError(what, subject=f"setting workspace_role, role {role}", remedy=REMEDY)
