@@ -28,7 +28,16 @@ from speckitty_connectors import (
 from speckitty_connectors.identifiers import new_id
 from testbed.office import open_office
 from testbed.roles import workspace_role
-from testbed.tenants import OURS, STATE, THEIRS, Tenants, deliver_to_an_app_of_their_own, furnish, without_filters
+from testbed.tenants import (
+    BOARD,
+    OURS,
+    STATE,
+    THEIRS,
+    Tenants,
+    deliver_to_an_app_of_their_own,
+    furnish,
+    without_filters,
+)
 
 PARTS_OF_THE_OPERATOR: Final = {
     "settings": "what the host configured",
@@ -121,6 +130,7 @@ def surface() -> dict[str, Callable[..., Any]]:
                 yield from methods(part, f"{prefix}{name}.")
 
     with Connectors(Settings(database_url="sqlite://", keys={"2026": KeyRing.new_key()})) as connectors:
+        assert PARTS_OF_THE_OPERATOR.keys() <= vars(connectors).keys()
         return dict(methods(connectors, ""))
 
 
@@ -133,24 +143,23 @@ ASKED: Final = {
 def test_every_method_has_its_place_in_the_matrix() -> None:
     """A method takes a workspace and is asked below, or takes none and is known for the reason why."""
     assert SURFACE.keys() - ASKED.keys() == METHODS_OF_THE_OPERATOR.keys()
-    attributes = {name for name in vars(Connectors) if not name.startswith("_")}
-    assert not attributes & PARTS_OF_THE_OPERATOR.keys()
 
 
 def parameters_of(method: Callable[..., Any]) -> dict[str, bool]:
-    """Return the parameters to give: all that are needed, and all ids; and whether each is about what is tried."""
+    """Return the parameters to give, and whether each is about what is tried: all that are needed, and all ids."""
     about = {"parameters", "state", "account_ids", "identity", "resource", "target", "signals"}
     found = {}
     for name, parameter in inspect.signature(method).parameters.items():
         is_id = name.endswith("_id") and name not in VALUES
-        if name != "self" and (is_id or name == "workspace" or parameter.default is parameter.empty):
+        is_given = name in {"workspace", "identity"} or parameter.default is parameter.empty
+        if name != "self" and (is_id or is_given):
             found[name] = is_id or name in about
     return found
 
 
 def tried(name: str, ids: Mapping[str, str]) -> list[str]:
     """Return the ids to try a method with; only one where it takes none."""
-    values = list(dict.fromkeys(ids.values()))
+    values = list(dict.fromkeys([*ids.values(), BOARD]))
     return values if any(parameters_of(ASKED[name]).values()) else values[:1]
 
 

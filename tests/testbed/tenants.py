@@ -12,6 +12,7 @@ from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.visitors import ExternallyTraversible
 
 from speckitty_connectors import IgnoreConditions, Secret, Signal
+from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.inbox.request import Request
 from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.links.types import LinkDone
@@ -24,6 +25,10 @@ from .office import WEBHOOK_SECRET, Office, who
 THEIRS, OURS = "w1", "w2"
 STATE = "the state of a conversation"
 PROJECT = "the project of mona"
+BOARD = "b1"
+
+SHARED = ("workspace_id", "app_id")
+"""Columns of ids that are no secret: eve's installation is of the operator's app too."""
 ACCOUNT = {"id": "7"}
 
 
@@ -65,7 +70,7 @@ def furnish(office: Office) -> Tenants:
     parameters = office.server.approve(sent.url)
     done = connectors.links.complete(**who(), provider="fake", host=office.host, parameters=parameters)
     assert isinstance(done, LinkDone)
-    office.map(made, "b1", PROJECT)
+    office.map(made, BOARD, PROJECT)
     connectors.subscriptions.add_by_hand(workspace=THEIRS, installation_id=made.id, actor="member:mona")
     connectors.overrides.set(workspace=THEIRS, project_id=PROJECT, provider="fake", fields={}, actor="member:mona")
     connectors.review.rules.add(
@@ -116,8 +121,10 @@ def _ids(store: Store) -> dict[str, str]:
                 connection.execute(select(table).where(table.c.workspace_id == THEIRS).limit(1)).mappings().first()
             )
             assert row is not None, f"mona has nothing in the table {table.name}"
-            for column in table.primary_key.columns:
-                if column.name.endswith(("id", "digest")) and column.name != "workspace_id":
+            for column in table.columns:
+                is_ours = len(str(row[column.name])) == len(new_id())
+                is_key = column.primary_key and column.name.endswith(("id", "digest"))
+                if column.name not in SHARED and (is_key or (is_ours and column.name.endswith("_id"))):
                     found[f"{table.name}.{column.name}"] = str(row[column.name])
         found["inbox.delivery_id"] = str(_theirs(connection, "inbox", "delivery_id"))
     return found
