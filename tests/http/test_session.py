@@ -288,6 +288,10 @@ FOREIGN = [
     "https://api.example.evil.example/x",
     "https:\\\\evil.example/x",
     "ftp://api.example/x",
+    "https://[evil.example/x",
+    "//[x",
+    "https://api.example\u2100/x",
+    "https://api.example\u3002evil.example/x",
 ]
 
 

@@ -137,7 +137,10 @@ class ProviderAnswer:
             return msgspec.UNSET
 
     def _same_origin(self, link: str) -> str:
-        url = urljoin(self.url, link)
+        try:
+            url = urljoin(self.url, link)
+        except ValueError:  # what isn't a URL has no origin either
+            url = ""
         if origin_of(url) != origin_of(self.url):
             raise EgressRefusedError(
                 "the answer points to another host",

@@ -91,6 +91,7 @@ class Transport:
         Raises:
             ApiError: the answer was not 2xx, or there was none.
         """
+        self.egress.check(url)  # as it was given, before requests makes another URL of it
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
         answer = ProviderAnswer.of(self.adapter.send(requests.Request("GET", url, headers=headers).prepare()))
         if not answer.is_good:

@@ -21,6 +21,7 @@ from ..providers.deliveries import Delivery
 from ..providers.manifest import Manifest
 from ..store.claims import DONE, PARKED, PENDING, ClaimQueue
 from ..store.engine import Store
+from ..store.metadata import OPERATOR
 from .compiled import CompiledInsert, given
 from .content import read_content
 from .reception import CONFLICT_MARK
@@ -157,10 +158,15 @@ def find(connection: Connection, workspace: str, inbox_id: str) -> StoredDeliver
     return StoredDelivery(**row) if row else None
 
 
-def find_by_delivery_id(connection: Connection, delivery_id: str) -> str | None:
-    """Return the inbox id of the newest delivery that a provider gave this id, or None."""
-    at_any_endpoint = inbox.c.endpoint_id.in_(select(endpoints.c.id))  # the unique key leads with it
-    found = select(inbox.c.id).where(at_any_endpoint, inbox.c.delivery_id == delivery_id)
+def find_by_delivery_id(connection: Connection, delivery_id: str, *, workspace: str) -> str | None:
+    """Return the inbox id of the newest delivery that a provider gave this id, or None.
+
+    Only end points of the workspace and the operator's count: what others let their providers post under an id
+    of their choice must not hide it.
+    """
+    reachable = endpoints.c.workspace_id.in_([workspace, OPERATOR])
+    at_endpoint = inbox.c.endpoint_id.in_(select(endpoints.c.id).where(reachable))  # the unique key leads with it
+    found = select(inbox.c.id).where(at_endpoint, inbox.c.delivery_id == delivery_id)
     return connection.scalar(found.order_by(inbox.c.id.desc()).limit(1))
 
 

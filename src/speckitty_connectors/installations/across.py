@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, or_, select, update
 
+from ..store.confinement import across_workspaces
 from .repository import find_live, from_row
 from .tables import installations
 from .types import GONE, Installation, InstallationStatus
@@ -14,9 +15,10 @@ from .types import GONE, Installation, InstallationStatus
 
 def is_held_elsewhere(connection: Connection, installation: Installation) -> bool:
     """Return whether another workspace is connected to the account of an installation."""
-    live = find_live(
-        connection, provider=installation.provider, host=installation.host, account_id=installation.account_id
-    )
+    with across_workspaces(connection):
+        live = find_live(
+            connection, provider=installation.provider, host=installation.host, account_id=installation.account_id
+        )
     return any(other.workspace != installation.workspace and other.status not in GONE for other in live)
 
 

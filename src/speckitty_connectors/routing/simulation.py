@@ -173,7 +173,7 @@ def as_bytes(conclusion: Conclusion) -> bytes:
 
 
 def _decided(connection: Connection, workspace: str, event_id: str) -> list[tuple[str, Event]]:
-    known = find_by_delivery_id(connection, event_id) or event_id
+    known = find_by_delivery_id(connection, event_id, workspace=workspace) or event_id
     found = [
         (decision.installation_id, decision.outcome)
         for decision in repository.find(connection, workspace=workspace, event_id=known)
