@@ -103,7 +103,7 @@ from .providers.standin import (
     SubscribedStandIn,
 )
 from .providers.standin_codes import StandInCodes
-from .providers.standin_web import StandInRequest, StandInResponse, StandInWeb, page_of
+from .providers.standin_web import StandInAnswer, StandInRequest, StandInResponse, StandInWeb, page_of
 from .providers.subscriptions import (
     Subscribed,
     Subscription,
@@ -247,6 +247,7 @@ __all__ = [
     "Signal",
     "SignatureScheme",
     "StandIn",
+    "StandInAnswer",
     "StandInCodes",
     "StandInFactory",
     "StandInRegistration",

@@ -106,7 +106,7 @@ class Connectors:
         self.keys = KeyRotation(self.store, self._keys, vault)
         self.apps = Apps(self.store, vault, self.registry, allowed_hosts=settings.allowed_hosts)
         sessions = Sessions(self.store, vault, self._transport, self.registry, follow=follow_grant)
-        self.inbox = Inbox(self.store, self.registry, vault, settings.routed_kinds)
+        self.inbox = Inbox(self.store, self.registry, vault, settings.routed_kinds, settings.signature_tolerances)
         parts = (self.store, self.registry, self.apps, vault, sessions, self._transport, self.callback_url)
         self.subscriptions = Subscriptions(self.store, self.registry, self.apps, vault, sessions, self.endpoint_url)
         self.onboarding = Onboarding(*parts, follow=follow, leave=self.subscriptions.remove)

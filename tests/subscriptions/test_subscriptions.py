@@ -190,6 +190,28 @@ def test_a_registration_without_an_answer_leaves_no_webhook_that_nobody_knows(
     assert status(connected)[0] is InstallationStatus.ACTIVE
 
 
+def test_two_processes_register_nothing_double(connected: Connected) -> None:
+    """While one waits for the provider, another leaves what it has begun alone; and it is known to both after."""
+    results = []
+    connected.plugin.on_register = lambda: results.append(connected.sync())
+    (webhook,) = connected.sync().webhooks
+    assert (results[0].registered, results[0].removed) == (0, 0)
+    assert connected.plugin.there == {webhook.registration: connected.plugin.asked[0].url}
+    assert connected.plugin.steps() == ["register"]
+
+
+def test_a_process_that_died_while_it_registered_is_made_good(connected: Connected) -> None:
+    """Once nobody can be waiting any more, what it had made is found by its address and adopted."""
+    connected.plugin.failing_after = {SubscriptionStep.REGISTER: RuntimeError("the process ends here")}
+    with pytest.raises(RuntimeError):
+        connected.sync()
+    connected.plugin.failing_after = {}
+    assert [webhook.registration for webhook in connected.sync().webhooks] == [""]
+    connected.desk.clock.advance(121)
+    assert [webhook.registration for webhook in connected.sync().webhooks] == ["hook-1"]
+    assert len(connected.plugin.there) == 1
+
+
 def test_a_webhook_that_is_gone_degrades_the_installation_until_it_is_back(connected: Connected) -> None:
     """A check says so and registers nothing; a sync registers it anew, at a new address."""
     (before,) = connected.sync().webhooks

@@ -17,8 +17,6 @@ from urllib.parse import parse_qsl, urlsplit
 import requests
 from attrs import frozen
 from jsonschema import Draft4Validator
-from referencing import Registry
-from referencing.jsonschema import DRAFT4
 
 Document = dict[str, Any]
 
@@ -49,6 +47,21 @@ def document(*names: str, required: tuple[str, ...]) -> list[Document]:
 
 CLIENT = ("client_id", "client_secret", "redirect_uri", "grant_type")
 
+HOOK: list[Document] = [
+    {
+        "name": "hook",
+        "in": "body",
+        "schema": {
+            "type": "object",
+            "required": ["url"],
+            "properties": {
+                **{name: {"type": "string"} for name in ("url", "name", "token", "signing_token")},
+                "enable_ssl_verification": {"type": "boolean"},
+            },
+        },
+    }
+]
+
 ADDITIONS: Mapping[str, Mapping[str, Mapping[str, list[Document]]]] = {
     "github": {
         "/login/oauth/access_token": {
@@ -69,6 +82,16 @@ ADDITIONS: Mapping[str, Mapping[str, Mapping[str, list[Document]]]] = {
         "/rest/api/2/serverInfo": {"get": []},
         "/rest/api/2/myself": {"get": []},
         "/rest/api/2/project": {"get": query("expand", "includeArchived")},
+    },
+    "gitlab": {
+        # "Group webhooks API"
+        "/groups/{id}/hooks": {"get": query("per_page", "page"), "post": HOOK},
+        "/groups/{id}/hooks/{hook_id}": {"get": [], "put": HOOK, "delete": []},
+        # "OAuth 2.0 identity provider API"
+        "/oauth/token": {
+            "post": form(*CLIENT, "code", "code_verifier", "refresh_token", required=("grant_type", "redirect_uri"))
+        },
+        "/oauth/revoke": {"post": form("client_id", "client_secret", "token", required=("token",))},
     },
     "slack": {
         "/conversations.list": {"get": query("team_id")},
@@ -94,7 +117,6 @@ class Description:
 
     document: Document
     paths: Mapping[str, Mapping[str, list[Document]]]
-    registry: Registry[Any]
 
     @classmethod
     def of(cls, provider: str, document: Document) -> Description:
@@ -165,7 +187,9 @@ class Description:
         yield from (f"{path} misses {name}" for name in sorted(missing) if (path, name) not in WAIVED)
 
     def _errors(self, where: str, schema: Document, value: object) -> Iterator[str]:
-        validator = Draft4Validator(schema, registry=self.registry)
+        # What a schema refers to is looked for in the schema itself.
+        named = {name: self.document[name] for name in ("components", "definitions") if name in self.document}
+        validator = Draft4Validator({**_resolved(self.document, schema), **named})
         yield from (f"{where}: {error.message}" for error in validator.iter_errors(value))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from attrs import evolve, frozen
@@ -64,6 +65,7 @@ class Provider(Script):
         self.confirms = "signed"
         self.fault = ""
         self.expires_at: datetime | None = None
+        self.on_register: Callable[[], object] = lambda: None
         self.failing: dict[SubscriptionStep, Exception] = {}
         self.failing_after: dict[SubscriptionStep, Exception] = {}
 
@@ -88,6 +90,7 @@ class Provider(Script):
         if subscription.step is SubscriptionStep.REGISTER and names & self.refused:
             return REFUSED
         if subscription.step is SubscriptionStep.REGISTER:
+            self.on_register()
             self.there[f"hook-{len(self.there) + 1}"] = subscription.url
         known = {url: name for name, url in self.there.items()}
         name = subscription.registration or known.get(subscription.url, "")

@@ -46,6 +46,7 @@ class Inbox:
         registry: says what each provider's manifest asks for; no plugin code runs here.
         vault: opens the secrets of end points.
         routed_kinds: provider key → the kinds that the host wants; all where a provider isn't named.
+        tolerances: provider key → seconds that a signed time may be from ours; the manifest's where not named.
     """
 
     def __init__(
@@ -54,10 +55,11 @@ class Inbox:
         registry: Registry,
         vault: Vault,
         routed_kinds: Mapping[str, frozenset[str]] | None = None,
+        tolerances: Mapping[str, int] | None = None,
     ) -> None:
         self._store = store
         self._registry = registry
-        self._principals = Principals(store, vault)
+        self._principals = Principals(store, vault, tolerances)
         self._routed_kinds = routed_kinds or {}
         self._receptions: dict[str, Reception] = {}
 

@@ -90,7 +90,7 @@ class StandInResponse:
         return json.dumps(self.document).encode(), "application/json; charset=utf-8"
 
 
-Answer = Callable[[StandInRequest], StandInResponse]
+StandInAnswer = Callable[[StandInRequest], StandInResponse]
 """What answers the requests of one route."""
 
 
@@ -111,7 +111,7 @@ class StandInWeb:
 
     def __init__(
         self,
-        routes: Iterable[tuple[str, str, Answer]],
+        routes: Iterable[tuple[str, str, StandInAnswer]],
         *,
         missing: StandInResponse = StandInResponse(
             status=HTTPStatus.NOT_FOUND, document={"message": "404 Not Found"}

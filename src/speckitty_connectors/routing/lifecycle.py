@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from ..installations import approvals
 from ..installations import lifecycle as installations
+from ..installations.account_changes import as_of_the_account
 from ..installations.types import Installation
 from ..links import lifecycle as links
 from ..mappings import lifecycle as mappings
@@ -46,9 +47,10 @@ def _apply(
     connection: Connection,
     interpretation: Interpretation,
     installation: Installation,
-    lifecycle: Lifecycle,
+    told: Lifecycle,
     now: datetime,
 ) -> Ruling:
+    lifecycle = as_of_the_account(installation, told)
     changed = installations.apply(connection, installation=installation, lifecycle=lifecycle, now=now)
     mappings.follow(connection, workspace=changed.workspace, installation_id=changed.id, now=now)
     evidence = Evidence(

@@ -28,6 +28,9 @@ from ..store.engine import Store
 from . import repository
 from .types import BY_HAND, Wanted, Webhook
 
+REGISTERING: Final = timedelta(minutes=2)
+"""How long a registration may take; what was begun before that is looked for at the provider."""
+
 CHECK_EVERY: Final = timedelta(days=1)
 """How often a webhook is read back: nobody tells when one is deleted."""
 
@@ -64,7 +67,7 @@ class Ledger:
                 covers=wanted.covers,
                 resources=wanted.resources,
                 scheme="" if app else scheme,
-                due_at=self.store.now(),
+                due_at=self.store.now() + REGISTERING,
                 created_at=self.store.now(),
             )
             if app is None:
@@ -72,6 +75,15 @@ class Ledger:
                 webhook = evolve(webhook, endpoint_id=endpoint.id)
             repository.add(connection, webhook)
         return webhook
+
+    def is_being_registered(self, webhook: Webhook) -> bool:
+        """Return whether another process may be asking the provider for it at this moment."""
+        return not webhook.registration and webhook.due_at is not None and webhook.due_at > self.store.now()
+
+    def give_up(self, webhook: Webhook) -> None:
+        """Note that nobody waits for the answer to a registration any more: it can be looked for at once."""
+        with self.store.transaction() as connection:
+            repository.save(connection, evolve(webhook, due_at=self.store.now()))
 
     def add_by_hand(self, installation: Installation, secret: Secret, *, scheme: str, actor: str) -> Webhook:
         """Write down a webhook that a person enters in the provider's own pages."""

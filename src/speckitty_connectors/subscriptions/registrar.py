@@ -84,7 +84,12 @@ class Registrar:
             )
         except IntegrityError:
             return None
-        match self._ask(SubscriptionStep.REGISTER, webhook):
+        try:
+            answered = self._ask(SubscriptionStep.REGISTER, webhook)
+        except ConnectorsError:
+            self.ledger.give_up(webhook)
+            raise
+        match answered:
             case Subscribed() as answer:
                 return self._keep(webhook, answer, "registered")
             case Refused() as answer:

@@ -20,7 +20,7 @@ from ..installations.types import Installation
 from ..providers.conversations import Refused
 from ..providers.manifest import Capability
 from ..providers.registry import Registry
-from ..providers.subscriptions import SubscriptionRules, Unsubscribed
+from ..providers.subscriptions import SubscriptionRules
 from ..store.engine import Store
 from . import repository
 from .ledger import Ledger
@@ -204,12 +204,13 @@ class Subscriptions:
 
     def _read_back(self, registrar: Registrar, progress: _Progress) -> None:
         for webhook in registrar.known():
-            read = webhook if webhook.is_by_hand else registrar.check(webhook)
+            untouched = webhook.is_by_hand or self._ledger.is_being_registered(webhook)
+            read = webhook if untouched else registrar.check(webhook)
             if isinstance(read, Webhook):
                 progress.there.append(read)
             elif webhook.registration:
                 progress.removed += 1
-                progress.faults.append(_missing(read))
+                progress.faults.append(": ".join(filter(None, ["a webhook isn't there any more", read.reason])))
 
     def _bring_in_line(self, registrar: Registrar, progress: _Progress) -> None:
         """Register what is missing in the best scope that the provider allows, then remove what is left over."""
@@ -226,7 +227,7 @@ class Subscriptions:
                 break
         covers = {each.covers for each in wanted}
         for webhook in before:
-            if webhook.covers not in covers:
+            if webhook.covers not in covers and not self._ledger.is_being_registered(webhook):
                 registrar.remove(webhook)
                 progress.there.remove(webhook)
                 progress.removed += 1
@@ -298,7 +299,3 @@ class Subscriptions:
                 remedy="or make an address for a webhook that a person enters there",
             )
         return rules
-
-
-def _missing(read: Unsubscribed) -> str:
-    return f"a webhook isn't there any more: {read.reason}" if read.reason else "a webhook isn't there any more"

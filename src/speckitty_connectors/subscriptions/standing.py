@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
+
+from sqlalchemy import Connection
 
 from ..installations import repository
 from ..installations.lifecycle import STATUSES
@@ -14,6 +17,9 @@ from ..store.engine import Store
 NO_DELIVERIES: Final = "not all deliveries arrive: "
 """What the reasons begin with that only these webhooks can end."""
 
+REMOVED: Final = STATUSES[Change.HOOK_REMOVED][1]
+"""The reason where the provider itself told that a webhook was removed."""
+
 
 def conclude(store: Store, installation: Installation, fault: str) -> None:
     """Degrade an active installation that has a fault, and end the degradation where there is none any more."""
@@ -21,38 +27,34 @@ def conclude(store: Store, installation: Installation, fault: str) -> None:
         known = repository.get(
             connection, workspace=installation.workspace, installation_id=installation.id, lock=True
         )
+        status = InstallationStatus.DEGRADED if fault else InstallationStatus.ACTIVE
         reason = f"{NO_DELIVERIES}{fault}" if fault else ""
-        if fault and known.status is InstallationStatus.ACTIVE:
-            status = InstallationStatus.DEGRADED
-        elif known.status is InstallationStatus.DEGRADED and _is_ours(known.status_reason):
-            status = InstallationStatus.DEGRADED if fault else InstallationStatus.ACTIVE
-        else:
-            return
-        if (status, reason) == (known.status, known.status_reason):
-            return
-        now = store.now()
-        repository.set_status(
-            connection,
-            workspace=known.workspace,
-            installation_id=known.id,
-            status=status,
-            reason=reason,
-            at=now,
-        )
-        record(
-            connection,
-            workspace=known.workspace,
-            at=now,
-            actor="subscriptions",
-            verb=f"installation.{'degraded' if fault else 'recovered'}",
-            entity="installation",
-            entity_id=known.id,
-            reason=reason,
-            before={"status": known.status},
-            after={"status": status},
-        )
+        if _may_change(known) and (status, reason) != (known.status, known.status_reason):
+            _change(connection, known, status, reason, store.now())
 
 
-def _is_ours(reason: str) -> bool:
-    """Return whether missing webhooks are why an installation is degraded, and not something else."""
-    return reason.startswith(NO_DELIVERIES) or reason == STATUSES[Change.HOOK_REMOVED][1]
+def _may_change(known: Installation) -> bool:
+    """Return whether webhooks have a say in the status: not where something else is wrong."""
+    if known.status is InstallationStatus.DEGRADED:
+        return known.status_reason.startswith(NO_DELIVERIES) or known.status_reason == REMOVED
+    return known.status is InstallationStatus.ACTIVE
+
+
+def _change(
+    connection: Connection, known: Installation, status: InstallationStatus, reason: str, now: datetime
+) -> None:
+    repository.set_status(
+        connection, workspace=known.workspace, installation_id=known.id, status=status, reason=reason, at=now
+    )
+    record(
+        connection,
+        workspace=known.workspace,
+        at=now,
+        actor="subscriptions",
+        verb=f"installation.{'degraded' if reason else 'recovered'}",
+        entity="installation",
+        entity_id=known.id,
+        reason=reason,
+        before={"status": known.status},
+        after={"status": status},
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from speckitty_connectors import (
     BaseUrls,
     Capability,
+    EnteredTokenRules,
     Hosts,
     Manifest,
     OAuthRules,
@@ -77,6 +78,12 @@ LINK_OAUTH = OAuthRules(
     refresh=REFRESH,
 )
 
+ENTERED_TOKENS = EnteredTokenRules(
+    # "Group access tokens": it belongs to a bot of the group, ends within a year, and is taken as a bearer.
+    title="Group access token",
+    url="{web}/dashboard/groups",
+)
+
 WEBHOOKS = WebhookRules(
     schemes={SIGNING_TOKEN: StandardWebhooks(), SECRET_TOKEN: PlainToken(header="X-Gitlab-Token")},
     # "Webhooks", section "Delivery headers". The header X-Gitlab-Event-UUID is shared by hooks that set each other
@@ -124,6 +131,7 @@ MANIFEST = Manifest(
     webhooks=WEBHOOKS,
     install_oauth=INSTALL_OAUTH,
     link_oauth=LINK_OAUTH,
+    entered_tokens=ENTERED_TOKENS,
     rate_limits=RATE_LIMITS,
     api_headers={"Accept": "application/json"},
     api_page_size=PAGE_SIZE,

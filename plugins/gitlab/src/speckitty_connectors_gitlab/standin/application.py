@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
 
 from speckitty_connectors import (
     SampleDelivery,
+    StandInAnswer,
     StandInRegistration,
     StandInRequest,
     StandInResponse,
@@ -52,6 +52,10 @@ class GitLabStandIn:
         has_group_hooks: whether the plan has webhooks of groups.
         signs: whether the version knows signing tokens.
 
+    Attributes:
+        paths: project's id → path, of those that somebody renamed.
+        gone: ids of projects that aren't in the group any more.
+
     >>> stand_in = GitLabStandIn(setup_url="http://127.0.0.1/setup", callback_url="http://127.0.0.1/callback")
     >>> stand_in.registration("http://127.0.0.1:4000")["webhook_secrets"]
     ()
@@ -75,8 +79,23 @@ class GitLabStandIn:
         self._signs = signs
         self._web = "https://gitlab.example"
         self._hooks: dict[tuple[str, int], Document] = {}
+        self._hooks_made = 0
+        self.paths: dict[int, str] = {}
+        self.gone: set[int] = set()
+        self.application = StandInWeb(
+            (
+                ("GET", r"/oauth/authorize", self._authorize),
+                ("POST", r"/oauth/token", self._exchange),
+                ("POST", r"/oauth/revoke", self._revoke),
+                *((method, f"/api/v4{pattern}", self._to_user(answer)) for method, pattern, answer in self._api()),
+            ),
+            missing=NOT_FOUND,
+        )
+
+    def _api(self) -> Sequence[tuple[str, str, StandInAnswer]]:
+        """Return the routes of the API."""
         owner, hook = r"/(?P<kind>groups|projects)/(?P<id>\d+)/hooks", r"/(?P<hook>\d+)"
-        routes = (
+        return (
             ("GET", r"/user", self._user),
             ("GET", r"/groups", self._groups),
             ("GET", r"/groups/(?P<id>\d+)", self._group),
@@ -87,15 +106,6 @@ class GitLabStandIn:
             ("GET", owner + hook, self._read_hook),
             ("PUT", owner + hook, self._change_hook),
             ("DELETE", owner + hook, self._delete_hook),
-        )
-        self.application = StandInWeb(
-            (
-                ("GET", r"/oauth/authorize", self._authorize),
-                ("POST", r"/oauth/token", self._exchange),
-                ("POST", r"/oauth/revoke", self._revoke),
-                *((method, f"/api/v4{pattern}", self._to_user(answer)) for method, pattern, answer in routes),
-            ),
-            missing=NOT_FOUND,
         )
 
     def registration(self, base_url: str) -> StandInRegistration:
@@ -125,7 +135,19 @@ class GitLabStandIn:
             for given in self._hooks.values()
         )
 
-    def _to_user(self, answer: Any) -> Any:
+    def make_group_token(self) -> str:
+        """Return an access token of the group, as an owner makes one."""
+        return self._authorization.make_group_token()
+
+    def end_grants(self) -> None:
+        """Do what happens when the person is blocked: no token that was given out counts any more."""
+        self._authorization.forget()
+
+    def delete_webhooks(self) -> None:
+        """Delete all webhooks, as a maintainer may do at any time."""
+        self._hooks.clear()
+
+    def _to_user(self, answer: StandInAnswer) -> StandInAnswer:
         """Let only those in who have a live token."""
         return lambda request: answer(request) if self._authorization.is_user(request.bearer) else UNAUTHORIZED
 
@@ -160,8 +182,14 @@ class GitLabStandIn:
         if request.query.get("page", "1") == str(self._throttled_page):
             self._throttled_page = 0
             return THROTTLED
+        projects = [documents.project(request.web, index) for index in range(documents.PROJECT_COUNT)]
         return self._page(
-            request, [documents.project(request.web, index) for index in range(documents.PROJECT_COUNT)]
+            request,
+            [
+                {**project, "path_with_namespace": self.paths.get(project["id"], project["path_with_namespace"])}
+                for project in projects
+                if project["id"] not in self.gone
+            ],
         )
 
     def _page(self, request: StandInRequest, entries: Sequence[Document]) -> StandInResponse:
@@ -180,7 +208,8 @@ class GitLabStandIn:
         given: Document = request.document
         if not self._signs:
             given.pop("signing_token", None)  # an older version leaves unknown fields aside
-        key = (_owner(request.arguments), len(self._hooks) + 1)
+        self._hooks_made += 1
+        key = (_owner(request.arguments), self._hooks_made)
         self._hooks[key] = given
         return StandInResponse(status=HTTPStatus.CREATED, document=self._shown(key, given))
 

@@ -32,6 +32,7 @@ class Authorization:
     )
     _tokens: dict[str, datetime] = field(factory=dict, init=False, repr=False)
     _pairs: dict[str, str] = field(factory=dict, init=False, repr=False)
+    _group_tokens: set[str] = field(factory=set, init=False, repr=False)
 
     def authorize(self, query: Mapping[str, str]) -> Mapping[str, str]:
         """Return the parameters with which the browser goes back; the person agrees at once."""
@@ -57,8 +58,21 @@ class Authorization:
         """Forget a token, whether it is known or not (RFC 7009)."""
         self._tokens.pop(form.get("token", ""), None)
 
+    def make_group_token(self) -> str:
+        """Return an access token of the group ("Group access tokens"); no grant has a part in it."""
+        token = f"glpat-{secrets.token_urlsafe(20)}"
+        self._group_tokens.add(token)
+        return token
+
+    def forget(self) -> None:
+        """Forget every token that belongs to a person."""
+        self._tokens.clear()
+        self._pairs.clear()
+
     def is_user(self, bearer: str) -> bool:
         """Return whether that is a live token."""
+        if bearer in self._group_tokens:
+            return True
         return self._tokens.get(bearer, datetime.min.replace(tzinfo=UTC)) > datetime.now(UTC)
 
     def _refresh(self, form: Mapping[str, str]) -> tuple[int, Document]:
