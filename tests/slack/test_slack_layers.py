@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -173,7 +174,7 @@ def test_a_revoked_token_is_mended_by_connecting_the_same_account_again(office: 
     """The installation keeps its id and its mappings, and is active again."""
     installation = office.set_up()
     office.tell("tokens_revoked", tokens={"bot": [documents.BOT_ID]})
-    assert office.connect(installation_id=installation.id).id == installation.id
+    assert office.reauthorise(installation).id == installation.id
     assert office.layers() == {**BEFORE, "listed": False}
 
 
@@ -235,6 +236,31 @@ def test_a_silently_deleted_channel_is_found_by_listing(office: Office) -> None:
     assert office.layers() == BEFORE
 
 
+# --- rotated tokens --------------------------------------------------------------------------------------------
+
+
+def test_a_rotated_token_is_renewed_before_its_end(office: Office) -> None:
+    """Eleven hours later the listing goes on with a new token, and nobody has to connect anything again."""
+    installation = office.set_up()
+    office.clock.ahead = timedelta(hours=11)
+    for _ in range(2):
+        assert office.connectors.inventory.sync(WORKSPACE, installation.id).complete
+    assert office.stand_in.renewals == 1
+    assert office.layers() == BEFORE
+
+
+def test_a_refused_renewal_degrades_until_the_account_is_connected_again(office: Office) -> None:
+    """Slack's own word for it counts as a refusal, a single one isn't final, and a new connection mends it."""
+    installation = office.set_up()
+    office.stand_in.uninstall()
+    office.clock.ahead = timedelta(hours=13)
+    with pytest.raises(SyncInterruptedError):
+        office.connectors.inventory.sync(WORKSPACE, installation.id)
+    assert office.layers() == {**BEFORE, "installation": "degraded"}
+    office.reauthorise(installation)
+    assert office.layers() == {**BEFORE, "listed": False}
+
+
 # --- organizations ---------------------------------------------------------------------------------------------
 
 OpenOffice = Callable[..., AbstractContextManager[Office]]
@@ -292,7 +318,7 @@ def test_the_expected_account_is_connected_again_and_no_other(office: Office) ->
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(documents, "TEAM_ID", "T9")
         with pytest.raises(OnboardingRefusedError) as caught:
-            office.connect(installation_id=installation.id)
+            office.reauthorise(installation)
     assert caught.value.refusal == "account_mismatch"
     assert office.layers() == BEFORE
 

@@ -61,7 +61,7 @@ class Attempt:
         host: host of the app.
         app_id: the app registered with that host.
         redirect_uri: the exact URL that the provider sends the browser back to.
-        installation_id: the installation that a link goes under, or that is connected again; else empty.
+        installation_id: the installation that a link goes under, or that is authorised again; else empty.
         stage: what it waits for.
         remembered: what the plugin asked to keep.
         expires_at: when it is too late, in UTC.

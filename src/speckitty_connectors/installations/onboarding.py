@@ -16,6 +16,7 @@ from ..http.session import Transport
 from ..providers.conversations import AwaitApproval, ChooseAccount, Connected
 from ..providers.registry import Registry
 from ..store.engine import Store
+from . import repository
 from .attempts import Purpose
 from .conversations import Conversations
 from .establishing import await_approval, connect, disconnect, forget_unused, share_grant
@@ -66,14 +67,7 @@ class Onboarding:
         self._conversations = Conversations(store, registry, apps, vault, self._granting, callback_url)
 
     def begin(
-        self,
-        *,
-        workspace: str,
-        member: str,
-        session: str,
-        provider: str,
-        host: str | None = None,
-        installation_id: str = "",
+        self, *, workspace: str, member: str, session: str, provider: str, host: str | None = None
     ) -> SendBrowser:
         """Begin to connect an account; no project is asked for.
 
@@ -83,14 +77,28 @@ class Onboarding:
             session: a value that only this browser session has; whoever comes back without it is refused.
             provider: provider key.
             host: the provider's host, where more than its own is registered.
-            installation_id: the installation that is connected again; another account is refused in the end.
 
         Raises:
-            NotFoundError: no app is registered there, or the workspace has no such installation.
+            NotFoundError: no app is registered there.
             ConfigurationError: the workspace, the member or the browser session is empty.
             OnboardingRefusedError: the plugin refused.
         """
         app = self._conversations.find_app(workspace, provider, host)
+        return self._conversations.begin(
+            purpose=Purpose.INSTALL, workspace=workspace, member=member, session=session, app=app
+        )
+
+    def reauthorise(self, *, workspace: str, member: str, session: str, installation_id: str) -> SendBrowser:
+        """Begin to authorise a connected account again; it ends with the same account or not at all.
+
+        Raises:
+            NotFoundError: the workspace has no such installation, or no app is registered at its host any more.
+            ConfigurationError: the workspace, the member or the browser session is empty.
+            OnboardingRefusedError: the plugin refused.
+        """
+        with self._store.reading() as connection:
+            known = repository.get(connection, workspace=workspace, installation_id=installation_id)
+        app = self._conversations.find_app(workspace, known.provider, known.host)
         return self._conversations.begin(
             purpose=Purpose.INSTALL,
             workspace=workspace,

@@ -45,7 +45,7 @@ class Conversation:
         remembered: what the plugin's previous answer asked to keep.
         grant: the grant, once core exchanged a code; else None.
         choice: ids picked from the previous `ChooseAccount`; else empty.
-        account: the account that a person is linked under, or that is connected again; None where any may come.
+        account: the account that a person is linked under, or that is authorised again; None where any may come.
 
     >>> from speckitty_connectors.providers.accounts import App, BaseUrls
     >>> app = App(provider="acme", host="acme.example", client_id="c",

@@ -60,7 +60,7 @@ def install(conversation: Conversation) -> InstallAnswer:
 
 
 def _wishes(conversation: Conversation) -> dict[str, str]:
-    """Return what else the person is asked: their own scopes, and the account to be connected again."""
+    """Return what else the person is asked: their own scopes, and the account to be authorised again."""
     expected = conversation.account.id if conversation.account else ""
     wishes = {"user_scope": conversation.app.settings.get(USER_SCOPES, ""), "team": expected}
     return {name: value for name, value in wishes.items() if value}

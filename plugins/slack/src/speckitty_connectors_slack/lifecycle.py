@@ -53,16 +53,16 @@ def _rate_limited(payload: Payload) -> Lifecycle | Ignored:
     return Lifecycle(change=Change.DELIVERIES_LOST, account=account, relist=True, occurred_at=since)
 
 
-def _of_account(blank: Lifecycle, event: Happening) -> Lifecycle | None:  # noqa: ARG001 - the kind says it all
+def _of_account(blank: Lifecycle, _: Happening) -> Lifecycle | None:
     return blank if blank.account else None
 
 
-def _of_migration(blank: Lifecycle, event: Happening) -> Lifecycle | None:  # noqa: ARG001 - the kind says it all
+def _of_migration(blank: Lifecycle, _: Happening) -> Lifecycle | None:
     """Read the move of a workspace into an organization, during which Slack answers and delivers nothing."""
     return evolve(blank, relist=blank.change is Change.RESUMED) if blank.account else None
 
 
-def _of_workspaces(blank: Lifecycle, event: Happening) -> Lifecycle | None:  # noqa: ARG001 - the listing tells
+def _of_workspaces(blank: Lifecycle, _: Happening) -> Lifecycle | None:
     """Read what an organization's admins gave or took: whole workspaces, whose channels only a listing tells."""
     return evolve(blank, relist=True) if blank.account else None
 

@@ -57,10 +57,7 @@ class SlackStandIn:
         )
         self._throttled_page = throttled_page
         self._organization = organization
-        self.channels = {
-            team: [documents.channel(index, team) for index in range(documents.CHANNEL_COUNT)]
-            for team in (documents.TEAM_ID, documents.SECOND_TEAM_ID)
-        }
+        self.channels = documents.workspaces()
         self.application = StandInWeb(
             (
                 ("GET", r"/oauth/v2/authorize", self._authorize),
@@ -94,6 +91,11 @@ class SlackStandIn:
     def uninstall(self) -> None:
         """Take the app away without a word: no delivery tells of it."""
         self._authorization.revoke()
+
+    @property
+    def renewals(self) -> int:
+        """How often a token was renewed."""
+        return self._authorization.renewals
 
     def _authorize(self, request: StandInRequest) -> StandInResponse:
         return StandInResponse.redirect(*self._authorization.authorize(request.query))

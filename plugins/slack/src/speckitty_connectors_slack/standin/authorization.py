@@ -44,6 +44,7 @@ class Authorization:
     _nonces: dict[str, str] = field(factory=dict, init=False, repr=False)
     _bot_tokens: list[str] = field(factory=list, init=False, repr=False)
     _refresh_tokens: list[str] = field(factory=list, init=False, repr=False)
+    _used: list[str] = field(factory=list, init=False, repr=False)
 
     def authorize(self, query: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
         """Return where the browser goes next, and with which parameters; the person agrees at once."""
@@ -63,6 +64,7 @@ class Authorization:
             if form.get("refresh_token") not in self._refresh_tokens:
                 return refusal("invalid_refresh_token")
             self._refresh_tokens.remove(form["refresh_token"])
+            self._used.append(form["refresh_token"])
             return {**self._granted(), **self._new_tokens()}
         if self.codes.redeem(form):
             return refusal("invalid_code")
@@ -96,6 +98,11 @@ class Authorization:
         """Return the key that identity tokens are signed with (RFC 7517)."""
         public: dict[str, Any] = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key()))
         return {"keys": [{**public, "kid": KEY_ID, "use": "sig", "alg": "RS256"}]}
+
+    @property
+    def renewals(self) -> int:
+        """How often a refresh token was used."""
+        return len(self._used)
 
     def is_bot(self, bearer: str) -> bool:
         """Return whether that is a live token of the bot."""

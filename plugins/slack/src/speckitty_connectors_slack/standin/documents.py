@@ -81,5 +81,13 @@ def channel(index: int, team_id: str = TEAM_ID) -> Document:
     }
 
 
+def workspaces() -> dict[str, list[Document]]:
+    """Return the channels of each workspace of the organization; the first is the one without an organization."""
+    return {
+        team_id: [channel(index, team_id) for index in range(CHANNEL_COUNT)]
+        for team_id in (TEAM_ID, SECOND_TEAM_ID)
+    }
+
+
 def _remark() -> Document:
     return {"value": "", "creator": "", "last_set": 0}
