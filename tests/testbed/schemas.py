@@ -1,7 +1,8 @@
 """Holds every request that plugins send in tests against what the providers publish about their APIs.
 
 The published descriptions are beside the project and not part of it; where they aren't there, nothing is held
-against anything. They are OpenAPI 3 or Swagger 2, and some are older than what we ask: `ADDITIONS` has the rest.
+against anything. They are OpenAPI 3 or Swagger 2, beside which there may be a GraphQL schema, and some are older than
+what we ask: `ADDITIONS` has the rest.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from urllib.parse import parse_qsl, urlsplit
 import requests
 from attrs import frozen
 from jsonschema import Draft4Validator
+from referencing import Registry
+from referencing.jsonschema import DRAFT4
+
+from .graphql_schemas import GraphQlDescription
 
 Document = dict[str, Any]
 
@@ -70,6 +75,16 @@ ADDITIONS: Mapping[str, Mapping[str, Mapping[str, list[Document]]]] = {
         },
         "/user/memberships/orgs/{org}": {"get": []},
     },
+    "gitlab": {
+        # "Group webhooks API"
+        "/groups/{id}/hooks": {"get": query("per_page", "page"), "post": HOOK},
+        "/groups/{id}/hooks/{hook_id}": {"get": [], "put": HOOK, "delete": []},
+        # "OAuth 2.0 identity provider API"
+        "/oauth/token": {
+            "post": form(*CLIENT, "code", "code_verifier", "refresh_token", required=("grant_type", "redirect_uri"))
+        },
+        "/oauth/revoke": {"post": form("client_id", "client_secret", "token", required=("token",))},
+    },
     "jira": {
         # Atlassian's page "OAuth 2.0 (3LO) apps"
         "/oauth/token": {"post": document(*CLIENT, "code", "refresh_token", required=CLIENT[:2])},
@@ -83,15 +98,12 @@ ADDITIONS: Mapping[str, Mapping[str, Mapping[str, list[Document]]]] = {
         "/rest/api/2/myself": {"get": []},
         "/rest/api/2/project": {"get": query("expand", "includeArchived")},
     },
-    "gitlab": {
-        # "Group webhooks API"
-        "/groups/{id}/hooks": {"get": query("per_page", "page"), "post": HOOK},
-        "/groups/{id}/hooks/{hook_id}": {"get": [], "put": HOOK, "delete": []},
-        # "OAuth 2.0 identity provider API"
-        "/oauth/token": {
-            "post": form(*CLIENT, "code", "code_verifier", "refresh_token", required=("grant_type", "redirect_uri"))
+    "linear": {
+        # "OAuth 2.0 authentication"; the rest is the GraphQL schema
+        "/oauth/token": {"post": form(*CLIENT, "code", "code_verifier", "refresh_token", required=("grant_type",))},
+        "/oauth/revoke": {
+            "post": form("client_id", "client_secret", "token", "token_type_hint", required=("token",))
         },
-        "/oauth/revoke": {"post": form("client_id", "client_secret", "token", required=("token",))},
     },
     "slack": {
         "/conversations.list": {"get": query("team_id")},
@@ -117,9 +129,11 @@ class Description:
 
     document: Document
     paths: Mapping[str, Mapping[str, list[Document]]]
+    registry: Registry[Any]
+    graphql: GraphQlDescription | None = None
 
     @classmethod
-    def of(cls, provider: str, document: Document) -> Description:
+    def of(cls, provider: str, document: Document, graphql: GraphQlDescription | None = None) -> Description:
         """Read a description, and add what it lacks."""
         document = json.loads(json.dumps(document).replace('"$ref": "#/', f'"$ref": "{PUBLISHED}#/'))
         paths: dict[str, dict[str, list[Document]]] = {}
@@ -134,12 +148,15 @@ class Description:
                 known = paths.setdefault(path, {}).setdefault(method, [])
                 known.extend(parameters)
         registry: Registry[Any] = Registry().with_resource(PUBLISHED, DRAFT4.create_resource(document))
-        return cls(document=document, paths=paths, registry=registry)
+        return cls(document=document, paths=paths, registry=registry, graphql=graphql)
 
     def objections(self, request: requests.PreparedRequest) -> Iterator[str]:
         """Yield what the description has against a request."""
         parts = urlsplit(str(request.url))
         method = str(request.method).lower()
+        if self.graphql and parts.path.endswith("/graphql"):
+            yield from self.graphql.objections(request)
+            return
         path = self._path(parts.path, method)
         if path is None:
             yield f"{request.method} {parts.path} isn't described"
@@ -187,17 +204,19 @@ class Description:
         yield from (f"{path} misses {name}" for name in sorted(missing) if (path, name) not in WAIVED)
 
     def _errors(self, where: str, schema: Document, value: object) -> Iterator[str]:
-        # What a schema refers to is looked for in the schema itself.
-        named = {name: self.document[name] for name in ("components", "definitions") if name in self.document}
-        validator = Draft4Validator({**_resolved(self.document, schema), **named})
+        validator = Draft4Validator(schema, registry=self.registry)
         yield from (f"{where}: {error.message}" for error in validator.iter_errors(value))
 
 
 @cache
 def description(provider: str) -> Description | None:
-    """Return what a provider publishes, or None where that isn't beside the project or isn't OpenAPI."""
-    file = FOLDER / f"{provider}.json"
-    return Description.of(provider, json.loads(file.read_bytes())) if file.is_file() else None
+    """Return what a provider publishes, or None where that isn't beside the project."""
+    rest, graphql = FOLDER / f"{provider}.json", FOLDER / f"{provider}.graphql"
+    if not rest.is_file() and not graphql.is_file():
+        return None
+    document = json.loads(rest.read_bytes()) if rest.is_file() else {"paths": {}}
+    schema = GraphQlDescription.read(graphql) if graphql.is_file() else None
+    return Description.of(provider, document, schema)
 
 
 def check(provider: str, request: requests.PreparedRequest) -> None:
