@@ -275,7 +275,9 @@ def test_of_several_limits_the_latest_end_counts(
 ) -> None:
     """Those of which something is left don't matter; where none is used up, the fallback holds."""
     dialect = RateLimitDialect(
-        remaining="calls-left", reset="calls-end", further_limits={"points-left": "points-end", "more-left": "more-end"}
+        remaining="calls-left",
+        reset="calls-end",
+        further_limits={"points-left": "points-end", "more-left": "more-end"},
     )
     headers = {"calls-left": left[0], "calls-end": str(EPOCH + 30), "points-end": str(EPOCH + 90)}
     throttled(api, (429, {**headers, "points-left": left[1]}), (200, {}))

@@ -1,8 +1,8 @@
 """Holds every request that plugins send in tests against what the providers publish about their APIs.
 
 The published descriptions are beside the project and not part of it; where they aren't there, nothing is held
-against anything. They are OpenAPI 3 or Swagger 2, beside which there may be a GraphQL schema, and some are older than
-what we ask: `ADDITIONS` has the rest.
+against anything. They are OpenAPI 3 or Swagger 2, beside which there may be a GraphQL schema, and some are older
+than what we ask: `ADDITIONS` has the rest.
 """
 
 from __future__ import annotations

@@ -6,9 +6,11 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.util import setup_testing_defaults
 
 import pytest
 from attrs import define, field
@@ -187,9 +189,6 @@ def test_a_query_that_nobody_knows_is_refused(served: Served) -> None:
 
 def call(served: Served, environ: dict[str, Any], body: bytes) -> tuple[str, Any]:
     """Call the WSGI application without a server."""
-    from io import BytesIO
-    from wsgiref.util import setup_testing_defaults
-
     setup_testing_defaults(environ)
     environ |= {"CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body)}
     told: list[str] = []

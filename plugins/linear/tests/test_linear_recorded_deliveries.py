@@ -38,21 +38,16 @@ JSON = st.recursive(
     max_leaves=12,
 )
 
-# Where an event of a kind says which team and project it is of: the webhook's own page and the schema's payload types.
-TEAM_OF = {
-    "Issue": lambda data: [data["teamId"]],
-    "IssueLabel": lambda data: [data["teamId"]],
-    "Cycle": lambda data: [data["teamId"]],
-    "Comment": lambda data: [data["issue"]["teamId"]] if "teamId" in data.get("issue", {}) else [],
-    "Reaction": lambda data: [data["issue"]["teamId"]] if "teamId" in data.get("issue", {}) else [],
-    "Project": lambda data: data["teamIds"],
-    "ProjectUpdate": lambda data: [],
+STATED: dict[str, Callable[[Any], tuple[list[str], list[str]]]] = {
+    "Issue": lambda data: ([data["projectId"]] if data.get("projectId") else [], [data["teamId"]]),
+    "IssueLabel": lambda data: ([], [data["teamId"]]),
+    "Cycle": lambda data: ([], [data["teamId"]]),
+    "Comment": lambda data: ([], [data["issue"]["teamId"]] if "teamId" in data.get("issue", {}) else []),
+    "Reaction": lambda data: ([], [data["issue"]["teamId"]] if "teamId" in data.get("issue", {}) else []),
+    "Project": lambda data: ([data["id"]], data["teamIds"]),
+    "ProjectUpdate": lambda data: ([data["projectId"]], []),
 }
-PROJECT_OF = {
-    "Issue": lambda data: [data["projectId"]] if data.get("projectId") else [],
-    "Project": lambda data: [data["id"]],
-    "ProjectUpdate": lambda data: [data["projectId"]],
-}
+"""Kind of event → the projects and the teams that its data name, as the schema's payload types say."""
 
 
 @pytest.fixture(scope="module")
@@ -66,19 +61,19 @@ def recorded(corpus: Path) -> list[tuple[dict[str, Any], bytes]]:
 def test_every_recorded_delivery_names_its_project_and_team(
     recorded: list[tuple[dict[str, Any], bytes]], route: Callable[..., Outcome]
 ) -> None:
-    """Each comes out with the resources that its payload names; the one that removes a project is a change of it."""
+    """Each comes out with the resources that its payload names; one that removes a project is a change of it."""
     assert recorded
     for entry, body in recorded:
         outcome, payload = route(body), json.loads(body)
-        kind, data = entry["event"], payload["data"]
-        projects = PROJECT_OF.get(kind, lambda _: [])(data)
+        kind = entry["event"]
+        projects, teams = STATED[kind](payload["data"])
         if (kind, entry["action"]) == ("Project", "remove"):
             assert isinstance(outcome, Lifecycle), entry["file"]
             assert (outcome.change, [each.id for each in outcome.resources]) == (Change.RESOURCE_DELETED, projects)
             continue
         assert isinstance(outcome, Event), entry["file"]
         found = [(each.kind, each.id) for each in outcome.resources]
-        expected = [("project", each) for each in projects] + [("team", each) for each in TEAM_OF[kind](data)]
+        expected = [("project", each) for each in projects] + [("team", each) for each in teams]
         assert found == expected, entry["file"]
 
 

@@ -46,7 +46,7 @@ def _of_authorization(payload: Payload) -> Lifecycle | Ignored:
 
 
 def _of_access(payload: Payload) -> Lifecycle | Ignored:
-    """Read which teams the app's user lost and got; a listing finds those that became visible, and their projects."""
+    """Read which teams the app's user lost and got; a listing finds what became visible, projects included."""
     lost, found = teams(payload.removed_team_ids), teams(payload.added_team_ids)
     if account(payload) is None:
         return Ignored(reason="the access of the app changed in a workspace that isn't named")

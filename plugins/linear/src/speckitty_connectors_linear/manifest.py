@@ -52,7 +52,7 @@ INSTALL_OAUTH = OAuthRules(
     # "OAuth 2.0 authentication", section "Refresh tokens": a token lives a day, each refresh gives a new pair, and
     # the very same refresh may be repeated for half an hour.
     refresh=RefreshRules(rotates=True, grace_seconds=1800),
-    # No `revoke_url`: the app is in a workspace of Linear's once, and all who connected that workspace would lose it.
+    # No `revoke_url`: the app is in a workspace of Linear's once, and all who connected it would lose it.
 )
 
 LINK_OAUTH = evolve(

@@ -22,7 +22,7 @@ from speckitty_connectors import (
 from .manifest import PROJECT, TEAM
 
 _DEEPEST = 3
-"""How far what an event is about may lie below it: a reaction, its comment, the update it is on, and its project."""
+"""How far what an event is about may lie below it: a reaction, its comment, the update that is on, the project."""
 
 
 class Named(msgspec.Struct):
@@ -36,7 +36,7 @@ class Named(msgspec.Struct):
 
 
 class Thing(msgspec.Struct, rename="camel"):
-    """Whatever an event is about, or what that hangs on: an issue, a comment, a project, a document …"""
+    """Whatever an event is about, or what that hangs on: an issue, a comment, a project, a document."""
 
     id: object = None
     identifier: object = None
@@ -124,7 +124,7 @@ def hung_on(thing: Thing) -> Iterator[Thing]:
 
 
 def resources_of(thing: Thing) -> tuple[ResourceReference, ...]:
-    """Return the project and the team that a thing belongs to, itself or by what it hangs on; nothing where unsaid."""
+    """Return the project and the team that a thing belongs to, itself or by what it hangs on; else nothing."""
     return next(filter(None, map(_resources, hung_on(thing))), ())
 
 

@@ -37,7 +37,7 @@ class LinearStandIn:
         setup_url: where the browser would land after an installation; Linear has no such page.
         callback_url: where it lands after an authorisation.
         throttled_page: page of the listing that is refused once, or 0 for none.
-        now: the present moment.
+        now: the present moment; the real one where it isn't given.
 
     Attributes:
         organization, teams, projects: what there is; a test may change it.
@@ -56,15 +56,15 @@ class LinearStandIn:
         setup_url: str,  # noqa: ARG002 - what every stand-in is given
         callback_url: str,
         throttled_page: int = 0,
-        now: Callable[[], datetime] = partial(datetime.now, UTC),
+        now: Callable[[], datetime] | None = None,
     ) -> None:
+        self._now = now or partial(datetime.now, UTC)
         self.organization = documents.organization()
         self.teams = [documents.team(index) for index in range(documents.TEAM_COUNT)]
         self.projects = [documents.project(index) for index in range(documents.PROJECT_COUNT)]
-        self.authorization = Authorization(codes=StandInCodes(callback_url=callback_url), now=now)
+        self.authorization = Authorization(codes=StandInCodes(callback_url=callback_url), now=self._now)
         self._throttled_page = throttled_page
         self._pages = 0
-        self._now = now
         self.application = StandInWeb(
             (
                 ("GET", "/oauth/authorize", self._authorize),
