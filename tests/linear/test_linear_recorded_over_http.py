@@ -13,7 +13,7 @@ from testbed.linear import TEAM, Studio
 
 
 def test_every_recorded_delivery_gets_a_typed_outcome(studio: Studio, corpus: Path) -> None:
-    """Sent now by the connected workspace, each is accepted, and refused under another secret; its teams come out."""
+    """Sent now by the connected workspace, each is accepted, refused under another secret, and names its teams."""
     files = sorted(file for file in (corpus / "linear").glob("*.json") if file.name != "index.json")
     assert files
     installation = studio.set_up()
