@@ -29,6 +29,7 @@ from speckitty_connectors.links.types import LinkDone, LinkStatus, UserLink
 from testbed.desk import SESSION, Desk, open_desk, state_in
 from testbed.layers import audited, installation_of
 
+ONE_GRANT = evolve(OAUTH, one_grant_per_person=True)
 MONA = {"id": "u1", "name": "octocat"}
 HUGO = {"id": "u2", "name": "hubot"}
 
@@ -210,9 +211,7 @@ def test_a_plugins_refusal_reaches_the_member(desk: Desk, installation: Installa
 
 def test_where_a_person_has_one_grant_their_link_needs_no_tokens(database_url: str) -> None:
     """Whoever connected the account and links themselves renews its grant; the others keep grants of their own."""
-    with open_desk(
-        database_url, manifest=evolve(MANIFEST, link_oauth=evolve(OAUTH, one_grant_per_person=True))
-    ) as desk:
+    with open_desk(database_url, manifest=evolve(MANIFEST, install_oauth=ONE_GRANT, link_oauth=ONE_GRANT)) as desk:
         step = desk.connect({"user": MONA})
         assert isinstance(step, Done)
         (installation,) = step.installations

@@ -29,6 +29,7 @@ def connect(
     credential_id: str,
     now: datetime,
     follow: Follow,
+    granted_by: str = "",
 ) -> tuple[Installation, ...]:
     """Make an installation active for each account; one that was there before is revived, its id unchanged.
 
@@ -42,7 +43,7 @@ def connect(
                 app_id=attempt.app_id,
                 credential_id=credential_id,
                 connected_by=attempt.member,
-                granted_by=connected.connected_by.id if connected.connected_by and credential_id else "",
+                granted_by=granted_by,
             ),
             account=account,
             provider_installation_id=connected.installation,

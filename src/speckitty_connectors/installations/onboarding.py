@@ -226,6 +226,8 @@ class Onboarding:
         if turn.expected is not None and turn.expected.id not in {account.id for account in answer.accounts}:
             raise self._conversations.refused(turn.attempt, Refusal.ACCOUNT_MISMATCH)
         granted = evolve(answer, scopes=answer.scopes or tokens.scopes)
+        one_grant = self._granting.rules(turn.attempt, turn.app).one_grant_per_person
+        granted_by = answer.connected_by.id if one_grant and answer.connected_by else ""
         with self._store.transaction() as connection:
             installations = connect(
                 connection,
@@ -233,9 +235,10 @@ class Onboarding:
                 connected=granted,
                 credential_id=self._sealed(connection, turn),
                 now=self._store.now(),
+                granted_by=granted_by,
                 follow=self._follow,
             )
-            if self._granting.rules(turn.attempt, turn.app).one_grant_per_person:
+            if granted_by:
                 share_grant(
                     connection, installations[0], actor=f"member:{turn.attempt.member}", now=self._store.now()
                 )

@@ -68,7 +68,7 @@ class Installation:
         defaults: policy fields that hold for every project, field → value.
         credential_id: the sealed grant, or empty where the app mints its own tokens.
         connected_by: the member who connected it.
-        granted_by: the provider's id of the person whose grant it speaks with, or empty.
+        granted_by: the provider's id of the person whose own grant it speaks with, or empty.
         requester_id: who asked for it on the provider's side, or empty.
         inventory_synced_at: when its resources were last listed to the end, or None where they must be anew.
         created_at: when it was first connected, in UTC.

@@ -54,6 +54,7 @@ DATA_CENTER_OAUTH = OAuthRules(
     token_url="{web}/rest/oauth2/latest/token",  # noqa: S106 - an address, not a token
     scopes=("READ",),
     refresh=RefreshRules(rotates=True, grace_seconds=0, sends_redirect_uri=True),
+    one_grant_per_person=True,  # not said there; to share the newest tokens is right either way
 )
 
 OAUTH = OAuthRules(
