@@ -34,6 +34,7 @@ from .providers.conversations import (
     InstallAnswer,
     LinkAnswer,
     Linked,
+    PendingApproval,
     Redirect,
     Refused,
     refused_by_landing,
@@ -68,6 +69,7 @@ from .providers.oauth import (
     ClientAuthentication,
     EnteredTokenRules,
     IdentityTokenRules,
+    InstallationListing,
     OAuthRules,
     RefreshRules,
     TokenEncoding,
@@ -83,7 +85,7 @@ from .providers.reading import (
     read_text,
 )
 from .providers.remote_suggestions import suggest_by_remotes
-from .providers.remotes import GitRemote, parse_remote
+from .providers.remotes import GitRemote, parse_remote, parse_slug
 from .providers.resources import Resource, ResourcePage, ResourceReference
 from .providers.signatures import (
     BearerJwt,
@@ -125,8 +127,14 @@ if TYPE_CHECKING:
     from .dispatch.types import Dispatch
     from .installations.types import Installation
     from .links.types import UserLink
-    from .mappings.types import ResourceMapping, Selector
+    from .mappings.files import FileForm, MappingFile
+    from .mappings.signals import SignalReport
+    from .mappings.suggestions_types import ResourceSuggestion, SuggestionState
+    from .mappings.types import Direction, ResourceMapping, Selector
     from .providers.registry import Registry
+    from .routing.ignoring import IgnoreConditions
+    from .routing.review import ReviewItem, ReviewState
+    from .routing.simulation import Proposal, ProposedMapping
     from .web.application import Application
     from .web.visitors import Visitor
 
@@ -136,18 +144,29 @@ _FOR_HOSTS = {
     "AppSettings": ".configuration",
     "Application": ".web.application",
     "Connectors": ".connectors",
+    "Direction": ".mappings.types",
     "Dispatch": ".dispatch.types",
+    "FileForm": ".mappings.files",
+    "IgnoreConditions": ".routing.ignoring",
     "Installation": ".installations.types",
     "KeyRing": ".credentials.keyring",
-    "KeyService": ".credentials.key_services",
+    "MappingFile": ".mappings.files",
     "PluginSettings": ".configuration",
+    "Proposal": ".routing.simulation",
+    "ProposedMapping": ".routing.simulation",
+    "KeyService": ".credentials.key_services",
     "ReconnectRequiredError": ".credentials.renewing",
     "Registry": ".providers.registry",
     "ResourceMapping": ".mappings.types",
+    "ResourceSuggestion": ".mappings.suggestions_types",
+    "ReviewItem": ".routing.review",
+    "ReviewState": ".routing.review",
     "Secret": ".credentials.secret",
     "Selector": ".mappings.types",
     "ServiceKeys": ".credentials.key_services",
     "Settings": ".configuration",
+    "SignalReport": ".mappings.signals",
+    "SuggestionState": ".mappings.suggestions_types",
     "UserLink": ".links.types",
     "Visitor": ".web.visitors",
 }
@@ -195,6 +214,7 @@ __all__ = [
     "ConnectorsError",
     "Conversation",
     "Delivery",
+    "Direction",
     "Dispatch",
     "EgressRefusedError",
     "EnteredTokenRules",
@@ -202,6 +222,7 @@ __all__ = [
     "Evidence",
     "ExternalIdentity",
     "FailureDialect",
+    "FileForm",
     "FormProbe",
     "GitFacts",
     "GitRemote",
@@ -210,9 +231,11 @@ __all__ = [
     "HexHmac",
     "Hosts",
     "IdentityTokenRules",
+    "IgnoreConditions",
     "Ignored",
     "InstallAnswer",
     "Installation",
+    "InstallationListing",
     "KeyRing",
     "KeyService",
     "Lifecycle",
@@ -220,13 +243,17 @@ __all__ = [
     "Linked",
     "Listing",
     "Manifest",
+    "MappingFile",
     "NotAList",
     "NotAnObject",
     "NotFoundError",
     "OAuthRules",
     "Outcome",
+    "PendingApproval",
     "PlainToken",
     "PluginSettings",
+    "Proposal",
+    "ProposedMapping",
     "RateLimitDialect",
     "ReconnectRequiredError",
     "Redirect",
@@ -239,12 +266,16 @@ __all__ = [
     "ResourceMapping",
     "ResourcePage",
     "ResourceReference",
+    "ResourceSuggestion",
+    "ReviewItem",
+    "ReviewState",
     "SampleDelivery",
     "Secret",
     "Selector",
     "ServiceKeys",
     "Settings",
     "Signal",
+    "SignalReport",
     "SignatureScheme",
     "StandIn",
     "StandInAnswer",
@@ -265,6 +296,7 @@ __all__ = [
     "SubscriptionStep",
     "Suggestion",
     "SuggestionRequest",
+    "SuggestionState",
     "Support",
     "Target",
     "TimestampedHmac",
@@ -276,6 +308,7 @@ __all__ = [
     "hookimpl",
     "page_of",
     "parse_remote",
+    "parse_slug",
     "read_answer",
     "read_commits",
     "read_identifier",

@@ -11,11 +11,12 @@ from typing import Any
 
 import cattrs
 from attrs import field, frozen
-from attrs.validators import instance_of, min_len
+from attrs.validators import ge, instance_of, min_len
 from cattrs.v import format_exception
 
 from .credentials.secret import Secret
 from .errors import ConfigurationError
+from .mappings.signals import RETENTION_DAYS
 from .mappings.types import TARGET_KINDS
 
 ENVIRONMENT_PREFIX = "SPECKITTY_CONNECTORS_"
@@ -89,6 +90,8 @@ class Settings:
         signature_tolerances: provider key → seconds that a signed time may be from ours, for hosts whose clock is
             wrong; what the provider's plugin says where it isn't named.
         target_kinds: the kinds of targets that mappings may have.
+        signal_retention_days: how long an observation of a project is kept after it was last made.
+        exclusive_accounts: whether an account may be connected to one workspace only.
         apps: the apps to register at the start.
         handler: ``module:function`` that the command line's worker hands dispatches to; or empty.
 
@@ -106,6 +109,8 @@ class Settings:
     routed_kinds: Mapping[str, frozenset[str]] = field(factory=dict)
     signature_tolerances: Mapping[str, int] = field(factory=dict)
     target_kinds: tuple[str, ...] = TARGET_KINDS
+    signal_retention_days: int = field(default=RETENTION_DAYS, validator=ge(1))
+    exclusive_accounts: bool = False
     apps: tuple[AppSettings, ...] = ()
     handler: str = ""
 

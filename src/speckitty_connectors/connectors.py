@@ -29,17 +29,28 @@ from .installations import repository as installation_rows
 from .installations.entered_tokens import EnteredTokens
 from .installations.inventory import Inventory
 from .installations.onboarding import Onboarding
+from .installations.pending import PendingApprovals
+from .installations.standing import as_it_stands
 from .installations.types import Installation
+from .installations.upkeep import Upkeep
 from .links.grants import follow as follow_grant
+from .links.members import Members
 from .links.service import Links
+from .mappings.importing import MappingFiles
 from .mappings.lifecycle import follow
 from .mappings.service import Mappings
+from .mappings.signals import Signals
+from .mappings.suggestions import Suggestions
 from .overrides.service import Overrides
+from .providers.deliveries import Event
 from .providers.registry import Registry
 from .routing.explanation import Explanation, explain
-from .routing.review import ReviewItem, list_items
+from .routing.queue import ReviewQueue
+from .routing.review import ReviewItem
 from .routing.router import Router
+from .routing.simulation import Proposal, Simulation, simulate
 from .store import migrations
+from .store.audit import Audit
 from .store.engine import Store
 from .store.metadata import OPERATOR
 from .subscriptions.service import Subscriptions
@@ -74,10 +85,17 @@ class Connectors:
         onboarding: connects accounts (layer 1).
         entered_tokens: lets installations speak with tokens that an admin made.
         inventory: lists their resources.
+        upkeep: compares with the provider's side what no webhook told of.
         links: links members (layer 2).
+        members: looks after members who leave.
         mappings: maps resources to targets (layer 3).
+        signals: keeps what the host observed of its projects.
+        suggestions: says which resource probably belongs to which project.
+        mapping_files: exports mappings, and brings them in line with a file.
         overrides: keeps projects' exceptions (layer 4).
+        review: what waits for a person, and what people do about it.
         subscriptions: makes webhooks through the API of providers that want that.
+        audit: who changed what, and why.
 
     Args:
         settings: what the host configured.
@@ -109,12 +127,26 @@ class Connectors:
         self.inbox = Inbox(self.store, self.registry, vault, settings.routed_kinds, settings.signature_tolerances)
         parts = (self.store, self.registry, self.apps, vault, sessions, self._transport, self.callback_url)
         self.subscriptions = Subscriptions(self.store, self.registry, self.apps, vault, sessions, self.endpoint_url)
-        self.onboarding = Onboarding(*parts, follow=follow, leave=self.subscriptions.remove)
+        pending = PendingApprovals(self.store, self.registry, self.apps, sessions, follow=follow)
+        self.onboarding = Onboarding(
+            *parts,
+            pending,
+            follow=follow,
+            leave=self.subscriptions.remove,
+            exclusive_accounts=settings.exclusive_accounts,
+        )
         self.links = Links(*parts)
+        self.members = Members(self.store, vault, self.links.ending)
         self.entered_tokens = EnteredTokens(self.store, self.registry, self.apps, vault, sessions)
         self.inventory = Inventory(self.store, self.registry, self.apps, sessions, follow=follow)
-        self.mappings = Mappings(self.store, target_kinds=settings.target_kinds)
+        self.upkeep = Upkeep(self.store, self.registry, self.apps, sessions, self.inventory, pending, follow=follow)
+        self.mappings = Mappings(self.store, self.registry, target_kinds=settings.target_kinds)
+        self.signals = Signals(self.store, retention_days=settings.signal_retention_days)
+        self.suggestions = Suggestions(self.store, self.registry, self.mappings)
+        self.mapping_files = MappingFiles(self.store, self.mappings)
+        self.audit = Audit(self.store)
         self.overrides = Overrides(self.store)
+        self.review = ReviewQueue(self.store, self.registry, self.mappings)
         self._router = Router(self.store, self.registry)
         self._handlers = Handlers()
 
@@ -206,6 +238,18 @@ class Connectors:
         """Return the URL to enter as callback and set-up URL of an app: another one for each provider and host."""
         return f"{self.settings.public_url}/callback/{provider}/{quote(host, safe='')}"
 
+    def connect_url(self, provider: str) -> str:
+        """Return the page on which a signed-in member begins to connect an account."""
+        return f"{self.settings.public_url}/connect/{provider}"
+
+    def reauthorise_url(self, installation: Installation) -> str:
+        """Return the page on which a signed-in member authorises an account again."""
+        return f"{self.settings.public_url}/reauthorise/{installation.id}"
+
+    def link_url(self, installation: Installation) -> str:
+        """Return the page on which a signed-in member links themselves."""
+        return f"{self.settings.public_url}/link/{installation.id}"
+
     def only_endpoint(self, provider: str) -> str:
         """Return the end point of the operator's only app of a provider; empty where there are none or several."""
         apps = [app for app in self.apps.list() if app.app.provider == provider]
@@ -215,14 +259,24 @@ class Connectors:
             return self.apps.endpoint_of(connection, apps[0])
 
     def installations(self, workspace: str) -> list[Installation]:
-        """Return a workspace's installations, oldest first."""
+        """Return a workspace's installations, oldest first, each as it stands by what is needed today."""
         with self.store.reading() as connection:
-            return installation_rows.list_all(connection, workspace=workspace)
+            found = installation_rows.list_all(connection, workspace=workspace)
+        return [as_it_stands(installation, self.registry) for installation in found]
 
-    def review_items(self, workspace: str = OPERATOR) -> list[ReviewItem]:
-        """Return what waits for a person; without a workspace, what could not be placed in any."""
+    def installation(self, workspace: str, installation_id: str) -> Installation:
+        """Return one of a workspace's installations, as it stands by what is needed today.
+
+        Raises:
+            NotFoundError: the workspace has no such installation.
+        """
         with self.store.reading() as connection:
-            return list_items(connection, workspace=workspace)
+            found = installation_rows.get(connection, workspace=workspace, installation_id=installation_id)
+        return as_it_stands(found, self.registry)
+
+    def review_items(self, workspace: str = OPERATOR) -> tuple[ReviewItem, ...]:
+        """Return what waits for a person; without a workspace, what could not be placed in any."""
+        return self.review.list(workspace=workspace)
 
     def explain(self, *, workspace: str, event_id: str) -> Explanation:
         """Return what became of a delivery, and why.
@@ -237,6 +291,37 @@ class Connectors:
         with self.store.reading() as connection:
             known = find_by_delivery_id(connection, event_id) or event_id
             return explain(connection, workspace=workspace, event_id=known)
+
+    def simulate(
+        self,
+        *,
+        workspace: str,
+        event_id: str = "",
+        event: Event | None = None,
+        installation_id: str = "",
+        proposal: Proposal | None = None,
+    ) -> tuple[Simulation, ...]:
+        """Return what becomes of an event now, and what would if the mappings were others; change nothing.
+
+        Args:
+            workspace: who asks.
+            event_id: id of a decided delivery, ours or the provider's; or empty where an event is given.
+            event: what happens; or None where a delivery is named.
+            installation_id: the installation that a given event comes through.
+            proposal: how the mappings could be changed.
+
+        Raises:
+            NotFoundError: this workspace has no decision on such an event, or no such installation.
+        """
+        return simulate(
+            self.store,
+            self.registry,
+            workspace=workspace,
+            event_id=event_id,
+            event=event,
+            installation_id=installation_id,
+            proposal=proposal,
+        )
 
     def close(self) -> None:
         """Close every connection, to the database and outside."""

@@ -34,6 +34,11 @@ def install(conversation: Conversation) -> InstallAnswer:  # type: ignore[empty-
     the grant reaches several, `AwaitApproval` where an owner must agree first, `Connected` once control of
     the account is **proven** by the grant, never by an id in the URL alone, or `Refused`.
 
+    With `pending` nobody is at a browser: core asks how a request stands. Answer `AwaitApproval` while it waits
+    (with the account, once that is known), `Connected` with the requester as `connected_by` where the provider
+    says that this request was approved, `Refused` where it was declined. Where the provider can't tell, answer as
+    at the first step, and a person is sent there.
+
     >>> from speckitty_connectors import Account, Authorize, Connected, hookimpl
     >>> class Acme:
     ...     @hookimpl

@@ -173,6 +173,12 @@ def test_a_capability_that_is_there_without_being_declared_is_a_lie(monkeypatch:
     assert "did list_resources although its manifest says that it can't" in of_rule(found, "L06")[0].text
 
 
+def test_a_class_can_be_judged_again() -> None:
+    """What an examination opened it closes, and the next one starts afresh."""
+    judged = contract_of(FakeProvider(), FAKE)
+    assert (examine(judged).passed, examine(judged).passed) == (True, True)
+
+
 def test_nothing_judged_is_not_passed() -> None:
     """An examination that found nothing isn't a good one."""
     assert not Examination(plugin="acme 1.0").passed

@@ -235,7 +235,7 @@ def test_a_valid_token_is_served_while_the_provider_fails(desk: Desk, clock: Fro
     assert [desk.call(session), desk.call(session)] == ["access-1", "access-1"]
     degraded = installation_of(desk.store, installation)
     assert (degraded.status, len(desk.presented)) == (InstallationStatus.DEGRADED, 1)
-    assert "can't be renewed" in degraded.status_reason
+    assert "can't be renewed" in degraded.explanation
     desk.answer = desk.rotated
     desk.pass_time()
     assert desk.call(session) == "access-3"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,42 @@ def test_a_rotation_that_was_killed_goes_on_where_it_was(database_url: str, stor
     assert [read(store, Vault(ring("new")), place)[0] for place in places] == [
         f"token-{number}" for number in range(len(places))
     ]
+
+
+def test_rotations_at_once_do_no_harm(patient_store: Store) -> None:
+    """Eight rotations beside eight who renew: none fails, and all ends under the new key, as it was renewed."""
+    places = seal(patient_store, 4 * BATCH)
+    expected: dict[tuple[str, str], tuple[str, int]] = {}
+    failures: list[BaseException] = []
+
+    def attempt(work: Callable[[], object]) -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - reported below
+            failures.append(error)
+
+    def renew(number: int) -> None:
+        for workspace, credential_id in places[number::80]:
+            with patient_store.transaction() as connection:
+                assert Vault(ring("new")).replace(
+                    connection,
+                    workspace=workspace,
+                    credential_id=credential_id,
+                    expected_version=1,
+                    values={"t": f"renewed-{number}"},
+                )
+            expected[workspace, credential_id] = (f"renewed-{number}", 2)
+
+    works = [partial(renew, number) for number in range(8)] + [rotation(patient_store).rotate] * 8
+    threads = [threading.Thread(target=attempt, args=[work]) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert counts(patient_store) == {"new": len(places), "old": 0}
+    assert len(expected) == 40
+    assert {place: read(patient_store, Vault(ring("new")), place) for place in expected} == expected
 
 
 CREDENTIALS = 10_000

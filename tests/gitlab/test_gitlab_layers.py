@@ -151,7 +151,7 @@ def test_a_token_of_the_group_outlives_the_person(workshop: Workshop) -> None:
 def test_who_disconnects_leaves_no_webhook_behind(workshop: Workshop) -> None:
     """The other layers keep what they have for the day the group is connected again."""
     installation = workshop.set_up()
-    workshop.connectors.onboarding.disconnect(workspace=WORKSPACE, member="mona", installation_id=installation.id)
+    workshop.connectors.onboarding.remove(workspace=WORKSPACE, actor="member:mona", installation_id=installation.id)
     assert workshop.stand_in.webhooks() == ()
     assert workshop.layers() == BEFORE | GONE | {"installation": "removed"}
     workshop.connect()

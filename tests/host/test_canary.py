@@ -202,7 +202,7 @@ class Host:
         sent = self.connectors.onboarding.begin(**asked)
         self.canaries.add("state", dict(parse_qsl(urlsplit(sent.url).query))["state"])
         back = self.provider.approve(sent.url, **self.provider.tokens())
-        done = self.connectors.onboarding.complete(**self.place, session=self.session, parameters=back)
+        done = self.connectors.onboarding.complete(**asked, parameters=back)
         assert isinstance(done, Done)
         self.shown += [sent, done]
         return done.installations[0].id
@@ -213,7 +213,9 @@ class Host:
         )
         self.provider.count += 1
         back = self.provider.approve(sent.url, **self.provider.tokens())
-        done = self.connectors.links.complete(**self.place, session=self.session, parameters=back)
+        done = self.connectors.links.complete(
+            workspace="w1", member="mona", session=self.session, **self.place, parameters=back
+        )
         assert isinstance(done, LinkDone)
         self.shown.append(done)
 
@@ -240,12 +242,26 @@ class Host:
         """Do all that a host does, and let everything fail once that can."""
         foreign = {"code": canary("foreign-code"), "state": canary("foreign-state")}
         complete = self.connectors.onboarding.complete
-        self.failing(lambda: complete(**self.place, session=self.session, parameters=foreign))
+        self.failing(
+            lambda: complete(workspace="w1", member="mona", session=self.session, **self.place, parameters=foreign)
+        )
         installation_id = self.connect()
         self.link(installation_id)
         self._renew(installation_id)
         self._receive(installation_id)
         self.shown += [self.connectors.keys.rotate(), self.connectors.keys.list()]
+        self._leave(installation_id)
+
+    def _leave(self, installation_id: str) -> None:
+        """Give everything up, and take out what the audit says of it all."""
+        self.shown.append(
+            self.connectors.links.act_as(workspace="w1", installation_id=installation_id, member="mona")
+        )
+        self.shown.append(self.connectors.members.offboard(workspace="w1", member="mona", actor="operator"))
+        self.shown.append(
+            self.connectors.onboarding.remove(workspace="w1", installation_id=installation_id, actor="operator")
+        )
+        self.shown += [*self.connectors.audit.export("w1"), *self.connectors.audit.export("")]
 
     def _renew(self, installation_id: str) -> None:
         sync = self.connectors.inventory.sync

@@ -147,12 +147,12 @@ def test_a_recording_of_ones_own_is_sent_and_explained(operator: Operator, tmp_p
         (("explain", "nothing", "--workspace", "w1"), 1, "error: no delivery of that id"),
         (("send", PROVIDER, "missing.json", "--url", "x", "--secret-env", "S"), 2, "missing.json"),
         (("send", PROVIDER, ".", "--url", "http://127.0.0.1:9/", "--secret-env", "NOT_SET"), 1, "NOT_SET"),
-        (("installations",), 2, "WORKSPACE"),
+        (("installations", "list"), 2, "WORKSPACE"),
         (("db", "current"), 0, ""),
         (("keys", "new"), 0, ""),
         (("providers", "--json"), 0, ""),
-        (("installations", "w1"), 0, ""),
-        (("mappings", "w1"), 0, ""),
+        (("installations", "list", "w1"), 0, ""),
+        (("mappings", "list", "w1"), 0, ""),
         (("apps",), 0, ""),
     ],
 )
@@ -170,6 +170,8 @@ def test_the_demo_tells_the_whole_story(operator: Operator) -> None:
     done = operator.run("demo")
     assert done.returncode == 0, done.stderr
     for part in ("connected: organization octo-org", "25 resources on 3 pages", "to project:apollo: done"):
+        assert part in done.stdout
+    for part in ("to project:gemini: done", "until then it waited in review item"):
         assert part in done.stdout
     for part in ("review by rule no_mapping", "it means ignored", "refused: nothing is stored"):
         assert part in done.stdout

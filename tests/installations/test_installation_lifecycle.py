@@ -197,7 +197,7 @@ def test_an_older_rename_does_not_undo_a_newer_one(store: Store, installation: I
 def test_a_transfer_moves_a_resource_between_the_accounts_of_a_workspace(
     store: Store, installation: Installation
 ) -> None:
-    """It arrives where it went to, and the account that it left has it no more (github.md 1.5)."""
+    """It arrives where it went to, and the account that it left has it no more."""
     receiver = add_installation(store, account_id="8")
     told = Lifecycle(
         change=Change.RESOURCE_TRANSFERRED, account=Account(id="8"), resources=(MENU,), occurred_at=day(1)
@@ -218,7 +218,7 @@ def test_the_side_that_a_resource_leaves_may_be_told_too(store: Store, installat
 
 @pytest.mark.parametrize("listed_before", [False, True])
 def test_a_new_immutable_id_keeps_our_own(store: Store, installation: Installation, listed_before: bool) -> None:
-    """A provider may re-key a resource (slack.md 3.5); ours stays, even where a listing saw the new id first."""
+    """A provider may re-key a resource; ours stays, even where a listing saw the new id first."""
     before = resource_of(store, installation, "b1")
     if listed_before:
         add_resources(store, installation, Resource(kind="board", id="c1", key="kitchen/menu"), at=day(1))

@@ -25,7 +25,7 @@ from speckitty_connectors.installations import inventory, repository
 from speckitty_connectors.installations.inventory import SyncInterruptedError
 from speckitty_connectors.installations.resources import former_keys
 from speckitty_connectors.installations.steps import Done
-from speckitty_connectors.installations.types import Installation, InstallationStatus, ResourceStatus
+from speckitty_connectors.installations.types import Installation, InstallationStatus, ResourceStatus, StatusReason
 from speckitty_connectors.mappings.lifecycle import follow
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.types import MappingState
@@ -78,10 +78,10 @@ def installation(desk: Desk) -> Installation:
     return step.installations[0]
 
 
-def sync(desk: Desk, installation: Installation, cursor: str = "") -> inventory.SyncResult:
+def sync(desk: Desk, installation: Installation, *, resume: bool = False) -> inventory.SyncResult:
     """List, a moment after whatever was before."""
     desk.clock.advance(60)
-    return desk.inventory.sync(installation.workspace, installation.id, cursor=cursor)
+    return desk.inventory.sync(installation.workspace, installation.id, resume=resume)
 
 
 def statuses(desk: Desk, installation: Installation) -> dict[str, ResourceStatus]:
@@ -139,10 +139,36 @@ def test_a_failing_page_keeps_what_came_before_and_resumes_there(
     assert (caught.value.cursor, caught.value.listed) == ("2", 2)
     assert ResourceStatus.MISSING not in statuses(desk, installation).values()
     shelf.failing = {}
-    resumed = sync(desk, installation, caught.value.cursor)
+    resumed = sync(desk, installation, resume=True)
     assert (resumed.listed, resumed.complete, resumed.missing) == (1, False, 0)
     assert ResourceStatus.MISSING not in statuses(desk, installation).values()
     assert installation_of(desk.store, installation).status is InstallationStatus.ACTIVE
+
+
+def test_a_listing_goes_on_after_the_process_that_began_it_is_gone(
+    desk: Desk, shelf: Shelf, installation: Installation
+) -> None:
+    """Where it goes on is kept with each page; once the end was reached, resuming begins anew."""
+    shelf.pages = [BOARDS[0:1], BOARDS[1:2], BOARDS[2:3]]
+    shelf.failing = {1: MemoryError("the process died")}
+    with pytest.raises(MemoryError):
+        sync(desk, installation)
+    shelf.failing = {}
+    rest = sync(desk, installation, resume=True)
+    assert (rest.listed, rest.pages, rest.complete) == (2, 2, False)
+    whole = sync(desk, installation, resume=True)
+    assert (whole.listed, whole.complete) == (3, True)
+
+
+def test_each_page_is_reported(desk: Desk, installation: Installation) -> None:
+    """A progress bar sees how much is kept, page by page."""
+    seen: list[tuple[str, int, int]] = []
+    desk.inventory.sync(
+        "w1",
+        installation.id,
+        report=lambda now: seen.append((now.installation.id, now.pages, now.listed)),
+    )
+    assert seen == [(installation.id, 1, 2), (installation.id, 2, 2), (installation.id, 3, 5)]
 
 
 def test_a_truncated_listing_takes_nothing_for_missing(
@@ -181,6 +207,9 @@ def test_a_renamed_resource_keeps_our_id(desk: Desk, shelf: Shelf, installation:
     sync(desk, installation)
     after = resource_of(desk.store, installation, "b0")
     assert (after.id, after.key) == (before.id, "kitchen/renamed")
+    assert desk.inventory.former_keys("w1", after.id) == ["kitchen/renamed", "kitchen/0"]
+    with pytest.raises(NotFoundError):
+        desk.inventory.former_keys("w2", after.id)
 
 
 def test_another_workspaces_installation_cannot_be_listed(
@@ -235,7 +264,7 @@ def test_an_account_that_the_grant_reaches_no_more_is_uninstalled(
     with pytest.raises(SyncInterruptedError):
         sync(desk, installation)
     after = installation_of(desk.store, installation)
-    assert (after.status, after.status_reason) == ("removed", "uninstalled on the provider's side")
+    assert (after.status, after.status_reason) == ("removed", StatusReason.UNINSTALLED)
     assert resource_of(desk.store, installation, "b1").status is ResourceStatus.ORPHANED
     (orphaned,) = Mappings(desk.store).list(workspace="w1")
     assert (orphaned.id, orphaned.state) == (mapping.id, MappingState.ORPHANED)

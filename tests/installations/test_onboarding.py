@@ -132,11 +132,11 @@ def test_what_the_plugin_remembers_comes_back_to_it(desk: Desk) -> None:
 
 
 def test_a_person_picks_among_the_accounts_of_a_grant(desk: Desk) -> None:
-    """Each picked account becomes an installation, and they share one sealed grant (jira.md 1.2)."""
+    """Each picked account becomes an installation, and they share one sealed grant."""
     step = desk.connect({"accounts": [ACCOUNT, EIGHT, {"id": "9"}]})
     assert isinstance(step, PickAccount)
     assert ([account.id for account in step.accounts], step.several) == (["7", "8", "9"], True)
-    done = desk.onboarding.choose(session=SESSION, state=step.state, account_ids=["7", "8"])
+    done = desk.choose(step.state, "7", "8")
     assert isinstance(done, Done)
     assert [made.account_id for made in done.installations] == ["7", "8"]
     assert {made.credential_id for made in done.installations} == set(kept(desk))
@@ -187,9 +187,9 @@ def test_what_was_not_offered_cannot_be_picked(desk: Desk, picked: list[str]) ->
     """Nothing is connected, and the choice is used up with its grant."""
     step = desk.connect({"accounts": [ACCOUNT, EIGHT]})
     assert isinstance(step, PickAccount)
-    for ids, refusal in ((picked, Refusal.CHOICE_INVALID), (["7"], Refusal.STATE_UNKNOWN)):
+    for ids, refusal in ((picked, Refusal.CHOICE_INVALID), (["7"], Refusal.STATE_USED)):
         with pytest.raises(OnboardingRefusedError) as caught:
-            desk.onboarding.choose(session=SESSION, state=step.state, account_ids=ids)
+            desk.choose(step.state, *ids)
         assert caught.value.refusal == refusal
     assert kept(desk) == kept(desk, "conversation") == []
 
@@ -199,7 +199,7 @@ def test_another_browser_cannot_pick(desk: Desk) -> None:
     step = desk.connect({"accounts": [ACCOUNT, EIGHT]})
     assert isinstance(step, PickAccount)
     with pytest.raises(OnboardingRefusedError) as caught:
-        desk.onboarding.choose(session="another", state=step.state, account_ids=["7"])
+        desk.choose(step.state, "7", session="another")
     assert caught.value.refusal == Refusal.SESSION_MISMATCH
 
 
@@ -239,7 +239,7 @@ def test_a_reinstall_of_one_account_leaves_the_grant_of_its_siblings(desk: Desk)
     """A grant is forgotten only when no installation holds it any more."""
     step = desk.connect({"accounts": [ACCOUNT, EIGHT]})
     assert isinstance(step, PickAccount)
-    shared = desk.onboarding.choose(session=SESSION, state=step.state, account_ids=["7", "8"])
+    shared = desk.choose(step.state, "7", "8")
     assert isinstance(shared, Done)
     again = connected(desk.connect())
     assert set(kept(desk)) == {again.credential_id, shared.installations[1].credential_id}
@@ -254,14 +254,14 @@ def test_two_workspaces_may_connect_one_account_each_with_its_own_proof(desk: De
     assert len(kept(desk)) == 2
 
 
-def test_a_disconnected_installation_keeps_its_mappings_and_no_grant(desk: Desk) -> None:
-    """Disconnecting is ours alone: it is done once, and another workspace can't do it."""
+def test_a_removed_installation_keeps_its_mappings_and_no_grant(desk: Desk) -> None:
+    """It is done once, and another workspace can't do it."""
     made = connected(desk.connect())
     add_resources(desk.store, made, Resource(kind="board", id="b1", key="kitchen/menu"))
     with pytest.raises(NotFoundError):
-        desk.onboarding.disconnect(workspace="w2", member="eve", installation_id=made.id)
+        desk.onboarding.remove(workspace="w2", actor="member:eve", installation_id=made.id)
     for _ in range(2):
-        gone = desk.onboarding.disconnect(workspace="w1", member="mona", installation_id=made.id)
+        gone = desk.onboarding.remove(workspace="w1", actor="member:mona", installation_id=made.id).installation
     assert (gone.status, gone.credential_id, kept(desk)) == ("removed", "", [])
     assert resource_of(desk.store, made, "b1").status is ResourceStatus.ORPHANED
     assert audited(desk.store).count("installation.disconnected") == 1

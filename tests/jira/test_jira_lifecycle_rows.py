@@ -13,7 +13,7 @@ import pytest
 from attrs import evolve
 
 from speckitty_connectors import ConnectorsError
-from speckitty_connectors.installations.types import ResourceStatus
+from speckitty_connectors.installations.types import ResourceStatus, StatusReason
 from speckitty_connectors_jira.standin import documents
 from testbed.jira import FIRST, WORKSPACE, Layers, Site, open_site
 
@@ -88,7 +88,7 @@ def test_a_person_who_left_takes_the_grant_and_their_link_along(site: Site) -> N
     installation = site.set_up()
     site.admin_webhook(installation).tell("user_deleted", user=documents.user())
     assert site.layers(installation) == evolve(BEFORE, installation="needs_reauthorisation", link="revoked")
-    assert "left or withdrew" in site.installation(installation).status_reason
+    assert site.installation(installation).status_reason == StatusReason.PERSON_LEFT
 
 
 def test_somebody_else_who_left_changes_nothing(site: Site) -> None:

@@ -88,7 +88,7 @@ def test_one_webhook_follows_the_mappings(site: Site) -> None:
     site.map_project(installation, SECOND)
     assert site.subscribe(installation) == ["2"]
     assert [each["jqlFilter"] for each in site.stand_in.registered.listed()] == [f"project IN ({FIRST}, {SECOND})"]
-    site.connectors.onboarding.disconnect(workspace=WORKSPACE, member="mona", installation_id=installation.id)
+    site.connectors.onboarding.remove(workspace=WORKSPACE, actor="member:mona", installation_id=installation.id)
     assert site.stand_in.registered.listed() == []
 
 

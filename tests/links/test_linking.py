@@ -21,7 +21,8 @@ from speckitty_connectors import (
 )
 from speckitty_connectors.contract.fake import MANIFEST, OAUTH
 from speckitty_connectors.credentials.tables import credentials
-from speckitty_connectors.installations.attempts import Purpose, purpose_of
+from speckitty_connectors.installations.attempts import Purpose
+from speckitty_connectors.installations.one_time_states import purpose_of
 from speckitty_connectors.installations.refusals import OnboardingRefusedError, Refusal
 from speckitty_connectors.installations.steps import Done
 from speckitty_connectors.installations.types import Installation
@@ -59,7 +60,7 @@ def begin(desk: Desk, installation: Installation, member: str = "mona", workspac
 def link(desk: Desk, installation: Installation, member: str, user: dict[str, str]) -> UserLink:
     """Link a member who signs in as that person."""
     brought = desk.server.approve(begin(desk, installation, member), user=user)
-    done = desk.links.complete(session=SESSION, parameters=brought, **desk.place)
+    done = desk.links.complete(workspace="w1", member=member, session=SESSION, parameters=brought, **desk.place)
     assert isinstance(done, LinkDone)
     return done.link
 
@@ -89,7 +90,8 @@ def test_an_identity_of_another_member_is_refused_with_the_reason(desk: Desk, in
     with pytest.raises(OnboardingRefusedError) as caught:
         link(desk, installation, "eve", {"id": "u1", "name": "somebody else"})
     assert caught.value.refusal == Refusal.ALREADY_LINKED
-    assert "ask them to remove their link" in caught.value.remedy
+    assert caught.value.what.endswith(": mona")
+    assert "take it over" in caught.value.remedy
     assert desk.links.list(workspace="w1") == (mona,)
     assert kept(desk) == [mona.credential_id]
     assert desk.refusals() == [Refusal.ALREADY_LINKED]
@@ -114,7 +116,7 @@ def test_a_revoked_link_forgets_its_grant_and_touches_nobody_else(desk: Desk, in
     """A leaver's link ends once; colleagues and the installation go on."""
     mona, hugo = link(desk, installation, "mona", MONA), link(desk, installation, "hugo", HUGO)
     for _ in range(2):
-        gone = desk.links.revoke(workspace="w1", link_id=mona.id, actor="member:mona", reason="left")
+        gone = desk.links.revoke(workspace="w1", link_id=mona.id, actor="member:mona", reason="left").link
     assert (gone.status, gone.status_reason, gone.credential_id) == (LinkStatus.REVOKED, "left", "")
     assert kept(desk) == [hugo.credential_id]
     assert desk.links.list(workspace="w1", member="hugo") == (hugo,)
@@ -142,7 +144,7 @@ def test_another_workspace_neither_links_nor_revokes(desk: Desk, installation: I
 
 def test_nobody_links_under_an_installation_that_is_gone(desk: Desk, installation: Installation) -> None:
     """The account has to be connected first."""
-    desk.onboarding.disconnect(workspace="w1", member="mona", installation_id=installation.id)
+    desk.onboarding.remove(workspace="w1", actor="member:mona", installation_id=installation.id)
     with pytest.raises(ConflictError):
         begin(desk, installation)
 
@@ -166,7 +168,7 @@ def test_a_link_belongs_to_the_browser_it_was_begun_in(
     """A colleague who opens somebody's callback isn't linked to them."""
     brought = desk.server.approve(begin(desk, installation))
     with pytest.raises(OnboardingRefusedError) as caught:
-        desk.links.complete(session=session, parameters=brought, **desk.place)
+        desk.links.complete(workspace="w1", member="mona", session=session, parameters=brought, **desk.place)
     assert caught.value.refusal == Refusal.SESSION_MISMATCH
     assert kept(desk) == []
 

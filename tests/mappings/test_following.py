@@ -8,12 +8,12 @@ import pytest
 
 from speckitty_connectors import Account, Change, Lifecycle, Resource, ResourceReference, Target
 from speckitty_connectors.installations import lifecycle, repository
-from speckitty_connectors.installations.types import Installation
+from speckitty_connectors.installations.types import Installation, ResourceStatus
 from speckitty_connectors.mappings.lifecycle import follow
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.types import MappingState, ResourceMapping
 from speckitty_connectors.store.engine import Store
-from testbed.layers import MOMENT, add_installation, add_resources, audited
+from testbed.layers import MOMENT, add_installation, add_resources, audited, resource_of
 
 MENU = ResourceReference(kind="board", id="b1")
 LATER = MOMENT + timedelta(days=1)
@@ -157,3 +157,46 @@ def test_a_transfer_orphans_the_mapping_where_the_resource_left(
     with store.transaction() as connection:
         lifecycle.apply(connection, installation=receiver, lifecycle=told, now=LATER, follow=follow)
     assert state_of(store, mapping) == (MappingState.ORPHANED, "the resource is transferred")
+
+
+def test_a_mapping_of_the_new_id_is_kept_when_the_ids_turn_out_to_be_one_resource(
+    store: Store, installation: Installation, mapping: ResourceMapping
+) -> None:
+    """Whoever mapped what a listing showed under the new id keeps that mapping beside the old one."""
+    add_resources(store, installation, Resource(kind="board", id="c1", key="kitchen/menu"), at=LATER)
+    second = Mappings(store).create(
+        workspace="w1",
+        installation_id=installation.id,
+        resource=ResourceReference(kind="board", id="c1"),
+        target=Target(kind="project", id="gemini"),
+        actor="member:mona",
+    )
+    told = Lifecycle(
+        change=Change.RESOURCE_REKEYED,
+        resources=(ResourceReference(kind="board", id="c1"),),
+        former=("b1",),
+        occurred_at=LATER,
+    )
+    with store.transaction() as connection:
+        lifecycle.apply(connection, installation=installation, lifecycle=told, now=LATER, follow=follow)
+        follow(connection, workspace="w1", installation_id=installation.id, now=LATER)
+    kept = [Mappings(store).get(workspace="w1", mapping_id=each.id) for each in (mapping, second)]
+    assert [(each.resource_external_id, each.state) for each in kept] == [("c1", MappingState.ACTIVE)] * 2
+
+
+def test_a_listing_that_still_shows_a_former_id_does_not_bring_it_back(
+    store: Store, installation: Installation, mapping: ResourceMapping
+) -> None:
+    """A page that was cached on the provider's side makes no second resource of one that got a new id."""
+    told = Lifecycle(
+        change=Change.RESOURCE_REKEYED,
+        resources=(ResourceReference(kind="board", id="c1"),),
+        former=("b1",),
+        occurred_at=LATER,
+    )
+    with store.transaction() as connection:
+        lifecycle.apply(connection, installation=installation, lifecycle=told, now=LATER, follow=follow)
+    cached = Resource(kind="board", id="b1", key="kitchen/menu")
+    add_resources(store, installation, cached, at=LATER + timedelta(days=1))
+    assert resource_of(store, installation, "b1").status is ResourceStatus.REKEYED
+    assert state_of(store, mapping) == (MappingState.ACTIVE, "")

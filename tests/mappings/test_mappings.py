@@ -201,7 +201,10 @@ def test_mappings_are_found_for_the_resources_of_an_event(
     def found(installation_id: str, *references: ResourceReference) -> list[ResourceMapping]:
         with store.reading() as connection:
             return repository.find_for_resources(
-                connection, workspace="w1", installation_id=installation_id, references=references
+                connection,
+                workspace="w1",
+                installation_id=installation_id,
+                places=[reference.place for reference in references],
             )
 
     assert found(installation.id, ResourceReference(kind="board", id="b2"), MENU) == [mapping]

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from types import FrameType
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speckitty_connectors import GitRemote, parse_remote
+from speckitty_connectors import GitRemote, parse_remote, parse_slug
+from speckitty_connectors.providers import remotes
 from speckitty_connectors.providers.remotes import LONGEST
 
 ALIASES = {"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com", "www.github.com": "github.com"}
@@ -82,6 +89,26 @@ READ = [
     # git
     ("git://github.com/octo-org/hello.git", "github.com/octo-org/hello"),
     ("git://github.com:9418/octo-org/hello.git", "github.com/octo-org/hello"),
+    # other hosts' ways: Azure DevOps, Bitbucket, Gerrit, CodeCommit, sourcehut
+    ("https://octo@dev.azure.com/octo/apollo/_git/hello", "dev.azure.com/octo/apollo/_git/hello"),
+    ("git@ssh.dev.azure.com:v3/octo/apollo/hello", "ssh.dev.azure.com/v3/octo/apollo/hello"),
+    ("https://octo.visualstudio.com/apollo/_git/hello", "octo.visualstudio.com/apollo/_git/hello"),
+    ("git@bitbucket.org:octo/hello.git", "bitbucket.org/octo/hello"),
+    ("ssh://git@altssh.bitbucket.org:443/octo/hello.git", "altssh.bitbucket.org/octo/hello"),
+    ("https://bitbucket.example/scm/oct/hello.git", "bitbucket.example/scm/oct/hello"),
+    ("ssh://mona@review.example:29418/tools/hello", "review.example/tools/hello"),
+    (
+        "https://git-codecommit.eu-west-1.amazonaws.com/v1/repos/hello",
+        "git-codecommit.eu-west-1.amazonaws.com/v1/repos/hello",
+    ),
+    ("git@git.sr.ht:~mona/hello", "git.sr.ht/~mona/hello"),
+    # self-managed hosts
+    ("git@ghe.example:octo-org/hello.git", "ghe.example/octo-org/hello"),
+    ("https://mona:hunter2@ghe.example:8443/octo-org/hello.git", "ghe.example:8443/octo-org/hello"),
+    ("ssh://git@gitlab.example:2222/group/sub/sub/sub/project.git", "gitlab.example/group/sub/sub/sub/project"),
+    ("https://example.org/gitlab/group/project.git", "example.org/gitlab/group/project"),
+    ("https://xn--gthub-n4a.com/octo-org/hello.git", "xn--gthub-n4a.com/octo-org/hello"),
+    ("https://github.com/octo-org/c++-hello.git", "github.com/octo-org/c++-hello"),
 ]
 
 UNREADABLE = [
@@ -123,6 +150,15 @@ UNREADABLE = [
     "https://github.com/octo-org/he\x00llo.git",
     "https://gith\u00fcb.com/octo-org/hello.git",
     "https://g\u0456thub.com/octo-org/hello.git",
+    "git@g\u0456thub.com:octo-org/hello.git",
+    "https://github.com/octo\u2010org/hello.git",
+    "https://github.com/octo-org/hello\u200b.git",
+    "https://github.com/octo-org/\u202egit.olleh",
+    "https://github\u3002com/octo-org/hello.git",
+    "https://\uff47ithub.com/octo-org/hello.git",
+    "https://github.com/octo-org/hello\u2028.git",
+    "https://github.com\uff0focto-org/hello.git",
+    "https://dev.azure.com/octo/apollo%20one/_git/hello",
     "https://github.com\\@evil.example/octo-org/hello.git",
     "git@github.com",
     "git@github.com:",
@@ -197,3 +233,109 @@ def test_no_text_raises(text: str) -> None:
     """Any text is read or refused, never an exception; what is read has a host and at least two segments."""
     remote = parse_remote(text)
     assert remote is None or (remote.host and remote.path.count("/") >= 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("git@github.com:octo-org/hello.git", "ssh://github.com/octo-org/hello"),
+        ("git://github.com/octo-org/hello", "ssh://github.com/octo-org/hello"),
+        ("http://mona:hunter2@ghe.example/octo-org/hello.git", "https://ghe.example/octo-org/hello"),
+        ("https://ghe.example:8443/octo-org/hello.git", "https://ghe.example:8443/octo-org/hello"),
+        ("ssh://git@[2001:db8::7]:2222/octo-org/hello.git", "ssh://[2001:db8::7]/octo-org/hello"),
+    ],
+)
+def test_a_remote_can_be_kept_as_a_url_and_read_again(text: str, url: str) -> None:
+    """What is kept has no credential, says whether it was a web address, and reads as the same remote."""
+    remote = parse_remote(text)
+    assert remote is not None
+    assert remote.url == url
+    again = parse_remote(remote.url)
+    assert (again, again and again.url) == (remote, url)
+
+
+@given(st.sampled_from([text for text, _ in READ]))
+def test_reading_a_kept_remote_changes_nothing_more(text: str) -> None:
+    """Keeping and reading again is idempotent for every spelling."""
+    remote = parse_remote(text)
+    assert remote is not None
+    again = parse_remote(remote.url)
+    assert again is not None
+    assert (again, again.url) == (remote, remote.url)
+
+
+@pytest.mark.parametrize(
+    ("text", "slug"),
+    [
+        ("octo-org/hello", "octo-org/hello"),
+        ("/octo-org/hello.git/", "octo-org/hello"),
+        ("group/sub/project", "group/sub/project"),
+        ("hello", None),
+        ("", None),
+        ("octo-org/../hello", None),
+        ("octo\u2010org/hello", None),
+        ("octo org/hello", None),
+        ("a/" * LONGEST, None),
+    ],
+)
+def test_a_slug_is_a_path_of_two_segments_or_more(text: str, slug: str | None) -> None:
+    """A slug comes out without slashes at its ends and without ``.git``; anything else is none."""
+    assert parse_slug(text) == slug
+
+
+def repeats(pattern: Any, *, inside: bool = False) -> Iterator[bool]:
+    """Yield, for each unbounded repeat of a parsed pattern, whether it is inside of another one."""
+    for name, argument in pattern:
+        if str(name) in {"MAX_REPEAT", "MIN_REPEAT"}:
+            _, most, body = argument
+            unbounded = str(most) == "MAXREPEAT"
+            if unbounded:
+                yield inside
+            yield from repeats(body, inside=inside or unbounded)
+        elif str(name) == "SUBPATTERN":
+            yield from repeats(argument[-1], inside=inside)
+        else:
+            assert str(name) in {"LITERAL", "NOT_LITERAL", "IN", "ANY"}
+
+
+@pytest.mark.parametrize("name", ["_HOST", "_SEGMENT", "_SCP_LIKE"])
+def test_no_pattern_repeats_a_repeat(name: str) -> None:
+    """A repeat inside a repeat is what makes matching explode; there are none, nor look-arounds or alternatives."""
+    parsed = import_module("re._parser").parse(getattr(remotes, name).pattern)
+    assert not any(repeats(parsed))
+
+
+def work(text: str) -> int:
+    """Return how many lines and calls it takes to read a text."""
+    count = 0
+
+    def step(_frame: FrameType, _event: str, _argument: object) -> Any:
+        nonlocal count
+        count += 1
+        return step
+
+    before = sys.gettrace()
+    sys.settrace(step)
+    try:
+        parse_remote(text)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "https://github.com/{}",
+        "git@github.com:{}",
+        "ssh://git@{}",
+        "{}@github.com:a/b",
+        "https://{}:x@github.com/a/b",
+    ],
+)
+@pytest.mark.parametrize("unit", ["a", "a/", "/", ".", "@", ":", "a@", "a:", "[", "%2e"])
+def test_twice_the_text_takes_at_most_twice_the_work(form: str, unit: str) -> None:
+    """Reading is linear in the length, whatever is repeated where; and nothing longer than the limit is read."""
+    short, twice = (work(form.format(unit * (length // len(unit)))) for length in (900, 1800))
+    assert twice <= 2.1 * short + 20
+    assert work(form.format(unit * LONGEST)) < 20

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
 
 from speckitty_connectors import Event, GitFacts, ResourceReference, Target
+from speckitty_connectors.installations.hierarchy import Place
 from speckitty_connectors.mappings.types import Direction, MappingState, ResourceMapping, Selector
-from speckitty_connectors.routing.explicit import RouteTable
+from speckitty_connectors.routing.explicit import NO_PARENTS, RouteTable
 from speckitty_connectors.routing.types import Conclusion, Stage
 
 MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -44,8 +46,10 @@ def event(*resources: str, **values: object) -> Event:
     return Event(kind="push", resources=references, **values)  # type: ignore[arg-type]  # what the test is about
 
 
-def decide(mappings: list[ResourceMapping], happened: Event) -> Conclusion:
-    table = RouteTable(mappings, rank=KINDS.index)
+def decide(
+    mappings: list[ResourceMapping], happened: Event, *, parents: Mapping[Place, Place] = NO_PARENTS
+) -> Conclusion:
+    table = RouteTable(mappings, rank=KINDS.index, parents=parents)
     conclusion = table.decide(happened)
     assert conclusion is not None
     return conclusion
@@ -125,14 +129,71 @@ def test_several_targets_fan_out_and_each_is_told_once() -> None:
     assert reached(conclusion) == [("apollo", "m1"), ("gemini", "m2")]
 
 
-@pytest.mark.parametrize("state", [MappingState.PAUSED, MappingState.ORPHANED])
-def test_a_paused_mapping_stops_events_and_sends_them_nowhere_else(state: MappingState) -> None:
+def test_a_paused_mapping_stops_events_and_sends_them_nowhere_else() -> None:
     """Where nothing on the deciding level routes, the event is ignored; a broader level doesn't get it instead."""
-    paused = mapping(1, "project/9", "apollo", state=state)
+    paused = mapping(1, "project/9", "apollo", state=MappingState.PAUSED)
 
     conclusion = decide([paused, mapping(2, "group/2", "some")], event("project/9", "group/2"))
 
     assert (conclusion.stage, conclusion.rule, conclusion.targets) == (Stage.IGNORED, "mapping_paused", ())
+
+
+def test_an_event_of_a_resource_that_is_said_to_be_gone_is_looked_at_by_a_person() -> None:
+    """Orphaned mappings alone neither deliver nor drop; the event shows that the resource is there."""
+    orphaned = mapping(
+        1, "project/9", "apollo", state=MappingState.ORPHANED, state_reason="the resource is missing"
+    )
+
+    conclusion = decide([orphaned, mapping(2, "group/2", "some")], event("project/9", "group/2"))
+
+    assert (conclusion.stage, conclusion.rule, conclusion.targets) == (Stage.REVIEW, "orphaned", ())
+    assert conclusion.evidence[0].text.endswith("which doesn't route: the resource is missing")
+
+
+def test_what_a_person_paused_counts_before_what_is_orphaned() -> None:
+    """Of a paused and an orphaned mapping, the word of the person holds: the event is ignored."""
+    mappings = [
+        mapping(1, "project/9", "apollo", state=MappingState.ORPHANED),
+        mapping(2, "project/9", "gemini", state=MappingState.PAUSED),
+    ]
+
+    assert decide(mappings, event("project/9")).rule == "mapping_paused"
+
+
+PARENTS = {("project", "9"): ("group", "2"), ("group", "2"): ("group", "1"), ("project", "8"): ("group", "1")}
+
+
+def test_a_group_takes_the_events_of_what_it_contains() -> None:
+    """An event that names a project alone goes where the group around it is mapped, and says so in words."""
+    conclusion = decide([mapping(1, "group/1", "all")], event("project/9"), parents=PARENTS)
+
+    assert reached(conclusion) == [("all", "m1")]
+    assert conclusion.evidence[0].text == "group 1, which contains project 9, is mapped to project:all"
+
+
+def test_of_groups_in_groups_the_inner_one_decides() -> None:
+    """Groups are of one kind, and the one nearest to the project has the word."""
+    mappings = [mapping(1, "group/1", "all"), mapping(2, "group/2", "some")]
+
+    conclusion = decide(mappings, event("project/9"), parents=PARENTS)
+
+    assert reached(conclusion) == [("some", "m2")]
+    assert [evidence.rule for evidence in conclusion.evidence] == ["mapping", "less_specific"]
+    assert reached(decide(mappings, event("project/8"), parents=PARENTS)) == [("all", "m1")]
+
+
+def test_a_group_that_is_named_beside_its_inner_group_is_still_the_outer_one() -> None:
+    """The order of groups is that of the provider, also where an event names both."""
+    mappings = [mapping(1, "group/1", "all"), mapping(2, "group/2", "some")]
+
+    assert reached(decide(mappings, event("group/1", "group/2"), parents=PARENTS)) == [("some", "m2")]
+
+
+def test_groups_that_contain_each_other_are_followed_once() -> None:
+    """An inventory that was listed while groups moved may be circular, and routing ends all the same."""
+    circular = {("project", "9"): ("group", "2"), ("group", "2"): ("group", "1"), ("group", "1"): ("group", "2")}
+
+    assert reached(decide([mapping(1, "group/1", "all")], event("project/9"), parents=circular)) == [("all", "m1")]
 
 
 def test_a_mapping_that_routes_beside_a_paused_one_still_delivers() -> None:

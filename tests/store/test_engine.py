@@ -106,13 +106,13 @@ def test_a_second_writer_in_sqlite_gives_up(sqlite_url: str) -> None:
 def test_a_locked_row_in_postgresql_is_given_up(postgresql_url: str) -> None:
     """A transaction that waits too long for a row of another gets a typed error."""
     store = Store(postgresql_url, wait_seconds=0.01)
-    change = text("UPDATE audit SET reason = 'changed'")
+    removal = text("DELETE FROM audit")
     with store.transaction() as connection:
         write(connection)
     with store.transaction() as first:
-        first.execute(change)
+        first.execute(removal)
         with pytest.raises(StoreUnavailableError), store.transaction() as second:
-            second.execute(change)
+            second.execute(removal)
     store.close()
 
 

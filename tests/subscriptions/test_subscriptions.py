@@ -99,7 +99,7 @@ def test_a_weaker_scheme_later_is_a_fault_and_never_accepted(connected: Connecte
     assert [secret.scheme for secret in endpoint.secrets] == ["signed"]
     assert status(connected) == (
         InstallationStatus.DEGRADED,
-        "not all deliveries arrive: the provider no longer signs by signed",
+        "webhooks_incomplete: the provider no longer signs by signed",
     )
 
 
@@ -137,7 +137,7 @@ def test_a_refusal_of_one_resource_keeps_no_other_from_its_webhook(connected: Co
     assert [webhook.resources[0].id for webhook in connected.sync().webhooks] == ["b2"]
     assert status(connected) == (
         InstallationStatus.DEGRADED,
-        "not all deliveries arrive: The plan has no such webhooks. Upgrade it.",
+        "webhooks_incomplete: The plan has no such webhooks. Upgrade it.",
     )
     connected.plugin.refused = {"account"}
     assert connected.sync().registered == 1
@@ -219,7 +219,7 @@ def test_a_webhook_that_is_gone_degrades_the_installation_until_it_is_back(conne
     assert connected.check().removed == 1
     assert status(connected) == (
         InstallationStatus.DEGRADED,
-        "not all deliveries arrive: a webhook isn't there any more: somebody deleted it",
+        "webhooks_incomplete: a webhook isn't there any more: somebody deleted it",
     )
     assert endpoint_of(connected, before) is None
     assert connected.sync().registered == 1
@@ -314,7 +314,7 @@ def test_a_secret_that_the_providers_page_made_up_is_taken_by_its_scheme(connect
 def test_disconnecting_removes_the_webhooks(connected: Connected) -> None:
     """At the provider too, while the credential is still there."""
     (webhook,) = connected.sync().webhooks
-    connected.desk.onboarding.disconnect(workspace="w1", member="mona", installation_id=connected.installation.id)
+    connected.desk.onboarding.remove(workspace="w1", actor="member:mona", installation_id=connected.installation.id)
     assert (connected.plugin.there, endpoint_of(connected, webhook)) == ({}, None)
     assert status(connected)[0] is InstallationStatus.REMOVED
 
@@ -326,7 +326,7 @@ def test_a_provider_that_does_not_let_go_keeps_nobody_from_leaving(connected: Co
     result = connected.desk.subscriptions.remove(workspace="w1", installation_id=connected.installation.id)
     assert (result.removed, result.fault) == (1, "a webhook is left at the provider: no answer")
     assert endpoint_of(connected, webhook) is None
-    connected.desk.onboarding.disconnect(workspace="w1", member="mona", installation_id=connected.installation.id)
+    connected.desk.onboarding.remove(workspace="w1", actor="member:mona", installation_id=connected.installation.id)
     assert status(connected)[0] is InstallationStatus.REMOVED
     with pytest.raises(ConflictError):
         connected.sync()

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 from attrs import evolve, frozen
 from sqlalchemy import select
 
-from speckitty_connectors import Conversation, InstallAnswer, LinkAnswer, Manifest, hookimpl
+from speckitty_connectors import Conversation, InstallAnswer, LinkAnswer, Manifest, ResourceReference, hookimpl
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 from speckitty_connectors.credentials.apps import Apps
 from speckitty_connectors.credentials.keyring import KeyRing
@@ -23,8 +23,11 @@ from speckitty_connectors.credentials.vault import Vault
 from speckitty_connectors.http.session import Transport
 from speckitty_connectors.installations.inventory import Inventory
 from speckitty_connectors.installations.onboarding import Onboarding
+from speckitty_connectors.installations.pending import PendingApprovals
 from speckitty_connectors.installations.steps import SendBrowser, Step
 from speckitty_connectors.installations.types import Follow, follow_nothing
+from speckitty_connectors.installations.upkeep import Upkeep
+from speckitty_connectors.links.members import Members
 from speckitty_connectors.links.service import Links
 from speckitty_connectors.providers.registry import Registry
 from speckitty_connectors.store.audit import audit
@@ -53,6 +56,14 @@ class Script(FakeProvider):
             self, conversation
         )
 
+    def reference(self, external_id: str) -> ResourceReference:
+        """Return a board of the listing, as a person names it."""
+        return next(
+            ResourceReference(kind=resource.kind, id=resource.id, key=resource.key)
+            for resource in self.resources
+            if resource.id == external_id
+        )
+
     @hookimpl
     def install(self, conversation: Conversation) -> InstallAnswer:
         self.seen.append(conversation)
@@ -70,13 +81,16 @@ class AuthorizationServer:
     def __init__(self) -> None:
         self.host = ProviderHost(self._respond)
         self.on_exchange: Callable[[], object] = lambda: None
+        self.on_get: Callable[[Received], Reply] = lambda _: Reply()
+        self.revocation_status = 200
         self._codes: dict[str, tuple[dict[str, str], dict[str, object]]] = {}
         self._numbers = itertools.count(1)
 
     @property
     def exchanges(self) -> list[dict[str, str]]:
         """The token requests that came in."""
-        return [dict(parse_qsl(request.body.decode())) for request in self.host.received]
+        posted = [request for request in self.host.received if request.method == "POST"]
+        return [dict(parse_qsl(request.body.decode())) for request in posted]
 
     def approve(self, url: str, **details: object) -> dict[str, str]:
         """Authorise as a person would; return what their browser brings back."""
@@ -87,8 +101,12 @@ class AuthorizationServer:
         return {"code": code, "state": asked["state"]}
 
     def _respond(self, received: Received) -> Reply:
+        if received.method == "GET":
+            return self.on_get(received)
         self.on_exchange()
         form = dict(parse_qsl(received.body.decode()))
+        if received.path == "/oauth/revoke":
+            return Reply(status=self.revocation_status)
         asked, answer = self._codes.pop(form.get("code", ""), ({}, {}))
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         challenge = urlsafe_b64encode(digest).rstrip(b"=").decode()
@@ -112,7 +130,9 @@ class Desk:
     sessions: Sessions
     onboarding: Onboarding
     links: Links
+    members: Members
     inventory: Inventory
+    upkeep: Upkeep
     subscriptions: Subscriptions
     place: Mapping[str, str]
 
@@ -122,12 +142,18 @@ class Desk:
         return self.onboarding.begin(**given)
 
     def complete(self, parameters: Mapping[str, str], **values: str) -> Step:
-        """Come back as mona."""
-        return self.onboarding.complete(**{"session": SESSION, **self.place, **values}, parameters=parameters)
+        """Come back as mona in workspace w1."""
+        given = {"workspace": "w1", "member": "mona", "session": SESSION, **self.place, **values}
+        return self.onboarding.complete(**given, parameters=parameters)
+
+    def choose(self, state: str, *account_ids: str, **values: str) -> Step:
+        """Pick accounts as mona in workspace w1."""
+        given = {"workspace": "w1", "member": "mona", "session": SESSION, **values}
+        return self.onboarding.choose(**given, state=state, account_ids=account_ids)
 
     def connect(self, details: Mapping[str, object] | None = None, **values: str) -> Step:
         """Walk all the way as a person who authorises."""
-        return self.complete(self.server.approve(self.begin(**values).url, **(details or {})))
+        return self.complete(self.server.approve(self.begin(**values).url, **(details or {})), **values)
 
     def refusals(self, workspace: str = "w1") -> list[str]:
         """Return the audited reasons of refusals."""
@@ -151,10 +177,12 @@ def open_desk(
     plugin: Script | None = None,
     private_key: str | None = None,
     follow: Follow = follow_nothing,
+    exclusive_accounts: bool = False,
+    other: AuthorizationServer | None = None,
 ) -> Iterator[Desk]:
-    """Open a desk for a provider of which one self-managed host is registered."""
+    """Open a desk for a provider of which one self-managed host is registered, and `other` where given."""
     clock, server, plugin = FrozenClock(), AuthorizationServer(), plugin or Script(manifest)
-    allowed = {server.host.address}
+    allowed = {each.host.address for each in (server, other) if each is not None}
     with (
         server.host.serving(),
         closing(Store(database_url, clock=clock, wait_seconds=30)) as store,
@@ -174,6 +202,16 @@ def open_desk(
             client_secret="the client secret",
             private_key=private_key,
         )
+        if other is not None:
+            apps.register(
+                provider=plugin.manifest.provider,
+                base_url=other.host.url,
+                client_id="client of the other host",
+                client_secret="the other client secret",
+            )
+        pending = PendingApprovals(store, registry, apps, sessions, follow=follow)
+        inventory = Inventory(store, registry, apps, sessions, follow=follow)
+        links = Links(*parts)
         yield Desk(
             store=store,
             clock=clock,
@@ -183,9 +221,17 @@ def open_desk(
             apps=apps,
             vault=vault,
             sessions=sessions,
-            onboarding=Onboarding(*parts, follow=follow, leave=subscriptions.remove),
-            links=Links(*parts),
-            inventory=Inventory(store, registry, apps, sessions, follow=follow),
+            onboarding=Onboarding(
+                *parts,
+                pending,
+                follow=follow,
+                leave=subscriptions.remove,
+                exclusive_accounts=exclusive_accounts,
+            ),
+            links=links,
+            members=Members(store, vault, links.ending),
+            inventory=inventory,
+            upkeep=Upkeep(store, registry, apps, sessions, inventory, pending, follow=follow),
             subscriptions=subscriptions,
             place={"provider": plugin.manifest.provider, "host": server.host.address},
         )
@@ -201,7 +247,13 @@ def endpoint_url(provider: str, endpoint_id: str) -> str:
     return f"https://saas.example/webhooks/{provider}/{endpoint_id}"
 
 
+def manifest_of(provider: str) -> Manifest:
+    """Return the fake provider's manifest under another key."""
+    return evolve(MANIFEST, provider=provider)
+
+
 def strict(**changes: Any) -> Manifest:
     """Return the fake provider's manifest with other rules for OAuth."""
     assert MANIFEST.install_oauth is not None
-    return evolve(MANIFEST, install_oauth=evolve(MANIFEST.install_oauth, **changes))
+    rules = evolve(MANIFEST.install_oauth, **changes)
+    return evolve(MANIFEST, install_oauth=rules, link_oauth=rules)

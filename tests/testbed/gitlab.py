@@ -61,7 +61,12 @@ class Workshop:
             workspace=WORKSPACE, member=MEMBER, session=SESSION, provider="gitlab", host=self.host
         )
         done = self.connectors.onboarding.complete(
-            provider="gitlab", host=self.host, session=SESSION, parameters=landing(begun.url)
+            workspace=WORKSPACE,
+            member=MEMBER,
+            provider="gitlab",
+            host=self.host,
+            session=SESSION,
+            parameters=landing(begun.url),
         )
         assert isinstance(done, Done)
         return done.installations[0]
@@ -72,7 +77,12 @@ class Workshop:
             workspace=WORKSPACE, member=MEMBER, session=SESSION, installation_id=installation.id
         )
         done = self.connectors.links.complete(
-            provider="gitlab", host=self.host, session=SESSION, parameters=landing(begun.url)
+            workspace=WORKSPACE,
+            member=MEMBER,
+            provider="gitlab",
+            host=self.host,
+            session=SESSION,
+            parameters=landing(begun.url),
         )
         assert isinstance(done, LinkDone)
 

@@ -21,9 +21,11 @@ from speckitty_connectors.mappings import repository as mappings
 from speckitty_connectors.mappings.types import ResourceMapping
 from speckitty_connectors.providers.registry import Registry
 from speckitty_connectors.routing import repository
-from speckitty_connectors.routing.review import ReviewItem, list_items
+from speckitty_connectors.routing.cases import PlacingStage
+from speckitty_connectors.routing.review import ReviewItem
+from speckitty_connectors.routing.review_records import list_items
 from speckitty_connectors.routing.router import Router
-from speckitty_connectors.routing.stages import STAGES, PlacingStage
+from speckitty_connectors.routing.stages import STAGES
 from speckitty_connectors.routing.types import Decision
 from speckitty_connectors.store.claims import ClaimQueue
 from speckitty_connectors.store.engine import Store
@@ -124,7 +126,7 @@ class Inbound:
     def review_items(self, workspace: str = "w1") -> list[ReviewItem]:
         """Return what waits for a person in a workspace."""
         with self.store.reading() as connection:
-            return list_items(connection, workspace=workspace)
+            return list_items(connection, workspace=workspace, now=self.store.now())
 
     def map(self, installation: Installation, external_id: str, target: str, **values: object) -> ResourceMapping:
         """Map a board that the installation sees to a project."""

@@ -26,7 +26,6 @@ from speckitty_connectors import (
     Target,
     UserLink,
 )
-from speckitty_connectors.cli.loopback import Loopback
 from speckitty_connectors.http.unguarded import PlainAnswer, post
 from speckitty_connectors.identifiers import utc_now
 from speckitty_connectors.inbox.signing import sign
@@ -40,6 +39,7 @@ from speckitty_connectors_jira.standin import JiraStandIn, documents
 from speckitty_connectors_jira.standin.authorization import CLOUD_REQUIRED
 
 from .clock import FrozenClock
+from .serving import Served
 
 WORKSPACE, MEMBER, SESSION = "w1", "mona", "the session of mona's browser"
 PROJECT = Target(kind="project", id="apollo")
@@ -74,7 +74,12 @@ class Site:
             workspace=workspace, member=MEMBER, session=SESSION, provider="jira", host=host
         )
         done = self.connectors.onboarding.complete(
-            provider="jira", host=host, session=SESSION, parameters=self.authorised(begun.url)
+            workspace=workspace,
+            member=MEMBER,
+            provider="jira",
+            host=host,
+            session=SESSION,
+            parameters=self.authorised(begun.url),
         )
         assert isinstance(done, Done)
         return done.installations[0]
@@ -85,7 +90,12 @@ class Site:
             workspace=installation.workspace, member=MEMBER, session=SESSION, installation_id=installation.id
         )
         done = self.connectors.links.complete(
-            provider="jira", host=installation.host, session=SESSION, parameters=self.authorised(begun.url)
+            workspace=installation.workspace,
+            member=MEMBER,
+            provider="jira",
+            host=installation.host,
+            session=SESSION,
+            parameters=self.authorised(begun.url),
         )
         assert isinstance(done, LinkDone)
         return done.link
@@ -213,7 +223,7 @@ def _body(kind: str, fields: Mapping[str, Any]) -> bytes:
 def open_site(database_url: str, clock: FrozenClock | None = None, **stand_in: Any) -> Iterator[Site]:
     """Put up a stand-in of Jira and a receiver, each behind a real server on loopback."""
     with ExitStack() as stack:
-        here, there, server = (stack.enter_context(Loopback()) for _ in range(3))
+        here, there, server = (stack.enter_context(Served()) for _ in range(3))
         settings = Settings(
             database_url=database_url,
             keys={"test": KeyRing.new_key()},

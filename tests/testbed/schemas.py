@@ -18,17 +18,12 @@ from urllib.parse import parse_qsl, urlsplit
 import requests
 from attrs import frozen
 from jsonschema import Draft4Validator
-from referencing import Registry
-from referencing.jsonschema import DRAFT4
 
 from .graphql_schemas import GraphQlDescription
 
 Document = dict[str, Any]
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "schemas"
-
-PUBLISHED = "urn:published"
-"""What references inside a description begin with, so that they are found from any of its parts."""
 
 METHODS = frozenset({"delete", "get", "patch", "post", "put"})
 
@@ -83,7 +78,9 @@ ADDITIONS: Mapping[str, Mapping[str, Mapping[str, list[Document]]]] = {
         "/oauth/token": {
             "post": form(*CLIENT, "code", "code_verifier", "refresh_token", required=("grant_type", "redirect_uri"))
         },
-        "/oauth/revoke": {"post": form("client_id", "client_secret", "token", required=("token",))},
+        "/oauth/revoke": {
+            "post": form("client_id", "client_secret", "token", "token_type_hint", required=("token",))
+        },
     },
     "jira": {
         # Atlassian's page "OAuth 2.0 (3LO) apps"
@@ -129,13 +126,11 @@ class Description:
 
     document: Document
     paths: Mapping[str, Mapping[str, list[Document]]]
-    registry: Registry[Any]
     graphql: GraphQlDescription | None = None
 
     @classmethod
     def of(cls, provider: str, document: Document, graphql: GraphQlDescription | None = None) -> Description:
         """Read a description, and add what it lacks."""
-        document = json.loads(json.dumps(document).replace('"$ref": "#/', f'"$ref": "{PUBLISHED}#/'))
         paths: dict[str, dict[str, list[Document]]] = {}
         for path, operations in document["paths"].items():
             shared = operations.get("parameters", [])
@@ -147,8 +142,7 @@ class Description:
             for method, parameters in added.items():
                 known = paths.setdefault(path, {}).setdefault(method, [])
                 known.extend(parameters)
-        registry: Registry[Any] = Registry().with_resource(PUBLISHED, DRAFT4.create_resource(document))
-        return cls(document=document, paths=paths, registry=registry, graphql=graphql)
+        return cls(document=document, paths=paths, graphql=graphql)
 
     def objections(self, request: requests.PreparedRequest) -> Iterator[str]:
         """Yield what the description has against a request."""
@@ -204,7 +198,9 @@ class Description:
         yield from (f"{path} misses {name}" for name in sorted(missing) if (path, name) not in WAIVED)
 
     def _errors(self, where: str, schema: Document, value: object) -> Iterator[str]:
-        validator = Draft4Validator(schema, registry=self.registry)
+        # What a schema refers to is looked for in the schema itself.
+        named = {name: self.document[name] for name in ("components", "definitions") if name in self.document}
+        validator = Draft4Validator({**_resolved(self.document, schema), **named})
         yield from (f"{where}: {error.message}" for error in validator.iter_errors(value))
 
 
@@ -242,7 +238,7 @@ def _body(operation: Document) -> list[Document]:
 def _resolved(document: Document, node: Document) -> Document:
     while "$ref" in node:
         target: Any = document
-        for step in node["$ref"].partition("#/")[2].split("/"):
+        for step in node["$ref"].removeprefix("#/").split("/"):
             target = target[step.replace("~1", "/").replace("~0", "~")]
         node = target
     return node

@@ -92,7 +92,12 @@ class Office:
 
     def _agree(self, begun: SendBrowser) -> Installation:
         done = self.connectors.onboarding.complete(
-            provider="slack", host=self.host, session=SESSION, parameters=landing(begun.url)
+            workspace=WORKSPACE,
+            member=MEMBER,
+            provider="slack",
+            host=self.host,
+            session=SESSION,
+            parameters=landing(begun.url),
         )
         assert isinstance(done, Done)
         return done.installations[0]
@@ -103,7 +108,12 @@ class Office:
             workspace=WORKSPACE, member=MEMBER, session=SESSION, installation_id=installation.id
         )
         done = self.connectors.links.complete(
-            provider="slack", host=self.host, session=SESSION, parameters=landing(begun.url)
+            workspace=WORKSPACE,
+            member=MEMBER,
+            provider="slack",
+            host=self.host,
+            session=SESSION,
+            parameters=landing(begun.url),
         )
         assert isinstance(done, LinkDone)
         return done.link

@@ -276,6 +276,20 @@ TABLE: list[tuple[str, dict[str, Any], Lifecycle]] = [
         {"repository": REPOSITORY},
         Lifecycle(change=Change.VISIBILITY_CHANGED, account=ACCOUNT, resources=(HELLO,), occurred_at=AT),
     ),
+    *(
+        (
+            "repository",
+            {"action": action, "repository": {**REPOSITORY, "private": private}},
+            Lifecycle(
+                change=Change.VISIBILITY_CHANGED,
+                account=ACCOUNT,
+                resources=(HELLO,),
+                private=private,
+                occurred_at=AT,
+            ),
+        )
+        for action, private in (("privatized", True), ("publicized", False))
+    ),
     (
         "meta",
         {"action": "deleted", "hook_id": 9, "hook": {"type": "Repository"}, "repository": REPOSITORY},

@@ -11,19 +11,25 @@ import sys
 import click
 
 from ..errors import ConnectorsError
+from .auditing import audit
 from .database import db
 from .demonstration import demo
 from .hooks import hooks
+from .installing import installations
 from .judging import contract
-from .operating import Operator
+from .linking import links, members
+from .mapping import mappings
+from .operating import FAILED, MISUSED, Operator
 from .plugins import providers
-from .records import apps, installations, mappings, review
+from .records import apps
+from .reviewing import review
+from .routing import route
 from .sealing_keys import keys
 from .sending import send
 from .serving import serve, work
+from .signals import signals
+from .suggestions import suggestions
 from .telling import explain
-
-DONE, FAILED, MISUSED, UNEXPECTED_ANSWER = 0, 1, 2, 3
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,8 +46,9 @@ def commands(context: click.Context, config: str | None) -> None:
     context.obj = Operator(config=config)
 
 
-for command in (
+COMMANDS = (
     apps,
+    audit,
     contract,
     db,
     demo,
@@ -49,25 +56,30 @@ for command in (
     hooks,
     installations,
     keys,
+    links,
     mappings,
+    members,
     providers,
     review,
+    route,
     send,
     serve,
+    signals,
+    suggestions,
     work,
-):
+)
+
+for command in COMMANDS:
     commands.add_command(command)
 
 
 def main() -> None:
     """Run the command line; an expected error is one line with its remedy."""
     try:
-        commands(standalone_mode=False)
+        sys.exit(commands(standalone_mode=False))  # click gives back the code of a command that ends with one
     except ConnectorsError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(FAILED)
-    except click.exceptions.Exit as request:
-        sys.exit(request.exit_code)
     except click.Abort:
         click.echo("stopped", err=True)
         sys.exit(FAILED)

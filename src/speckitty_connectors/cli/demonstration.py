@@ -20,12 +20,13 @@ from ..dispatch.types import Dispatch
 from ..errors import ConfigurationError, NotFoundError
 from ..http.unguarded import browse, post
 from ..inbox.verification import covers_body
-from ..installations.types import Installation
+from ..installations.types import Installation, InstallationStatus
 from ..providers.registry import Registry
 from ..providers.resources import ResourceReference
 from ..providers.signatures import SignatureScheme
 from ..providers.standin import SampleDelivery, StandIn, SubscribedStandIn, stand_ins
 from ..providers.suggestions import Target
+from ..routing.review import ReviewItem
 from ..store.metadata import OPERATOR
 from ..subscriptions.types import Webhook
 from ..web.application import Application
@@ -35,7 +36,7 @@ from .sending import signed_headers, tampered
 
 VISITOR = Visitor(workspace="demo-workspace", member="mona", session="the-session-of-monas-browser")
 COOKIE = {"session": VISITOR.session}
-PROJECT = Target(kind="project", id="apollo")
+PROJECT, SECOND_PROJECT = Target(kind="project", id="apollo"), Target(kind="project", id="gemini")
 
 
 @frozen(kw_only=True)
@@ -75,7 +76,7 @@ def demo(*, provider: str | None, database_url: str | None) -> None:
         installation = _connect(scene)
         _list_and_map(scene, installation)
         _receive(_with_webhooks(scene, installation))
-        _show_review(scene)
+        _review(scene)
         _leave(scene, installation)
 
 
@@ -241,19 +242,43 @@ def _became(scene: Scene, sample: SampleDelivery, status: int) -> list[str]:
         return scene.connectors.explain(workspace=OPERATOR, event_id=sample.delivery_id).lines()
 
 
-def _show_review(scene: Scene) -> None:
+def _review(scene: Scene) -> None:
+    """Show what waits; then map the first item of a resource, which replays its events."""
     _heading("What waits for a person")
-    for item in scene.connectors.review_items(VISITOR.workspace):
+    items = scene.connectors.review_items(VISITOR.workspace)
+    for item in items:
         click.echo(f"  {item.count} x {item.subject.kind} {item.subject.key}: {item.reason}")
+    active = {
+        each.id
+        for each in scene.connectors.installations(VISITOR.workspace)
+        if each.status is InstallationStatus.ACTIVE
+    }
+    mappable = [item for item in items if item.installation_id in active and item.held and item.subject.id]
+    if mappable:
+        _heading("A person maps the first, and what waited is handed over")
+        _map(scene, mappable[0])
+
+
+def _map(scene: Scene, item: ReviewItem) -> None:
+    review, actor = scene.connectors.review, f"member:{VISITOR.member}"
+    (latest,) = review.events(workspace=VISITOR.workspace, item_id=item.id, limit=1)
+    review.map(workspace=VISITOR.workspace, item_id=item.id, target=SECOND_PROJECT, actor=actor)
+    click.echo(f"  {item.subject.kind} {item.subject.key} → {SECOND_PROJECT}")
+    while scene.connectors.worker().run_once():
+        pass
+    explained = scene.connectors.explain(workspace=VISITOR.workspace, event_id=latest.event_id)
+    for line in explained.lines():
+        click.echo(f"       {line}")
 
 
 def _leave(scene: Scene, installation: Installation) -> None:
     """Disconnect the account: what hangs on it is kept for the day it is connected again."""
     _heading("Disconnect the account")
-    removed = scene.connectors.onboarding.disconnect(
-        workspace=VISITOR.workspace, member=VISITOR.member, installation_id=installation.id
+    removed = scene.connectors.onboarding.remove(
+        workspace=VISITOR.workspace, actor=f"member:{VISITOR.member}", installation_id=installation.id
     )
-    click.echo(f"  {removed.account_kind} {removed.account_name}: {removed.status}, {removed.status_reason}")
+    left = removed.installation
+    click.echo(f"  {left.account_kind} {left.account_name}: {left.status}, {left.explanation}")
     for mapping in scene.connectors.mappings.list(workspace=VISITOR.workspace):
         click.echo(f"  {mapping.resource_key} → {mapping.target}: {mapping.state}, {mapping.state_reason}")
 

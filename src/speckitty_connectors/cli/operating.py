@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,11 @@ from attrs import frozen
 from ..configuration import PluginSettings, Settings
 from ..connectors import Connectors
 from ..errors import ConfigurationError
+from ..providers.codec import to_document
 from ..store.engine import Store
+
+FAILED, MISUSED = 1, 2
+"""The exit codes of what went wrong; `docs/command-line.md` says what each means."""
 
 
 @frozen(kw_only=True)
@@ -68,6 +72,16 @@ def show(rows: Sequence[Mapping[str, object]], columns: Sequence[str], *, as_jso
         _print_table(rows, columns)
 
 
+def show_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool, nothing: str) -> None:
+    """Print rows with all their columns; `nothing` is said where there are none."""
+    show(rows, tuple(rows[0]) if rows else (), as_json=as_json, nothing=nothing)
+
+
+def say(lines: Iterable[str], document: object, *, as_json: bool) -> None:
+    """Print what was done: in words, or the document as JSON."""
+    click.echo(json.dumps(to_document(document), indent=2, default=str) if as_json else "\n".join(lines))
+
+
 def load_extra(module: str) -> Any:
     """Import a module of the extra `cli`.
 
@@ -91,7 +105,9 @@ def _print_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -
         for row in rows:
             click.echo("  ".join(str(row[column]) for column in columns))
         return
-    table = tables.Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = tables.Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")  # an id that is cut off can't be used in the next command
     for row in rows:
         table.add_row(*(str(row[column]) for column in columns))
     console.Console().print(table)

@@ -1,13 +1,10 @@
-"""`apps`, `installations`, `mappings`, `review`: what is stored, for people."""
+"""`apps`: what is registered, for people."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import click
 
-from ..store.metadata import OPERATOR
-from .operating import Operator, as_json, show
+from .operating import Operator, as_json, show_rows
 
 
 @click.command()
@@ -26,78 +23,4 @@ def apps(operator: Operator, *, as_json: bool) -> None:
             }
             for each in connectors.apps.list()
         ]
-    _show(rows, as_json=as_json, nothing="no app is registered · add one under [[apps]] in the settings")
-
-
-@click.command()
-@click.argument("workspace")
-@as_json
-@click.pass_obj
-def installations(operator: Operator, *, workspace: str, as_json: bool) -> None:
-    """List the accounts that a workspace is connected to."""
-    with operator.connectors() as connectors:
-        rows = [
-            {
-                "id": each.id,
-                "provider": each.provider,
-                "host": each.host,
-                "account": each.account_name or each.account_id,
-                "status": each.status.value,
-                "reason": each.status_reason,
-            }
-            for each in connectors.installations(workspace)
-        ]
-    _show(rows, as_json=as_json, nothing=f"the workspace {workspace} isn't connected to anything")
-
-
-@click.command()
-@click.argument("workspace")
-@as_json
-@click.pass_obj
-def mappings(operator: Operator, *, workspace: str, as_json: bool) -> None:
-    """List what a workspace mapped to what."""
-    with operator.connectors() as connectors:
-        rows = [
-            {
-                "id": each.id,
-                "resource": f"{each.resource_kind} {each.resource_key}",
-                "target": str(each.target),
-                "state": each.state.value,
-                "reason": each.state_reason,
-                "origin": each.origin.value,
-                "created_by": each.created_by,
-            }
-            for each in connectors.mappings.list(workspace=workspace)
-        ]
-    _show(rows, as_json=as_json, nothing=f"nothing is mapped in the workspace {workspace}")
-
-
-@click.group()
-def review() -> None:
-    """Look at what waits for a person."""
-
-
-@review.command(name="list")
-@click.argument("workspace", default=OPERATOR)
-@as_json
-@click.pass_obj
-def list_review(operator: Operator, *, workspace: str, as_json: bool) -> None:
-    """List the review items of a workspace; without one, what could not be placed in any."""
-    with operator.connectors() as connectors:
-        rows = [
-            {
-                "id": each.id,
-                "provider": each.provider,
-                "resource": f"{each.subject.kind} {each.subject.key or each.subject.id}".strip(),
-                "reason": each.reason,
-                "count": each.count,
-                "first_seen": each.first_seen.isoformat(),
-                "last_seen": each.last_seen.isoformat(),
-            }
-            for each in connectors.review_items(workspace)
-        ]
-    _show(rows, as_json=as_json, nothing="nothing waits for a person")
-
-
-def _show(rows: Sequence[Mapping[str, object]], *, as_json: bool, nothing: str) -> None:
-    show(rows, tuple(rows[0]) if rows else (), as_json=as_json, nothing=nothing)
+    show_rows(rows, as_json=as_json, nothing="no app is registered · add one under [[apps]] in the settings")

@@ -122,10 +122,12 @@ class _Document(msgspec.Struct):
     space: _Place | None = None
     actor: ExternalIdentity | None = None
     identities: tuple[ExternalIdentity, ...] = ()
+    requester: ExternalIdentity | None = None
     git: GitFacts | None = None
     subject: str = ""
     former: tuple[str, ...] = ()
     scopes: tuple[str, ...] | None = None
+    private: bool | None = None
     registrations: tuple[str, ...] = ()
     relist: bool = False
     at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
@@ -262,8 +264,10 @@ def _lifecycle(document: _Document, change: Change, at: datetime | None) -> Life
         resources=document.resources(),
         former=document.former,
         identities=document.identities,
+        requester=document.requester,
         actor=document.actor,
         scopes=document.scopes,
+        private=document.private,
         relist=document.relist,
         occurred_at=at,
     )

@@ -147,9 +147,10 @@ class Subject:
         return self.provider.supports(capability)
 
     def close(self) -> None:
-        """Give back what was opened."""
-        if "receiver" in vars(self):
-            self.receiver.close()
+        """Give back what was opened; whatever is needed again is opened again."""
+        opened = vars(self).pop("receiver", None)
+        if opened is not None:
+            opened.close()
 
 
 _HOOKS = {

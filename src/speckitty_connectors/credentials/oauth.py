@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -49,6 +50,16 @@ IDENTITY_TOKEN: Final = "id_token"  # noqa: S105 - a field name
 
 TOKEN_FIELDS: Final = ("access_token", "refresh_token", "token_type")
 """The fields of a token answer that are sealed (RFC 6749, section 5.1)."""
+
+
+class Revocation(StrEnum):
+    """What became of a grant on the provider's side when it was given up here."""
+
+    REVOKED = "revoked"
+    FAILED = "failed"
+    UNSUPPORTED = "unsupported"
+    STILL_USED = "still_used"
+    NOTHING_KEPT = "nothing_kept"
 
 
 class OAuthRefusedError(ConnectorsError):
@@ -213,6 +224,29 @@ class OAuthFlow:
             )
         # Raised here, the error has no frame or cause that holds the code, the tokens and the client secret.
         raise failure
+
+    def revoke(self, values: Mapping[str, Secret]) -> Revocation:
+        """Ask the provider to take back the tokens of a grant, and say what came of it.
+
+        Some providers know one kind of token only, and some call it an error when the first revocation took the
+        second token with it: that one was taken back is enough.
+
+        Args:
+            values: `TokenAnswer.values`, or what the vault gave back of them.
+        """
+        tokens = [(hint, values[hint]) for hint in ("refresh_token", "access_token") if values.get(hint)]
+        if not self._rules.revoke_url:
+            return Revocation.UNSUPPORTED
+        url = self._url(self._rules.revoke_url)
+        session = self._session("")
+        try:
+            taken = [
+                session.revoke(url, token=token, hint=hint, client_secret=self._client_secret)
+                for hint, token in tokens
+            ]
+        except ApiError:
+            return Revocation.FAILED
+        return Revocation.REVOKED if any(taken) else Revocation.FAILED
 
     @property
     def _subject(self) -> str:

@@ -130,9 +130,13 @@ conversations = Table(
     identifier("credential_id"),
     Column("step", String, nullable=False),
     Column("remembered", JSON, nullable=False),
+    identifier("code_digest"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime),
     UniqueConstraint("state_digest"),
+    Index(None, "provider", "host", "code_digest"),
 )
 """Connections and links under way. The state is stored hashed; the PKCE verifier, and a grant that waits for
-a choice, are sealed in `credential_id` (empty for none)."""
+a choice, are sealed in `credential_id` (empty for none). A row that was used stays for a while without its
+secrets, with the digest of the code that came with it, so that a second use of either is told from a guess."""

@@ -135,6 +135,21 @@ class TokenSession(OAuth2Session):
             )
         return token
 
+    def revoke(self, url: str, *, token: Secret, hint: str, client_secret: Secret) -> bool:
+        """Return whether the server took a token back (RFC 7009, section 2).
+
+        Raises:
+            ApiError: there was no answer.
+        """
+        form = {"token": token.reveal(), "token_type_hint": hint}
+        if self._in_body:
+            form |= {"client_id": self._app_id, "client_secret": client_secret.reveal()}
+        answer = requests.Session.request(
+            self, "POST", url, data=form, auth=self._basic(client_secret), headers=HEADERS
+        )
+        read = ProviderAnswer.of(answer)
+        return read.is_good and not read.error_code()
+
     @property
     def _in_body(self) -> bool:
         return self._rules.client_authentication is ClientAuthentication.BODY

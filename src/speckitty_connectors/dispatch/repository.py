@@ -9,12 +9,13 @@ from sqlalchemy import Connection, and_, bindparam, select, update
 from ..errors import NotFoundError
 from ..installations.tables import installations
 from ..installations.types import InstallationStatus
+from ..mappings import suggestions_repository as suggestions
 from ..mappings.tables import resource_mappings
 from ..mappings.types import Direction, MappingState
 from ..providers.codec import outcome_from
 from ..providers.deliveries import Event
 from ..providers.suggestions import Target
-from ..routing.events import RECEIVING
+from ..routing.placing import RECEIVING
 from ..routing.tables import decisions, dispatches
 from ..store.claims import Claim
 from .types import Dispatch
@@ -58,8 +59,16 @@ def revocation(connection: Connection, dispatch: Dispatch) -> str:
     What it looks at stays as it is until the transaction ends: who disconnects in the meantime waits, and has
     no effect behind their back afterwards.
     """
+    if not dispatch.mapping_id:
+        return _revocation_of_inferred(connection, dispatch)
     row = connection.execute(
-        select(installations.c.status, resource_mappings.c.state, resource_mappings.c.direction)
+        select(
+            installations.c.status,
+            resource_mappings.c.state,
+            resource_mappings.c.direction,
+            resource_mappings.c.target_kind,
+            resource_mappings.c.target_id,
+        )
         .join(
             resource_mappings,
             and_(
@@ -79,6 +88,8 @@ def revocation(connection: Connection, dispatch: Dispatch) -> str:
         return f"the installation is {row.status}"
     if Direction(row.direction) is Direction.OUT:
         return "the mapping leads outwards only"
+    if Target(kind=row.target_kind, id=row.target_id) != dispatch.target:
+        return "the mapping leads to another target now"
     return "" if MappingState(row.state) in ROUTING else f"the mapping is {row.state}"
 
 
@@ -93,6 +104,25 @@ def revoke(connection: Connection, claim: Claim, *, reason: str, now: datetime) 
         )
         .values(state=REVOKED, last_error=reason, finished_at=now)
     )
+
+
+def _revocation_of_inferred(connection: Connection, dispatch: Dispatch) -> str:
+    """Return why what was inferred, and has no mapping, may no longer be handed over."""
+    status = connection.execute(
+        select(installations.c.status)
+        .where(installations.c.workspace_id == dispatch.workspace, installations.c.id == dispatch.installation_id)
+        .with_for_update(read=True)
+    ).scalar_one()
+    if InstallationStatus(status) not in RECEIVING:
+        return f"the installation is {status}"
+    dismissed = suggestions.dismissed(
+        connection,
+        workspace=dispatch.workspace,
+        installation_id=dispatch.installation_id,
+        external_ids={resource.id for resource in dispatch.event.resources},
+    )
+    pairs = {(resource.kind, resource.id, dispatch.target) for resource in dispatch.event.resources}
+    return "a person has dismissed what it was inferred from" if pairs & dismissed else ""
 
 
 _DISPATCH = (

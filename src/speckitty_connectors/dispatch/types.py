@@ -23,7 +23,7 @@ class Dispatch:
         installation_id: the installation that the event came through.
         event_id: id of the delivery in the inbox; `explain` takes it.
         decision_id: the decision that placed the event.
-        mapping_id: the mapping that says so.
+        mapping_id: the mapping that says so; empty where it was inferred.
         event: what happened.
         target: where it goes.
         effect_key: equal on every attempt, and for every delivery that tells of the same change: the key by

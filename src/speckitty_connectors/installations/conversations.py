@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from attrs import evolve
-from sqlalchemy import Connection
 
 from ..credentials.apps import Apps, RegisteredApp
 from ..credentials.oauth import OAuthRefusedError, TokenAnswer, new_verifier
@@ -26,13 +25,13 @@ from ..providers.conversations import (
     Refused,
 )
 from ..providers.registry import Registry
-from ..store.audit import record
 from ..store.engine import Store
-from ..store.metadata import OPERATOR
 from . import repository
-from .attempts import LIFETIME, Attempt, Purpose, Stage, digest, forget_expired, keep, new_state, take
+from .attempts import CONNECTING, LIFETIME, RETURNS, Attempt, Purpose, Stage, Visit, digest, new_state
 from .granting import Granting
+from .noting import note_refusal
 from .offers import Offer
+from .one_time_states import forget_expired, keep, take
 from .refusals import OnboardingRefusedError, Refusal
 from .steps import PickAccount, SendBrowser
 from .turns import CORE_PARAMETERS, NOTHING, VERIFIER, CallbackUrl, Turn
@@ -122,43 +121,69 @@ class Conversations:
                 return self._apps.find(connection, provider=provider, host=host)
 
     def resume(
-        self, *, purpose: Purpose, provider: str, host: str | None, session: str, parameters: Mapping[str, str]
+        self,
+        *,
+        purposes: Collection[Purpose],
+        provider: str,
+        host: str | None,
+        workspace: str,
+        member: str,
+        session: str,
+        parameters: Mapping[str, str],
+        address: str | None,
     ) -> Turn:
         """Consume the state that a browser brought back, exchange its code if it has one, and ask the plugin.
 
         Raises:
             OnboardingRefusedError: anything isn't as it was begun, or the provider or the plugin refused.
         """
-        place = (provider, host or self._registry.provider(provider).manifest.hosts.default)
-        state = parameters.get("state", "")
-        attempt, unsealed = self._take(state, purpose, session, (Stage.LANDING, Stage.CODE), place)
+        visit = Visit(
+            workspace=workspace,
+            member=member,
+            session_digest=digest(session),
+            purposes=purposes,
+            stages=RETURNS,
+            state_digest=digest(parameters.get("state", "")),
+            code_digest=digest(parameters.get("code", "")),
+            provider=provider,
+            host=host or self._registry.provider(provider).manifest.hosts.default,
+            address=address,
+        )
+        attempt, unsealed = self._take(visit)
         with self._store.reading() as connection:
             app = self._apps.of(connection, attempt)
-        if attempt.stage is Stage.CODE:
-            issuer = self._granting.issuer(attempt, app)
-            if issuer and parameters.get("iss") != issuer:
-                raise self.refused(attempt, Refusal.ISSUER_MISMATCH)
-        if "error" in parameters:
-            named = ERROR_CODE.fullmatch(parameters["error"])
-            raise self.refused(attempt, Refusal.DENIED, detail=named.group() if named else "")
+        self._check_answer(attempt, app, parameters)
         tokens = None
         if attempt.stage is Stage.CODE:
             tokens = self._exchange(attempt, app, parameters.get("code", ""), unsealed[VERIFIER])
         return self._ask(attempt, app, parameters=parameters, tokens=tokens)
 
-    def choose(self, *, session: str, state: str, account_ids: Sequence[str]) -> Turn:
+    def choose(self, *, workspace: str, member: str, session: str, state: str, account_ids: Sequence[str]) -> Turn:
         """Consume the state of a choice, and ask the plugin again with what was picked.
 
         Raises:
             OnboardingRefusedError: the state isn't this browser's, or what was picked wasn't there to choose.
         """
-        attempt, unsealed = self._take(state, Purpose.INSTALL, session, (Stage.CHOICE,))
+        visit = Visit(
+            workspace=workspace,
+            member=member,
+            session_digest=digest(session),
+            purposes=CONNECTING,
+            stages=(Stage.CHOICE,),
+            state_digest=digest(state),
+        )
+        attempt, unsealed = self._take(visit)
         offer = Offer.from_sealed(unsealed)
         if not offer.allows(account_ids):
             raise self.refused(attempt, Refusal.CHOICE_INVALID)
         with self._store.reading() as connection:
             app = self._apps.of(connection, attempt)
         return self._ask(attempt, app, tokens=offer.tokens, choice=account_ids)
+
+    def pick(self, turn: Turn, answer: ChooseAccount, account_id: str) -> Turn:
+        """Ask the plugin again as if the person had picked that account, because only one can be meant."""
+        attempt = evolve(turn.attempt, remembered=dict(answer.remember))
+        return self._ask(attempt, turn.app, tokens=turn.tokens, choice=(account_id,))
 
     def send(self, turn: Turn) -> SendBrowser | None:
         """Send the browser where the plugin's answer says; None where it says something else.
@@ -194,7 +219,7 @@ class Conversations:
         """Record a refusal, core's own or a plugin's; return the error to raise."""
         error = OnboardingRefusedError.because(why, subject=attempt.subject, detail=detail)
         with self._store.transaction() as connection:
-            self._record(connection, attempt.id, error.refusal, attempt)
+            note_refusal(connection, attempt.id, error.refusal, attempt, now=self._store.now())
         return error
 
     def _ask(
@@ -207,7 +232,7 @@ class Conversations:
         choice: Sequence[str] = (),
     ) -> Turn:
         provider = self._registry.provider(attempt.provider)
-        hook = provider.install if attempt.purpose is Purpose.INSTALL else provider.link_user
+        hook = provider.install if attempt.purpose in CONNECTING else provider.link_user
         state, expected = new_state(), self._expected(attempt)
         conversation = Conversation(
             app=app.app,
@@ -218,8 +243,15 @@ class Conversations:
             choice=tuple(choice),
             account=expected,
         )
-        answer = hook(conversation)
-        return Turn(attempt=attempt, app=app, state=state, answer=answer, tokens=tokens, expected=expected)
+        return Turn(
+            attempt=attempt,
+            app=app,
+            state=state,
+            answer=hook(conversation),
+            tokens=tokens,
+            choice=tuple(choice),
+            expected=expected,
+        )
 
     def _expected(self, attempt: Attempt) -> Account | None:
         """Return the account that the attempt belongs to, or None where any may come."""
@@ -228,6 +260,18 @@ class Conversations:
         with self._store.reading() as connection:
             known = repository.get(connection, workspace=attempt.workspace, installation_id=attempt.installation_id)
         return known.account
+
+    def _check_answer(self, attempt: Attempt, app: RegisteredApp, parameters: Mapping[str, str]) -> None:
+        """Refuse an answer that another server gave, that contradicts itself, or that says no."""
+        if attempt.stage is Stage.CODE:
+            issuer = self._granting.issuer(attempt, app)
+            if issuer and parameters.get("iss") != issuer:
+                raise self.refused(attempt, Refusal.ISSUER_MISMATCH)
+        if "error" in parameters:
+            if parameters.get("code"):
+                raise self.refused(attempt, Refusal.ANSWER_CONTRADICTORY)
+            named = ERROR_CODE.fullmatch(parameters["error"])
+            raise self.refused(attempt, Refusal.DENIED, detail=named.group() if named else "")
 
     def _exchange(self, attempt: Attempt, app: RegisteredApp, code: str, verifier: Secret) -> TokenAnswer:
         if not code:
@@ -251,43 +295,20 @@ class Conversations:
             forget_expired(connection, self._vault, now=now)
             keep(connection, self._vault, attempt, state=state, sealed=sealed, now=now)
 
-    def _take(
-        self,
-        state: str,
-        purpose: Purpose,
-        session: str,
-        stages: Sequence[Stage],
-        place: tuple[str, str] | None = None,
-    ) -> tuple[Attempt, Mapping[str, Secret]]:
+    def _take(self, visit: Visit) -> tuple[Attempt, Mapping[str, Secret]]:
         """Use up a state, whoever brings it, and only then look whether it is theirs."""
+        brought, now = visit.state_digest, self._store.now()
         with self._store.transaction() as connection:
-            taken = take(connection, self._vault, state=state) if state else None
-            attempt = taken[0] if taken else None
+            taken = None
+            if brought:
+                taken = take(connection, self._vault, state_digest=brought, code_digest=visit.code_digest, now=now)
+            attempt = taken.attempt if taken else None
             if taken is None:
-                refusal = Refusal.STATE_UNKNOWN if state else Refusal.STATE_MISSING
+                refusal = Refusal.STATE_UNKNOWN if brought else Refusal.STATE_MISSING
             else:
-                objection = taken[0].objection(purpose, session, stages, place, now=self._store.now())
+                objection = taken.attempt.objection(visit, now=now) or taken.objection
                 if objection is None:
-                    return taken
+                    return taken.attempt, taken.sealed
                 refusal = objection
-            self._record(connection, digest(state) if state else "", refusal, attempt)
+            note_refusal(connection, brought, refusal, attempt, now=now)
         raise OnboardingRefusedError.because(refusal, subject=attempt.subject if attempt else "a browser's return")
-
-    def _record(self, connection: Connection, state_digest: str, refusal: str, attempt: Attempt | None) -> None:
-        """Note who had begun what was refused; who came instead isn't known."""
-        begun = (
-            {}
-            if attempt is None
-            else {"purpose": attempt.purpose, "provider": attempt.provider, "host": attempt.host}
-        )
-        record(
-            connection,
-            workspace=attempt.workspace if attempt else OPERATOR,
-            at=self._store.now(),
-            actor=f"member:{attempt.member}" if attempt else "system",
-            verb="conversation.refused",
-            entity="conversation",
-            entity_id=state_digest,
-            reason=refusal,
-            after=begun,
-        )

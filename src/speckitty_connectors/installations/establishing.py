@@ -15,10 +15,18 @@ from ..identifiers import new_id
 from ..providers.accounts import Account
 from ..providers.conversations import AwaitApproval, Connected
 from ..store.audit import record
-from . import repository
-from .attempts import Attempt
+from . import across, repository
+from .attempts import Attempt, Purpose
 from .tables import installations
-from .types import Follow, Installation, InstallationStatus
+from .types import Follow, Installation, InstallationStatus, StatusReason
+
+
+class AccountTakenError(Exception):
+    """Another workspace holds the account, and the operator wants one only; says nothing about who it is."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__("the account is connected elsewhere")
+        self.account = account
 
 
 def connect(
@@ -27,6 +35,7 @@ def connect(
     attempt: Attempt,
     connected: Connected,
     credential_id: str,
+    exclusive: bool,
     now: datetime,
     follow: Follow,
     granted_by: str = "",
@@ -34,6 +43,9 @@ def connect(
     """Make an installation active for each account; one that was there before is revived, its id unchanged.
 
     Mappings and links hang on that id, so they are adopted again.
+
+    Raises:
+        AccountTakenError: an account may be connected once only, and another workspace was first.
     """
     return tuple(
         activate(
@@ -43,8 +55,10 @@ def connect(
                 app_id=attempt.app_id,
                 credential_id=credential_id,
                 connected_by=attempt.member,
+                is_exclusive=exclusive,
                 granted_by=granted_by,
             ),
+            verb="reauthorised" if attempt.purpose is Purpose.REAUTHORISE else "connected",
             account=account,
             provider_installation_id=connected.installation,
             scopes=connected.scopes,
@@ -62,9 +76,11 @@ def share_grant(connection: Connection, installation: Installation, *, actor: st
     For providers that keep one grant a person: its older tokens may end when newer ones are given. What had no
     grant any more is active again; the next listing finds out if its account isn't reached.
     """
+    if not installation.granted_by:
+        return
     for other in repository.list_all(connection, workspace=installation.workspace, provider=installation.provider):
         same_grant = (other.app_id, other.granted_by) == (installation.app_id, installation.granted_by)
-        if not installation.granted_by or not same_grant or not other.is_live:
+        if not same_grant or not other.is_live:
             continue
         shared = evolve(other, credential_id=installation.credential_id, updated_at=now)
         if other.status is InstallationStatus.NEEDS_REAUTHORISATION:
@@ -74,7 +90,13 @@ def share_grant(connection: Connection, installation: Installation, *, actor: st
 
 
 def await_approval(
-    connection: Connection, *, attempt: Attempt, answer: AwaitApproval, credential_id: str, now: datetime
+    connection: Connection,
+    *,
+    attempt: Attempt,
+    answer: AwaitApproval,
+    credential_id: str,
+    exclusive: bool,
+    now: datetime,
 ) -> Installation:
     """Note that an owner on the provider's side must agree first; asking twice waits once.
 
@@ -92,11 +114,12 @@ def await_approval(
         account_name=account.name,
         account_kind=account.kind,
         status=InstallationStatus.PENDING_APPROVAL,
-        status_reason="an owner on the provider's side must approve it",
+        status_reason=StatusReason.APPROVAL_REQUESTED,
         status_at=now,
         credential_id=credential_id,
         connected_by=attempt.member,
         requester_id=requester_id,
+        is_exclusive=exclusive,
         updated_at=now,
     )
     if known is None:
@@ -117,8 +140,13 @@ def activate(
     actor: str,
     now: datetime,
     follow: Follow,
+    verb: str = "connected",
 ) -> Installation:
-    """Make an installation active for an account whose control is proven, and adopt its resources again."""
+    """Make an installation active for an account whose control is proven, and adopt its resources again.
+
+    Raises:
+        AccountTakenError: the account may be connected once only, and another workspace was first.
+    """
     active = evolve(
         known,
         account_id=account.id,
@@ -131,18 +159,39 @@ def activate(
         status_at=now,
         scopes=scopes,
         inventory_synced_at=None,
+        inventory_cursor="",
         updated_at=now,
     )
-    repository.save(connection, active)
+    _hold(connection, active)
     repository.claim_url(connection, active)
     repository.revive_resources(connection, workspace=active.workspace, installation_id=active.id)
     follow(connection, workspace=active.workspace, installation_id=active.id, now=now)
-    _record(connection, active, "connected", actor, now, known)
+    _record(connection, active, verb, actor, now, known)
     return active
 
 
+def _hold(connection: Connection, active: Installation) -> None:
+    """Write an active installation; where its account may be held once only, SQL decides who is first."""
+    if not active.is_exclusive:
+        repository.save(connection, active)
+        return
+    if across.is_held_elsewhere(connection, active):
+        raise AccountTakenError(active.account)
+    try:
+        with connection.begin_nested():
+            repository.save(connection, active)
+    except IntegrityError:
+        raise AccountTakenError(active.account) from None
+
+
 def disconnect(
-    connection: Connection, *, workspace: str, installation_id: str, member: str, now: datetime, follow: Follow
+    connection: Connection,
+    *,
+    workspace: str,
+    installation_id: str,
+    actor: str,
+    now: datetime,
+    follow: Follow,
 ) -> Installation:
     """End an installation on our side; what hangs on it is kept for the day it is connected again.
 
@@ -155,7 +204,7 @@ def disconnect(
     removed = evolve(
         known,
         status=InstallationStatus.REMOVED,
-        status_reason="disconnected by a member",
+        status_reason=StatusReason.DISCONNECTED,
         status_at=now,
         credential_id="",
         updated_at=now,
@@ -163,7 +212,7 @@ def disconnect(
     repository.save(connection, removed)
     repository.orphan_resources(connection, workspace=workspace, installation_id=installation_id)
     follow(connection, workspace=workspace, installation_id=installation_id, now=now)
-    _record(connection, removed, "disconnected", f"member:{member}", now, known)
+    _record(connection, removed, "disconnected", actor, now, known)
     return removed
 
 
@@ -258,6 +307,11 @@ def _record(
         entity="installation",
         entity_id=after.id,
         reason=after.status_reason,
-        before={"status": before.status} if before else None,
-        after={"status": after.status, "account": after.account_id, "scopes": list(after.scopes)},
+        before={"status": before.status, "credential": before.credential_id} if before else None,
+        after={
+            "status": after.status,
+            "account": after.account_id,
+            "scopes": list(after.scopes),
+            "credential": after.credential_id,
+        },
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..credentials.apps import RegisteredApp
 from ..credentials.identity_tokens import prove_identity
-from ..credentials.oauth import OAuthFlow, TokenAnswer
+from ..credentials.oauth import OAuthFlow, Revocation, TokenAnswer
 from ..credentials.secret import Secret
 from ..credentials.sessions import Sessions
 from ..credentials.vault import Vault
@@ -14,7 +16,7 @@ from ..providers.conversations import Authorize, Grant
 from ..providers.oauth import OAuthRules
 from ..providers.registry import Registry
 from ..store.engine import Store
-from .attempts import Attempt, Purpose
+from .attempts import CONNECTING, Attempt, Purpose
 
 
 class Granting:
@@ -43,15 +45,14 @@ class Granting:
         Raises:
             ConfigurationError: the manifest has none, although the plugin asks for one.
         """
-        manifest = self._registry.provider(attempt.provider).manifest
-        rules = manifest.install_oauth if attempt.purpose is Purpose.INSTALL else manifest.link_oauth
+        rules = self._rules_for(app, attempt.purpose)
         if rules is None:
             raise ConfigurationError(
-                f"the plugin answered Authorize, but its manifest has no {attempt.purpose}_oauth",
+                f"the plugin answered Authorize, but its manifest has no flow to {attempt.purpose}",
                 subject=attempt.subject,
                 remedy="tell the plugin's authors",
             )
-        return rules.at(self_managed=app.app.self_managed)
+        return rules
 
     def issuer(self, attempt: Attempt, app: RegisteredApp) -> str:
         """Return the issuer that the answer must name (RFC 9207), or empty where none is expected."""
@@ -61,7 +62,7 @@ class Granting:
         self, attempt: Attempt, app: RegisteredApp, answer: Authorize, *, state: str, verifier: Secret
     ) -> str:
         """Return where the person authorises."""
-        return self._flow(attempt, app).authorize_url(
+        return self._flow(self.rules(attempt, app), app).authorize_url(
             state=state, redirect_uri=attempt.redirect_uri, verifier=verifier, parameters=answer.parameters
         )
 
@@ -72,16 +73,27 @@ class Granting:
             OAuthRefusedError: the provider refused, or its identity token proves nothing.
             ApiError: it didn't answer.
         """
-        flow = self._flow(attempt, app)
+        rules = self.rules(attempt, app)
+        flow = self._flow(rules, app)
         tokens = flow.exchange(code=code, redirect_uri=attempt.redirect_uri, verifier=verifier)
-        return prove_identity(self._transport, self.rules(attempt, app), app.app, tokens, verifier=verifier)
+        return prove_identity(self._transport, rules, app.app, tokens, verifier=verifier)
 
     def grant(self, app: RegisteredApp, tokens: TokenAnswer) -> Grant:
         """Return what a plugin may know of a grant: no token, but a session that speaks in its name."""
         session = self._sessions.for_grant(app, tokens.values)
         return Grant(scopes=tokens.scopes, details=tokens.details, claims=tokens.claims, session=session)
 
-    def _flow(self, attempt: Attempt, app: RegisteredApp) -> OAuthFlow:
+    def revoke(self, app: RegisteredApp, purpose: Purpose, values: Mapping[str, Secret]) -> Revocation:
+        """Ask the provider to take back a grant that was made for a purpose; what came of it is never an error."""
+        rules = self._rules_for(app, purpose)
+        return Revocation.UNSUPPORTED if rules is None else self._flow(rules, app).revoke(values)
+
+    def _rules_for(self, app: RegisteredApp, purpose: Purpose) -> OAuthRules | None:
+        manifest = self._registry.provider(app.app.provider).manifest
+        rules = manifest.install_oauth if purpose in CONNECTING else manifest.link_oauth
+        return rules and rules.at(self_managed=app.app.self_managed)
+
+    def _flow(self, rules: OAuthRules, app: RegisteredApp) -> OAuthFlow:
         with self._store.reading() as connection:
             opened = self._vault.open(connection, workspace=app.workspace, credential_id=app.client_secret_id)
-        return OAuthFlow(self.rules(attempt, app), app.app, opened.secret, self._transport)
+        return OAuthFlow(rules, app.app, opened.secret, self._transport)

@@ -12,21 +12,15 @@ from sqlalchemy import Connection
 from ..credentials.grants import GrantCondition
 from ..store.audit import record
 from . import repository
-from .types import Installation, InstallationStatus
+from .types import Installation, InstallationStatus, StatusReason
 
 FOLLOWED: Final[Mapping[GrantCondition, tuple[InstallationStatus, str]]] = {
     GrantCondition.GOOD: (InstallationStatus.ACTIVE, ""),
-    GrantCondition.FAILING: (
-        InstallationStatus.DEGRADED,
-        "its token can't be renewed at the moment; it is tried again",
-    ),
-    GrantCondition.SUSPECT: (InstallationStatus.DEGRADED, "the provider refused its token once; it is tried again"),
-    GrantCondition.REFUSED: (
-        InstallationStatus.NEEDS_REAUTHORISATION,
-        "the provider accepts its token no longer; someone has to connect it again",
-    ),
+    GrantCondition.FAILING: (InstallationStatus.DEGRADED, StatusReason.RENEWAL_FAILING),
+    GrantCondition.SUSPECT: (InstallationStatus.DEGRADED, StatusReason.CREDENTIAL_SUSPECT),
+    GrantCondition.REFUSED: (InstallationStatus.NEEDS_REAUTHORISATION, StatusReason.CREDENTIAL_REFUSED),
 }
-"""The status that a grant's condition leads to, and the reason that people are shown."""
+"""The status that a grant's condition leads to, and why."""
 
 OURS: Final = frozenset(reason for _, reason in FOLLOWED.values())
 """The reasons of statuses that a grant led to; a status with another reason isn't a grant's to change."""

@@ -6,12 +6,12 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
-from attrs import define, evolve, frozen
+from attrs import define, evolve
 from sqlalchemy import Connection
 
 from ..credentials.apps import Apps
 from ..credentials.sessions import Sessions
-from ..errors import ConflictError, ConnectorsError
+from ..errors import ConflictError
 from ..providers.accounts import Account
 from ..providers.api import AccountGoneError, ApiError, ApiUnauthorizedError, Listing
 from ..providers.deliveries import Change, Lifecycle
@@ -20,8 +20,12 @@ from ..providers.resources import ResourcePage
 from ..store.audit import record
 from ..store.engine import Store
 from . import lifecycle, repository
-from .former_keys import remember_former_keys
-from .types import Follow, Installation, InstallationStatus, KnownResource, follow_nothing
+from .noting import note_opening
+from .resources import former_keys
+from .syncing import Report, SyncInterruptedError, SyncProgress, SyncResult, report_nothing
+from .types import Follow, Installation, InstallationStatus, KnownResource, StatusReason, follow_nothing
+
+__all__ = ["LISTABLE", "MOST_PAGES", "Inventory", "SyncInterruptedError", "SyncProgress", "SyncResult"]
 
 MOST_PAGES: Final = 10_000
 """Pages of one sync: a million resources at a hundred a page, and the end of a listing that has none."""
@@ -32,47 +36,6 @@ LISTABLE: Final = frozenset(
 """The statuses in which a provider answers."""
 
 
-@frozen(kw_only=True)
-class SyncResult:
-    """What a sync saw.
-
-    Attributes:
-        listed: how many resources were on the pages.
-        pages: how many pages there were.
-        missing: how many that were known before are not there any more.
-        complete: whether the listing began at the beginning and reached the end; only then is anything missing.
-        cursor: where to resume a listing that stopped early; empty where it reached the end.
-
-    >>> SyncResult(listed=3, pages=1, missing=0, complete=True).cursor
-    ''
-    """
-
-    listed: int
-    pages: int
-    missing: int
-    complete: bool
-    cursor: str = ""
-
-
-class SyncInterruptedError(ConnectorsError):
-    """A page could not be had. What was listed before it is kept, and nothing is taken for missing.
-
-    Its cause is the `ApiError`, which says whether and when to try again.
-
-    Attributes:
-        cursor: hand it to `Inventory.sync` to resume after the last page that was kept.
-        listed: how many resources were on the pages before.
-    """
-
-    code = "sync_interrupted"
-    retryable = True
-
-    def __init__(self, what: str, *, subject: str, remedy: str, cursor: str, listed: int) -> None:
-        super().__init__(what, subject=subject, remedy=remedy)
-        self.cursor = cursor
-        self.listed = listed
-
-
 @define(kw_only=True)
 class _Progress:
     """How far one listing has come."""
@@ -81,8 +44,15 @@ class _Progress:
     began: datetime
     from_beginning: bool
     cursor: str
+    report: Report
     pages: int = 0
     listed: int = 0
+
+    def keep(self, page: ResourcePage) -> None:
+        self.cursor = page.cursor
+        self.pages += 1
+        self.listed += len(page.resources)
+        self.report(SyncProgress(installation=self.installation, pages=self.pages, listed=self.listed))
 
     @property
     def is_complete(self) -> bool:
@@ -115,26 +85,43 @@ class Inventory:
         self._sessions = sessions
         self._follow = follow
 
-    def sync(self, workspace: str, installation_id: str, *, cursor: str = "") -> SyncResult:
-        """List the installation's resources; each page is kept by a transaction of its own.
+    def sync(
+        self,
+        workspace: str,
+        installation_id: str,
+        *,
+        resume: bool = False,
+        report: Report = report_nothing,
+        actor: str = "system",
+    ) -> SyncResult:
+        """List the installation's resources; each page is kept by a transaction of its own, with its cursor.
 
         A listing that is resumed, or that stops before its end, never takes anything for missing.
 
         Args:
             workspace: the workspace.
             installation_id: the installation.
-            cursor: where to resume; empty for the beginning.
+            resume: whether to go on after the last page that was kept, also by a process that is gone; from the
+                beginning where the last listing reached its end.
+            report: is told after each page.
+            actor: who asks, for the audit.
 
         Raises:
             NotFoundError: the workspace has no such installation.
             ConflictError: its status doesn't let the provider answer.
-            SyncInterruptedError: a page could not be had; it carries the cursor to resume.
+            SyncInterruptedError: a page could not be had; what came before it is kept.
         """
-        with self._store.reading() as connection:
+        with self._store.transaction() as connection:
             installation = repository.get(connection, workspace=workspace, installation_id=installation_id)
-        _check_listable(installation)
+            _check_listable(installation)
+            note_opening(connection, installation, actor=actor, purpose="sync", now=self._store.now())
+        cursor = installation.inventory_cursor if resume else ""
         progress = _Progress(
-            installation=installation, began=self._store.now(), from_beginning=not cursor, cursor=cursor
+            installation=installation,
+            began=self._store.now(),
+            from_beginning=not cursor,
+            cursor=cursor,
+            report=report,
         )
         try:
             self._walk(progress)
@@ -143,7 +130,7 @@ class Inventory:
             raise SyncInterruptedError(
                 f"the listing was interrupted: {error.what}",
                 subject=installation.subject,
-                remedy=error.remedy or "sync again, from this error's cursor or from the beginning",
+                remedy=error.remedy or "sync again, and resume or begin anew",
                 cursor=progress.cursor,
                 listed=progress.listed,
             ) from error
@@ -158,6 +145,16 @@ class Inventory:
         with self._store.reading() as connection:
             repository.get(connection, workspace=workspace, installation_id=installation_id)
             return repository.list_resources(connection, workspace=workspace, installation_id=installation_id)
+
+    def former_keys(self, workspace: str, resource_id: str) -> list[str]:
+        """Return every key that a resource has had, the newest first.
+
+        Raises:
+            NotFoundError: the workspace has no such resource.
+        """
+        with self._store.reading() as connection:
+            repository.get_resource(connection, workspace=workspace, resource_id=resource_id)
+            return former_keys(connection, workspace=workspace, resource_id=resource_id)
 
     def _walk(self, progress: _Progress) -> None:
         installation = progress.installation
@@ -178,15 +175,12 @@ class Inventory:
 
     def _keep(self, progress: _Progress, page: ResourcePage) -> None:
         with self._store.transaction() as connection:
-            place = {"workspace": progress.installation.workspace, "installation_id": progress.installation.id}
-            now = self._store.now()
-            repository.upsert_resources(connection, **place, listed=page.resources, at=now)
-            remember_former_keys(connection, **place, listed=page.resources, at=now)
+            scope = {"workspace": progress.installation.workspace, "installation_id": progress.installation.id}
+            repository.upsert_resources(connection, **scope, listed=page.resources, at=self._store.now())
+            repository.keep_cursor(connection, **scope, cursor=page.cursor)
             if page.account is not None:
                 self._relabel(connection, progress.installation, page.account)
-        progress.cursor = page.cursor
-        progress.pages += 1
-        progress.listed += len(page.resources)
+        progress.keep(page)
 
     def _relabel(self, connection: Connection, installation: Installation, account: Account) -> None:
         """Refresh the labels of the account; nothing but its id says which account it is."""
@@ -195,9 +189,8 @@ class Inventory:
         )
         if account.id != known.account_id:
             return
-        relabelled = evolve(
-            known, account_name=account.name or known.account_name, account_url=account.url or known.account_url
-        )
+        named = lifecycle.with_name(known, account, self._store.now())
+        relabelled = evolve(named, account_url=account.url or known.account_url)
         repository.save(connection, relabelled)
         repository.claim_url(connection, relabelled)
 
@@ -241,7 +234,7 @@ class Inventory:
                     workspace=installation.workspace,
                     installation_id=installation.id,
                     status=InstallationStatus.NEEDS_REAUTHORISATION,
-                    reason="the provider refused its credential; connect the account again",
+                    reason=StatusReason.CREDENTIAL_REFUSED,
                     at=now,
                 )
                 _record(connection, installation, "refused", now, {"status": "needs_reauthorisation"})
@@ -253,7 +246,7 @@ def _check_listable(installation: Installation) -> None:
         raise ConflictError(
             f"the installation is {installation.status}, so the provider shows nothing of it",
             subject=installation.subject,
-            remedy=installation.status_reason or "connect the account again",
+            remedy=installation.next_step.text,
         )
 
 

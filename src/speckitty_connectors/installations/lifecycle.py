@@ -8,51 +8,44 @@ from datetime import datetime
 from attrs import evolve
 from sqlalchemy import Connection
 
+from ..providers.accounts import Account
 from ..providers.deliveries import Change, Lifecycle
 from ..store.audit import record
 from . import repository
 from .resource_changes import apply_to_resources
-from .types import GONE, Follow, Installation, InstallationStatus, follow_nothing
+from .types import GONE, Follow, Installation, InstallationStatus, StatusReason, follow_nothing
 
 STATUSES: Mapping[Change, tuple[InstallationStatus, str]] = {
-    Change.SUSPENDED: (InstallationStatus.SUSPENDED, "suspended on the provider's side"),
+    Change.SUSPENDED: (InstallationStatus.SUSPENDED, StatusReason.SUSPENDED_BY_PROVIDER),
     Change.RESUMED: (InstallationStatus.ACTIVE, ""),
-    Change.UNINSTALLED: (InstallationStatus.REMOVED, "uninstalled on the provider's side"),
-    Change.ACCOUNT_DELETED: (InstallationStatus.ORPHANED, "the account was deleted on the provider's side"),
-    Change.HOOK_REMOVED: (InstallationStatus.DEGRADED, "the webhook was removed, so no deliveries arrive"),
-    Change.LINK_REVOKED: (
-        InstallationStatus.NEEDS_REAUTHORISATION,
-        "the person whose grant it speaks with left or withdrew it; somebody has to connect the account again",
-    ),
-    Change.CREDENTIAL_REVOKED: (
-        InstallationStatus.NEEDS_REAUTHORISATION,
-        "its credential was revoked on the provider's side; connect the account again",
-    ),
+    Change.UNINSTALLED: (InstallationStatus.REMOVED, StatusReason.UNINSTALLED),
+    Change.ACCOUNT_DELETED: (InstallationStatus.ORPHANED, StatusReason.ACCOUNT_DELETED),
+    Change.HOOK_REMOVED: (InstallationStatus.DEGRADED, StatusReason.WEBHOOK_REMOVED),
+    Change.LINK_REVOKED: (InstallationStatus.NEEDS_REAUTHORISATION, StatusReason.PERSON_LEFT),
+    Change.CREDENTIAL_REVOKED: (InstallationStatus.NEEDS_REAUTHORISATION, StatusReason.CREDENTIAL_REVOKED),
 }
-"""The status that a change leads to, and the reason that people are shown."""
+"""The status that a change leads to, and why."""
 
 LEADS_FROM: Mapping[Change, frozenset[InstallationStatus]] = {
-    Change.SUSPENDED: frozenset(
-        {
-            InstallationStatus.ACTIVE,
-            InstallationStatus.DEGRADED,
-            InstallationStatus.NEEDS_REAUTHORISATION,
-            InstallationStatus.NEEDS_RECONSENT,
-        }
-    ),
-    Change.RESUMED: frozenset({InstallationStatus.SUSPENDED}),
+    Change.SUSPENDED: frozenset(InstallationStatus) - GONE,
+    Change.RESUMED: frozenset({InstallationStatus.SUSPENDED, InstallationStatus.DEGRADED}),
     Change.UNINSTALLED: frozenset(InstallationStatus),
     Change.ACCOUNT_DELETED: frozenset(InstallationStatus) - GONE,
-    Change.HOOK_REMOVED: frozenset({InstallationStatus.ACTIVE}),
-    Change.LINK_REVOKED: frozenset({InstallationStatus.ACTIVE, InstallationStatus.DEGRADED}),
-    Change.CREDENTIAL_REVOKED: frozenset(
-        {InstallationStatus.ACTIVE, InstallationStatus.DEGRADED, InstallationStatus.NEEDS_RECONSENT}
-    ),
+    Change.HOOK_REMOVED: frozenset({InstallationStatus.ACTIVE, InstallationStatus.SUSPENDED}),
+    Change.LINK_REVOKED: frozenset(InstallationStatus) - GONE,
+    Change.CREDENTIAL_REVOKED: frozenset(InstallationStatus) - GONE,
 }
-"""The statuses in which a change has a meaning; in others it came late, or says nothing new."""
+"""The statuses in which a change has a meaning; in others only its moment is noted."""
 
-UNLISTED = frozenset({Change.INSTALLED, Change.VISIBILITY_CHANGED})
-"""Changes that never carry everything a listing would show."""
+SEVERITY = (
+    InstallationStatus.ACTIVE,
+    InstallationStatus.DEGRADED,
+    InstallationStatus.NEEDS_REAUTHORISATION,
+    InstallationStatus.SUSPENDED,
+    InstallationStatus.ORPHANED,
+    InstallationStatus.REMOVED,
+)
+"""Which of two changes of the same moment holds: the one that leads further to the end."""
 
 
 def apply(
@@ -65,17 +58,16 @@ def apply(
 ) -> Installation:
     """Apply a lifecycle to an installation and its resources; return the installation as it is now.
 
-    Applying it twice changes nothing more. A change of status, or of a resource, that occurred before what is
-    known already doesn't undo it; of names and scopes the last to arrive holds. What waits for approval is
-    left to `approvals.settle`. `follow` is told of every installation that the lifecycle may have touched: a
-    transfer touches two of them.
+    Applying it twice changes nothing more. What occurred before what is known already doesn't undo it; a change
+    without a moment of its own is taken for one of now. What waits for approval is left to `approvals.settle`.
+    `follow` is told of every installation that the lifecycle may have touched: a transfer touches two of them.
     """
     known = repository.get(connection, workspace=installation.workspace, installation_id=installation.id, lock=True)
     if known.status is InstallationStatus.PENDING_APPROVAL:
         return known
     at = min(lifecycle.occurred_at or now, now)
-    changed = _with_labels(_with_status(known, lifecycle, at), lifecycle)
-    if lifecycle.relist or lifecycle.change in UNLISTED:
+    changed = _with_labels(_with_status(known, lifecycle, at), lifecycle, at)
+    if lifecycle.relist or _leaves_open(lifecycle):
         changed = evolve(changed, inventory_synced_at=None)
     if changed != known:
         changed = evolve(changed, updated_at=now)
@@ -89,27 +81,43 @@ def apply(
     return changed
 
 
+def _leaves_open(lifecycle: Lifecycle) -> bool:
+    """Return whether a change never carries everything that a listing would show."""
+    hidden = lifecycle.change is Change.VISIBILITY_CHANGED and lifecycle.private is None
+    return hidden or lifecycle.change is Change.INSTALLED
+
+
 def _with_status(known: Installation, lifecycle: Lifecycle, at: datetime) -> Installation:
+    """Return the installation with the status of the latest change; what came late changes nothing."""
     if lifecycle.change not in STATUSES or at < known.status_at:
         return known
     people = {person.id for person in lifecycle.identities}
     if lifecycle.change is Change.LINK_REVOKED and known.granted_by not in people:
         return known
     status, reason = STATUSES[lifecycle.change]
-    if known.status is status:
+    if known.status is status or (known.status not in LEADS_FROM[lifecycle.change] and known.status not in GONE):
         return evolve(known, status_at=at)
-    if known.status not in LEADS_FROM[lifecycle.change]:
+    milder = known.status in SEVERITY and SEVERITY.index(status) < SEVERITY.index(known.status)
+    if known.status not in LEADS_FROM[lifecycle.change] or (at == known.status_at and milder):
         return known
     return evolve(known, status=status, status_reason=reason, status_at=at)
 
 
-def _with_labels(known: Installation, lifecycle: Lifecycle) -> Installation:
-    account = lifecycle.account
-    if account is not None and account.id == known.account_id and account.name:
-        known = evolve(known, account_name=account.name)
-    if lifecycle.scopes is None:
+def with_name(known: Installation, account: Account, at: datetime) -> Installation:
+    """Return the installation with the latest name of its account; nothing but the id says which account it is."""
+    if account.id != known.account_id or not account.name:
         return known
-    known = evolve(known, scopes=lifecycle.scopes)
+    told = max((known.account_name_at, known.account_name), (at, account.name))
+    return evolve(known, account_name_at=told[0], account_name=told[1])
+
+
+def _with_labels(known: Installation, lifecycle: Lifecycle, at: datetime) -> Installation:
+    """Return the installation with the latest name and scopes; of one moment, the greater."""
+    if lifecycle.account is not None:
+        known = with_name(known, lifecycle.account, at)
+    if lifecycle.scopes is None or (at, lifecycle.scopes) <= (known.scopes_at, known.scopes):
+        return known
+    known = evolve(known, scopes=lifecycle.scopes, scopes_at=at)
     if known.status is InstallationStatus.NEEDS_RECONSENT:
         return evolve(known, status=InstallationStatus.ACTIVE, status_reason="")
     return known

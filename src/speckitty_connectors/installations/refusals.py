@@ -15,31 +15,52 @@ class Refusal(StrEnum):
 
     STATE_MISSING = "state_missing"
     STATE_UNKNOWN = "state_unknown"
+    STATE_USED = "state_used"
     STATE_EXPIRED = "state_expired"
     SESSION_MISMATCH = "session_mismatch"
+    WORKSPACE_MISMATCH = "workspace_mismatch"
+    MEMBER_MISMATCH = "member_mismatch"
     PROVIDER_MISMATCH = "provider_mismatch"
+    HOST_MISMATCH = "host_mismatch"
+    REDIRECT_MISMATCH = "redirect_mismatch"
     ISSUER_MISMATCH = "issuer_mismatch"
+    ANSWER_CONTRADICTORY = "answer_contradictory"
     CODE_MISSING = "code_missing"
+    CODE_USED = "code_used"
     CODE_REFUSED = "code_refused"
     DENIED = "denied"
     SCOPES_MISSING = "scopes_missing"
     CHOICE_INVALID = "choice_invalid"
     UNPROVEN = "unproven"
-    ALREADY_LINKED = "already_linked"
     ACCOUNT_MISMATCH = "account_mismatch"
+    ACCOUNT_UNAVAILABLE = "account_unavailable"
+    ALREADY_LINKED = "already_linked"
 
 
 WORDS: dict[Refusal, tuple[str, str]] = {
     Refusal.STATE_MISSING: ("the browser came back without the state that it was sent with", START_AGAIN),
-    Refusal.STATE_UNKNOWN: ("this state was never given out, or it was used already", START_AGAIN),
+    Refusal.STATE_UNKNOWN: ("this state was never given out for this", START_AGAIN),
+    Refusal.STATE_USED: ("this state was used already", START_AGAIN),
     Refusal.STATE_EXPIRED: ("more than ten minutes passed since it began", START_AGAIN),
-    Refusal.SESSION_MISMATCH: ("it began in another browser or by another person", START_AGAIN),
-    Refusal.PROVIDER_MISMATCH: ("it began for another provider or another host", START_AGAIN),
+    Refusal.SESSION_MISMATCH: ("it began in another browser", START_AGAIN),
+    Refusal.WORKSPACE_MISMATCH: ("it began for another workspace", "switch to that workspace and start again"),
+    Refusal.MEMBER_MISMATCH: ("another person began it", "start again as yourself"),
+    Refusal.PROVIDER_MISMATCH: ("it began for another provider", START_AGAIN),
+    Refusal.HOST_MISMATCH: ("it began for another host of the provider", START_AGAIN),
+    Refusal.REDIRECT_MISMATCH: (
+        "the browser didn't come back to the very address that it was sent with",
+        "start again, and compare the callback URL that is entered at the provider letter by letter",
+    ),
     Refusal.ISSUER_MISMATCH: (
         "the answer doesn't come from the provider that was asked",
         "start again, and tell the operator if it happens twice",
     ),
+    Refusal.ANSWER_CONTRADICTORY: (
+        "the provider's answer has both an error and an authorisation code",
+        "start again, and tell the operator if it happens twice",
+    ),
     Refusal.CODE_MISSING: ("the provider sent no authorisation code", START_AGAIN),
+    Refusal.CODE_USED: ("this authorisation code was used already", START_AGAIN),
     Refusal.CODE_REFUSED: ("the provider didn't accept its own authorisation code", START_AGAIN),
     Refusal.DENIED: ("the authorisation was declined on the provider's side", "start again and accept it there"),
     Refusal.SCOPES_MISSING: (
@@ -51,13 +72,17 @@ WORDS: dict[Refusal, tuple[str, str]] = {
         "the plugin took the account for connected, but no grant proves who controls it",
         "tell the plugin's authors: `Connected` and `Linked` need a grant",
     ),
+    Refusal.ACCOUNT_MISMATCH: (
+        "what was authorised is another account than the one that is connected",
+        "sign in at the provider where that account is yours, or connect the other account beside it",
+    ),
+    Refusal.ACCOUNT_UNAVAILABLE: (
+        "this account can't be connected to this workspace",
+        "ask whoever runs this service",
+    ),
     Refusal.ALREADY_LINKED: (
         "another member of this workspace is linked to this identity",
-        "ask them to remove their link, or sign in at the provider as yourself and start again",
-    ),
-    Refusal.ACCOUNT_MISMATCH: (
-        "another account was authorised than the one that was to be connected again",
-        "start again and pick that account on the provider's page, or connect the other one as a new installation",
+        "if it is yours, take it over; else ask them to remove their link, or sign in at the provider as yourself",
     ),
 }
 

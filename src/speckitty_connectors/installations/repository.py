@@ -9,16 +9,19 @@ from attrs import asdict, evolve
 from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
 
 from ..errors import NotFoundError
+from .rekeying import rekey_resource, successors
 from .resources import (
     change_resource,
+    find_by_key,
     find_resource,
+    find_resources,
     get_resource,
     identify,
+    is_same,
     list_resources,
     mark_unseen,
     no_resource,
     orphan_resources,
-    rekey_resource,
     rename_resource,
     resolve_key,
     revive_resources,
@@ -33,15 +36,20 @@ __all__ = [
     "change_resource",
     "claim_url",
     "find_account",
+    "find_by_key",
     "find_live",
     "find_pending",
     "find_resource",
+    "find_resources",
     "find_sharing",
     "find_waiting",
     "find_with_status",
+    "from_row",
     "get",
     "get_resource",
     "identify",
+    "is_same",
+    "keep_cursor",
     "list_all",
     "list_resources",
     "mark_unseen",
@@ -56,6 +64,7 @@ __all__ = [
     "save",
     "set_resource_status",
     "set_status",
+    "successors",
     "upsert_resources",
 ]
 
@@ -107,7 +116,7 @@ def get(connection: Connection, *, workspace: str, installation_id: str, lock: b
             subject=f"installation {installation_id}",
             remedy="list the workspace's installations and use one of their ids",
         )
-    return _installation(row)
+    return from_row(row)
 
 
 def list_all(connection: Connection, *, workspace: str, provider: str | None = None) -> list[Installation]:
@@ -115,7 +124,7 @@ def list_all(connection: Connection, *, workspace: str, provider: str | None = N
     query = select(installations).where(installations.c.workspace_id == workspace).order_by(installations.c.id)
     if provider is not None:
         query = query.where(installations.c.provider == provider)
-    return [_installation(row) for row in connection.execute(query)]
+    return [from_row(row) for row in connection.execute(query)]
 
 
 def find_account(
@@ -131,7 +140,7 @@ def find_account(
             installations.c.account_id != "",
         )
     ).one_or_none()
-    return None if row is None else _installation(row)
+    return None if row is None else from_row(row)
 
 
 def find_live(
@@ -165,7 +174,19 @@ def find_live(
         .where(installations.c.status.in_(LIVE))
         .order_by(installations.c.id)
     )
-    return [_installation(row) for row in rows]
+    return [from_row(row) for row in rows]
+
+
+def find_with_status(
+    connection: Connection, *, providers: Collection[str], statuses: Collection[InstallationStatus]
+) -> list[Installation]:
+    """Return the installations of these providers that have one of these statuses, **across workspaces**."""
+    rows = connection.execute(
+        select(installations)
+        .where(installations.c.provider.in_(providers), installations.c.status.in_(statuses))
+        .order_by(installations.c.id)
+    )
+    return [from_row(row) for row in rows]
 
 
 def claim_url(connection: Connection, installation: Installation) -> None:
@@ -186,18 +207,6 @@ def claim_url(connection: Connection, installation: Installation) -> None:
     )
 
 
-def find_with_status(
-    connection: Connection, *, providers: Collection[str], statuses: Collection[InstallationStatus]
-) -> list[Installation]:
-    """Return the installations of these providers that have one of these statuses, **across workspaces**."""
-    rows = connection.execute(
-        select(installations)
-        .where(installations.c.provider.in_(providers), installations.c.status.in_(statuses))
-        .order_by(installations.c.id)
-    )
-    return [_installation(row) for row in rows]
-
-
 def find_sharing(connection: Connection, *, workspace: str, credential_id: str) -> list[Installation]:
     """Return the workspace's installations that speak with a credential, oldest first; locked."""
     rows = connection.execute(
@@ -210,7 +219,7 @@ def find_sharing(connection: Connection, *, workspace: str, credential_id: str) 
         .order_by(installations.c.id)
         .with_for_update()
     )
-    return [_installation(row) for row in rows]
+    return [from_row(row) for row in rows]
 
 
 def find_waiting(
@@ -233,7 +242,7 @@ def find_waiting(
         .order_by(installations.c.id)
         .limit(1)
     ).one_or_none()
-    return None if row is None else _installation(row)
+    return None if row is None else from_row(row)
 
 
 def find_pending(
@@ -257,7 +266,16 @@ def find_pending(
         .order_by(installations.c.id)
         .with_for_update()
     )
-    return [_installation(row) for row in rows]
+    return [from_row(row) for row in rows]
+
+
+def keep_cursor(connection: Connection, *, workspace: str, installation_id: str, cursor: str) -> None:
+    """Note after which page the listing of an installation goes on; empty once it reached its end."""
+    connection.execute(
+        update(installations)
+        .where(installations.c.workspace_id == workspace, installations.c.id == installation_id)
+        .values(inventory_cursor=cursor)
+    )
 
 
 def set_status(
@@ -293,12 +311,14 @@ def set_status(
 def _values(installation: Installation) -> dict[str, object]:
     values = asdict(installation, recurse=False)
     values["workspace_id"] = values.pop("workspace")
+    del values["missing_scopes"]
     values["scopes"] = list(installation.scopes)
     values["defaults"] = dict(installation.defaults)
     return values
 
 
-def _installation(row: Row[tuple[object, ...]]) -> Installation:
+def from_row(row: Row[tuple[object, ...]]) -> Installation:
+    """Return the installation of a row of the table."""
     values: dict[str, object] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
     values["workspace"] = values.pop("workspace_id")
     values["status"] = InstallationStatus(str(values["status"]))

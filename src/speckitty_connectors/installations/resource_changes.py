@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -11,17 +12,21 @@ from ..providers.deliveries import Change, Lifecycle
 from ..providers.resources import ResourceReference
 from ..store.audit import record
 from . import repository
+from .sightings import PRESENT
 from .types import Installation, ResourceStatus
 
-TRANSFERRED: Mapping[str, object] = {"status": ResourceStatus.TRANSFERRED}
+TRANSFERRED: Mapping[str, Any] = {"status": ResourceStatus.TRANSFERRED}
 
-CHANGED_COLUMNS: Mapping[Change, Mapping[str, object]] = {
+TOLD: Mapping[Change, Mapping[str, object]] = {
+    Change.INSTALLED: PRESENT,
+    Change.RESOURCES_ADDED: PRESENT,
     Change.RESOURCES_REMOVED: {"status": ResourceStatus.WITHDRAWN},
     Change.RESOURCE_DELETED: {"status": ResourceStatus.DELETED},
     Change.RESOURCE_ARCHIVED: {"archived": True},
-    Change.RESOURCE_RESTORED: {"archived": False, "status": ResourceStatus.ACTIVE},
+    Change.RESOURCE_RESTORED: {"archived": False, **PRESENT},
+    Change.RESOURCE_RENAMED: {},
 }
-"""What a change that names a resource says of it."""
+"""What a change tells of the resources that it names, besides their keys of today."""
 
 
 def apply_to_resources(
@@ -34,18 +39,16 @@ def apply_to_resources(
     left: list[str] = []
     match lifecycle.change:
         case Change.RESOURCE_TRANSFERRED if _left(installation, lifecycle):
-            touched = _set(connection, installation, lifecycle, TRANSFERRED, at)
+            touched = _note(connection, installation, lifecycle, TRANSFERRED, at)
         case Change.RESOURCE_TRANSFERRED:
             left = _leave_siblings(connection, installation, lifecycle, at)
-            touched = _arrive(connection, installation, lifecycle, at)
-        case Change.INSTALLED | Change.RESOURCES_ADDED:
-            touched = _arrive(connection, installation, lifecycle, at)
-        case Change.RESOURCE_RENAMED:
-            touched = _rename(connection, installation, lifecycle, at)
+            touched = _note(connection, installation, lifecycle, PRESENT, at)
+        case Change.VISIBILITY_CHANGED if lifecycle.private is not None:
+            touched = _note(connection, installation, lifecycle, {"private": lifecycle.private}, at)
         case Change.RESOURCE_REKEYED:
             touched = _rekey(connection, installation, lifecycle, at)
-        case change if change in CHANGED_COLUMNS:
-            touched = _set(connection, installation, lifecycle, CHANGED_COLUMNS[change], at)
+        case change if change in TOLD:
+            touched = _note(connection, installation, lifecycle, TOLD[change], at)
         case _:
             touched = []
     if touched:
@@ -58,81 +61,55 @@ def _left(installation: Installation, lifecycle: Lifecycle) -> bool:
     return lifecycle.account is not None and lifecycle.account.id != installation.account_id
 
 
-def _arrive(
-    connection: Connection, installation: Installation, lifecycle: Lifecycle, at: datetime
+def _note(
+    connection: Connection,
+    installation: Installation,
+    lifecycle: Lifecycle,
+    told: Mapping[str, object],
+    at: datetime,
 ) -> list[ResourceReference]:
-    """Note what is here from now on; return what wasn't before."""
-    known = {
-        (resource.kind, resource.external_id)
-        for resource in repository.list_resources(
-            connection,
-            workspace=installation.workspace,
-            installation_id=installation.id,
-            status=ResourceStatus.ACTIVE,
-        )
-    }
-    repository.note_references(
-        connection,
-        workspace=installation.workspace,
-        installation_id=installation.id,
-        references=lifecycle.resources,
-        at=at,
-    )
-    return [reference for reference in lifecycle.resources if (reference.kind, reference.id) not in known]
+    """Note what a change tells of resources; return those that it changed."""
+    scope = {"workspace": installation.workspace, "installation_id": installation.id}
+    references = repository.successors(connection, **scope, references=lifecycle.resources)
+    places = [reference.place for reference in references]
+    before = {each.place: each for each in repository.find_resources(connection, **scope, places=places)}
+    repository.note_references(connection, **scope, references=references, at=at, told=told)
+    after = {each.place: each for each in repository.find_resources(connection, **scope, places=places)}
+    return [
+        reference
+        for reference in references
+        if not repository.is_same(before.get(reference.place), after.get(reference.place))
+    ]
 
 
 def _leave_siblings(
     connection: Connection, installation: Installation, lifecycle: Lifecycle, at: datetime
 ) -> list[str]:
-    """Note that the workspace's other installations have it no more; nobody tells them (github.md 1.5)."""
+    """Note that the workspace's other installations have it no more; nobody tells them."""
     siblings = repository.list_all(connection, workspace=installation.workspace, provider=installation.provider)
     return [
         sibling.id
         for sibling in siblings
         if sibling.host == installation.host
         and sibling.id != installation.id
-        and _set(connection, sibling, lifecycle, TRANSFERRED, at)
+        and _leave(connection, sibling, lifecycle, at)
     ]
 
 
-def _set(
-    connection: Connection,
-    installation: Installation,
-    lifecycle: Lifecycle,
-    columns: Mapping[str, object],
-    at: datetime,
-) -> list[ResourceReference]:
-    return [
-        reference
-        for reference in lifecycle.resources
-        if repository.change_resource(
+def _leave(connection: Connection, sibling: Installation, lifecycle: Lifecycle, at: datetime) -> bool:
+    left = [
+        repository.change_resource(
             connection,
-            workspace=installation.workspace,
-            installation_id=installation.id,
+            workspace=sibling.workspace,
+            installation_id=sibling.id,
             kind=reference.kind,
             external_id=reference.id,
             at=at,
-            **columns,
+            **TRANSFERRED,
         )
-    ]
-
-
-def _rename(
-    connection: Connection, installation: Installation, lifecycle: Lifecycle, at: datetime
-) -> list[ResourceReference]:
-    return [
-        reference
         for reference in lifecycle.resources
-        if repository.rename_resource(
-            connection,
-            workspace=installation.workspace,
-            installation_id=installation.id,
-            kind=reference.kind,
-            external_id=reference.id,
-            key=reference.key,
-            at=at,
-        )
     ]
+    return any(left)
 
 
 def _rekey(

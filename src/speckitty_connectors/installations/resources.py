@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from attrs import evolve
@@ -9,7 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, select, update
 
 from ..errors import ConflictError, NotFoundError
 from ..providers.resources import ResourceReference
-from .sightings import remember_keys
+from .hierarchy import Place, among
+from .sightings import CHANGING, note_references
 from .tables import resource_keys, resources
 from .types import Installation, KnownResource, ResourceStatus
 
@@ -22,6 +24,17 @@ def find_resource(
         _of(workspace, installation_id).where(resources.c.kind == kind, resources.c.external_id == external_id)
     ).one_or_none()
     return None if row is None else _known(row)
+
+
+def find_resources(
+    connection: Connection, *, workspace: str, installation_id: str, places: Iterable[Place]
+) -> list[KnownResource]:
+    """Return those of these resources that are known."""
+    return [
+        _known(row)
+        for wanted in among(places)
+        for row in connection.execute(_of(workspace, installation_id).where(wanted))
+    ]
 
 
 def get_resource(connection: Connection, *, workspace: str, resource_id: str) -> KnownResource:
@@ -48,6 +61,35 @@ def list_resources(
     return [_known(row) for row in connection.execute(query)]
 
 
+def find_by_key(
+    connection: Connection, *, workspace: str, key: str, kind: str = "", installation_id: str = ""
+) -> list[KnownResource]:
+    """Return the resources that have a key today, or where none has, those that had it once."""
+    had_it = select(resource_keys.c.resource_id).where(
+        resource_keys.c.workspace_id == workspace, resource_keys.c.key == key
+    )
+    query = select(resources).where(resources.c.workspace_id == workspace, resources.c.id.in_(had_it))
+    if kind:
+        query = query.where(resources.c.kind == kind)
+    if installation_id:
+        query = query.where(resources.c.installation_id == installation_id)
+    found = [_known(row) for row in connection.execute(query.order_by(resources.c.id))]
+    return [known for known in found if known.key == key] or found
+
+
+def list_page(
+    connection: Connection, *, workspace: str, installation_id: str, after: str, limit: int
+) -> list[KnownResource]:
+    """Return up to `limit` active resources by our ids, those behind the one of id `after`."""
+    rows = connection.execute(
+        _of(workspace, installation_id)
+        .where(resources.c.status == ResourceStatus.ACTIVE, resources.c.id > after)
+        .order_by(resources.c.id)
+        .limit(limit)
+    )
+    return [_known(row) for row in rows]
+
+
 def resolve_key(
     connection: Connection, *, workspace: str, installation_id: str, key: str, kind: str = ""
 ) -> KnownResource:
@@ -57,18 +99,7 @@ def resolve_key(
         NotFoundError: none has or had that key.
         ConflictError: several do, so the key doesn't say which.
     """
-    query = _of(workspace, installation_id)
-    if kind:
-        query = query.where(resources.c.kind == kind)
-    today = [_known(row) for row in connection.execute(query.where(resources.c.key == key))]
-    formerly = query.where(
-        resources.c.id.in_(
-            select(resource_keys.c.resource_id).where(
-                resource_keys.c.workspace_id == workspace, resource_keys.c.key == key
-            )
-        )
-    )
-    found = today or [_known(row) for row in connection.execute(formerly)]
+    found = find_by_key(connection, workspace=workspace, key=key, kind=kind, installation_id=installation_id)
     if not found:
         raise no_resource(key)
     if len(found) > 1:
@@ -85,10 +116,15 @@ def identify(connection: Connection, installation: Installation, reference: Reso
 
     A key that none, or more than one, of the installation's resources has stays without an id.
     """
-    place = _of(installation.workspace, installation.id)
-    query = place.where(resources.c.kind == reference.kind, resources.c.key == reference.key)
-    found = connection.execute(query.where(resources.c.status == ResourceStatus.ACTIVE)).all()
-    return evolve(reference, id=found[0].external_id) if len(found) == 1 else reference
+    bearers = find_by_key(
+        connection,
+        workspace=installation.workspace,
+        key=reference.key,
+        kind=reference.kind,
+        installation_id=installation.id,
+    )
+    today = [each for each in bearers if each.key == reference.key and each.status is ResourceStatus.ACTIVE]
+    return evolve(reference, id=today[0].external_id) if len(today) == 1 else reference
 
 
 def former_keys(connection: Connection, *, workspace: str, resource_id: str) -> list[str]:
@@ -109,21 +145,27 @@ def change_resource(
     kind: str,
     external_id: str,
     at: datetime,
-    **values: object,
+    key: str = "",
+    **told: object,
 ) -> bool:
-    """Change columns of a resource; return whether anything changed.
+    """Change what is told of a resource that is known; return whether anything changed.
 
-    A moment before what is known of the resource changes nothing, so that a late delivery undoes nothing.
+    What was told of a later moment stays, so that a late delivery undoes nothing.
     """
-    known = find_resource(
-        connection, workspace=workspace, installation_id=installation_id, kind=kind, external_id=external_id
-    )
-    if known is None or at < known.last_seen:
+    scope = {"workspace": workspace, "installation_id": installation_id}
+    known = find_resource(connection, **scope, kind=kind, external_id=external_id)
+    if known is None:
         return False
-    if all(getattr(known, name) == value for name, value in values.items()):
-        return False
-    _update(connection, known, last_seen=at, **values)
-    return True
+    reference = ResourceReference(kind=kind, id=external_id, key=key)
+    note_references(connection, **scope, references=[reference], at=at, told=told)
+    return not is_same(known, get_resource(connection, workspace=workspace, resource_id=known.id))
+
+
+def is_same(one: KnownResource | None, other: KnownResource | None) -> bool:
+    """Return whether a person would see no difference, whatever the moments are."""
+    if one is None or other is None:
+        return one is other
+    return all(getattr(one, column) == getattr(other, column) for column in CHANGING)
 
 
 def rename_resource(
@@ -138,19 +180,17 @@ def rename_resource(
 ) -> bool:
     """Change the label of a resource and keep the former one; return whether it changed.
 
-    A moment before what is known of the resource only adds to the history.
+    A moment before what is known of the label only adds to the history.
     """
-    identity = {
-        "workspace": workspace,
-        "installation_id": installation_id,
-        "kind": kind,
-        "external_id": external_id,
-    }
-    known = find_resource(connection, **identity)
-    if known is None or not key:
-        return False
-    remember_keys(connection, workspace, {known.id: key}, at)
-    return change_resource(connection, **identity, at=at, key=key)
+    return change_resource(
+        connection,
+        workspace=workspace,
+        installation_id=installation_id,
+        kind=kind,
+        external_id=external_id,
+        at=at,
+        key=key,
+    )
 
 
 def set_resource_status(
@@ -175,34 +215,6 @@ def set_resource_status(
     )
 
 
-def rekey_resource(
-    connection: Connection,
-    *,
-    workspace: str,
-    installation_id: str,
-    kind: str,
-    former_id: str,
-    external_id: str,
-    at: datetime,
-) -> bool:
-    """Give a resource its new immutable id, so that what is mapped to it stays; return whether it changed.
-
-    Where a listing has seen the new id already, that newer row takes the former id in exchange.
-    """
-    scope = {"workspace": workspace, "installation_id": installation_id, "kind": kind}
-    known = find_resource(connection, **scope, external_id=former_id)
-    if known is None or known.status is ResourceStatus.TRANSFERRED or former_id == external_id:
-        return False
-    newer = find_resource(connection, **scope, external_id=external_id)
-    if newer is not None:
-        _update(connection, known, external_id=f"{external_id} ← {former_id}")
-        _update(connection, newer, external_id=former_id, status=ResourceStatus.TRANSFERRED)
-    _update(
-        connection, known, external_id=external_id, status=ResourceStatus.ACTIVE, last_seen=max(at, known.last_seen)
-    )
-    return True
-
-
 def orphan_resources(connection: Connection, *, workspace: str, installation_id: str) -> int:
     """Mark the active resources of an installation that is gone; return how many there were."""
     return _move(connection, workspace, installation_id, ResourceStatus.ACTIVE, ResourceStatus.ORPHANED)
@@ -222,6 +234,7 @@ def mark_unseen(connection: Connection, *, workspace: str, installation_id: str,
         ResourceStatus.ACTIVE,
         ResourceStatus.MISSING,
         resources.c.last_seen < since,
+        status_at=since,
     )
 
 
@@ -247,14 +260,6 @@ def _known(row: Row[tuple[object, ...]]) -> KnownResource:
     return KnownResource(**values)  # type: ignore[arg-type]  # the columns are the attributes
 
 
-def _update(connection: Connection, known: KnownResource, **values: object) -> None:
-    connection.execute(
-        update(resources)
-        .where(resources.c.workspace_id == known.workspace, resources.c.id == known.id)
-        .values(**values)
-    )
-
-
 def _move(
     connection: Connection,
     workspace: str,
@@ -262,11 +267,12 @@ def _move(
     before: ResourceStatus,
     after: ResourceStatus,
     *conditions: ColumnElement[bool],
+    **values: object,
 ) -> int:
     moved = connection.execute(
         update(resources)
         .where(resources.c.workspace_id == workspace, resources.c.installation_id == installation_id)
         .where(resources.c.status == before, *conditions)
-        .values(status=after)
+        .values(status=after, **values)
     )
     return moved.rowcount

@@ -39,6 +39,7 @@ class Turn:
         state: the state that the plugin saw; stored only if its answer uses it.
         answer: what the plugin answered.
         tokens: the tokens of the grant, where there is one.
+        choice: the ids of the accounts that were picked, where some were.
         expected: the account that the plugin was asked about, or None where any may come.
     """
 
@@ -47,4 +48,5 @@ class Turn:
     state: str
     answer: InstallAnswer | LinkAnswer
     tokens: TokenAnswer | None
-    expected: Account | None
+    choice: tuple[str, ...] = ()
+    expected: Account | None = None

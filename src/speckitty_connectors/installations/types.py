@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -13,26 +13,20 @@ from sqlalchemy import Connection
 
 from ..providers.accounts import Account
 from ..providers.resources import Resource
+from .statuses import GONE, LIVE, InstallationStatus, NextStep, StatusReason, explain, next_step
 
-
-class InstallationStatus(StrEnum):
-    """Where an installation stands; `status_reason` says why."""
-
-    PENDING_APPROVAL = "pending_approval"
-    ACTIVE = "active"
-    DEGRADED = "degraded"
-    NEEDS_REAUTHORISATION = "needs_reauthorisation"
-    NEEDS_RECONSENT = "needs_reconsent"
-    SUSPENDED = "suspended"
-    ORPHANED = "orphaned"
-    REMOVED = "removed"
-
-
-LIVE = frozenset(InstallationStatus) - {InstallationStatus.PENDING_APPROVAL, InstallationStatus.REMOVED}
-"""The statuses in which deliveries still concern an installation, were it only to change its status again."""
-
-GONE = frozenset({InstallationStatus.ORPHANED, InstallationStatus.REMOVED})
-"""The statuses in which the provider's side is no longer there; only a new proof of control revives it."""
+__all__ = [
+    "GONE",
+    "LIVE",
+    "Follow",
+    "Installation",
+    "InstallationStatus",
+    "KnownResource",
+    "NextStep",
+    "ResourceStatus",
+    "StatusReason",
+    "follow_nothing",
+]
 
 
 class ResourceStatus(StrEnum):
@@ -44,6 +38,11 @@ class ResourceStatus(StrEnum):
     TRANSFERRED = "transferred"
     DELETED = "deleted"
     ORPHANED = "orphaned"
+    REKEYED = "rekeyed"
+
+
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""The moment of what nobody has told yet: whatever is told is later."""
 
 
 @frozen(kw_only=True)
@@ -62,7 +61,7 @@ class Installation:
         account_url: the address of the account's own pages as last seen, or empty; a label like the name.
         provider_installation_id: the provider's own id of the installation, or empty.
         status: where it stands.
-        status_reason: why, for a person; empty where there is nothing to say.
+        status_reason: why, a `StatusReason`; empty where there is nothing to say.
         status_at: the provider's moment of the last change of status, in UTC.
         scopes: what is granted, as the provider names it.
         defaults: policy fields that hold for every project, field → value.
@@ -70,7 +69,12 @@ class Installation:
         connected_by: the member who connected it.
         granted_by: the provider's id of the person whose own grant it speaks with, or empty.
         requester_id: who asked for it on the provider's side, or empty.
+        is_exclusive: whether no other workspace may be connected to its account at the same time.
         inventory_synced_at: when its resources were last listed to the end, or None where they must be anew.
+        account_name_at: the provider's moment of the name; what is older changes it no more.
+        scopes_at: that of the scopes.
+        inventory_cursor: where a listing that was interrupted goes on; empty where none was.
+        missing_scopes: what is needed and wasn't granted; found when it is loaded, never stored.
         created_at: when it was first connected, in UTC.
         updated_at: when this record last changed, in UTC.
 
@@ -80,8 +84,8 @@ class Installation:
     ...     workspace="w1", id="i1", provider="acme", host="acme.example", app_id="a1", account_id="7",
     ...     account_name="Seven", status=InstallationStatus.ACTIVE, status_at=moment, created_at=moment,
     ...     updated_at=moment)
-    >>> installation.account.name, installation.is_live
-    ('Seven', True)
+    >>> installation.account.name, installation.is_live, installation.next_step.action.value
+    ('Seven', True, 'none')
     """
 
     workspace: str = field(validator=min_len(1))
@@ -105,7 +109,12 @@ class Installation:
     connected_by: str = ""
     granted_by: str = ""
     requester_id: str = ""
+    is_exclusive: bool = False
     inventory_synced_at: datetime | None = None
+    account_name_at: datetime = NEVER
+    scopes_at: datetime = NEVER
+    inventory_cursor: str = ""
+    missing_scopes: tuple[str, ...] = ()
 
     @property
     def account(self) -> Account:
@@ -116,6 +125,17 @@ class Installation:
     def is_live(self) -> bool:
         """Whether deliveries still concern it."""
         return self.status in LIVE
+
+    @property
+    def explanation(self) -> str:
+        """Why it stands where it stands, for a person; empty where there is nothing to say."""
+        words = explain(self.status_reason)
+        return f"{words}: {', '.join(self.missing_scopes)}" if self.missing_scopes else words
+
+    @property
+    def next_step(self) -> NextStep:
+        """What a person does next about it."""
+        return next_step(self.status, self.status_reason)
 
     @property
     def subject(self) -> str:
@@ -141,7 +161,13 @@ class KnownResource:
         private: whether it is hidden from the public.
         attributes: further labels, for example ``default_branch``.
         first_seen: when it was first seen, in UTC.
-        last_seen: the moment of what is known of it, in UTC.
+        last_seen: when it was seen last, in UTC.
+        key_at: the moment of what is known of its key, in UTC; what is older changes it no more. Each of the
+            following is that of another attribute, so that changes may arrive in any order.
+        status_at: that of its status.
+        archived_at: that of whether it is archived.
+        private_at: that of whether it is private.
+        successor_id: the provider's id that this one became, or empty.
 
     >>> from datetime import UTC, datetime
     >>> moment = datetime(2026, 1, 2, tzinfo=UTC)
@@ -164,6 +190,16 @@ class KnownResource:
     archived: bool = False
     private: bool = False
     attributes: Mapping[str, str] = field(factory=dict)
+    key_at: datetime = NEVER
+    status_at: datetime = NEVER
+    archived_at: datetime = NEVER
+    private_at: datetime = NEVER
+    successor_id: str = ""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Kind and immutable id: the whole identity under the installation."""
+        return self.kind, self.external_id
 
     def as_listed(self) -> Resource:
         """Return it as a plugin's listing describes it."""

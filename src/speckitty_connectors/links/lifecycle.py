@@ -26,10 +26,9 @@ def revoke(
 ) -> list[UserLink]:
     """Revoke the links of the people that a lifecycle names; return those that changed.
 
-    Such a delivery may name no installation at all (github.md 1.5), so the immutable ids of the people find
-    the links, in every workspace; where it names the account, only links under that account are meant, and where a
-    customer's own credential tells of it, only those under that installation. A link that was made after the
-    withdrawal stays.
+    Such a delivery may name no installation at all, so the immutable ids of the people find the links, in every
+    workspace; where it names the account, only links under that account are meant, and where a customer's own
+    credential tells of it, only those under that installation. A link that was made after the withdrawal stays.
     """
     at = min(lifecycle.occurred_at or now, now)
     account_id = lifecycle.account.id if lifecycle.account else ""

@@ -8,33 +8,36 @@ from attrs import evolve
 from sqlalchemy import Connection
 
 from ..credentials.apps import Apps
-from ..credentials.grants import GRANT, LINK_GRANT, seal_grant
 from ..credentials.oauth import TokenAnswer
 from ..credentials.sessions import Sessions
 from ..credentials.vault import Vault
-from ..errors import ConflictError
+from ..errors import ConflictError, NotFoundError
 from ..http.session import Transport
-from ..identifiers import new_id
 from ..installations import repository as installations
-from ..installations.attempts import Attempt, Purpose
+from ..installations.attempts import LINKING, Purpose
 from ..installations.conversations import Conversations
-from ..installations.establishing import forget_unused, share_grant
 from ..installations.granting import Granting
+from ..installations.one_time_states import purpose_of
 from ..installations.refusals import Refusal
 from ..installations.steps import SendBrowser
 from ..installations.turns import CallbackUrl, Turn
-from ..installations.types import Installation
 from ..providers.accounts import ExternalIdentity
 from ..providers.conversations import Linked
 from ..providers.registry import Registry
-from ..store.audit import record
 from ..store.engine import Store
 from . import repository
-from .types import LinkDone, LinkStatus, UserLink
+from .acting import ActingAs
+from .ending import Ending
+from .keeping import keep_grant
+from .types import Acting, LinkDone, LinkStatus, RevokedLink, UserLink
+from .writing import FREE, Claim, IdentityTakenError, link_member, link_on_word
 
 
 class Links:
     """Links members; many under one installation, each with a grant of their own that nobody else depends on.
+
+    Attributes:
+        ending: ends links, for whoever ends several at once.
 
     Args:
         store: the database.
@@ -61,8 +64,12 @@ class Links:
         self._vault = vault
         self._granting = Granting(store, registry, vault, sessions, transport)
         self._conversations = Conversations(store, registry, apps, vault, self._granting, callback_url)
+        self._acting = ActingAs(store, sessions)
+        self.ending = Ending(store, apps, vault, self._granting)
 
-    def begin(self, *, workspace: str, member: str, session: str, installation_id: str) -> SendBrowser:
+    def begin(
+        self, *, workspace: str, member: str, session: str, installation_id: str, take_over: bool = False
+    ) -> SendBrowser:
         """Begin to link a member under an installation.
 
         Args:
@@ -70,6 +77,8 @@ class Links:
             member: who links, as the host knows them.
             session: a value that only this browser session has; whoever comes back without it is refused.
             installation_id: the installation.
+            take_over: whether to take the identity from another member who has it, because it is one's own: the
+                way out of `already_linked`.
 
         Raises:
             NotFoundError: the workspace has no such installation.
@@ -84,10 +93,10 @@ class Links:
             raise ConflictError(
                 f"the installation is {installation.status}, so nobody can link under it",
                 subject=installation.subject,
-                remedy="connect the account first",
+                remedy=installation.next_step.text,
             )
         return self._conversations.begin(
-            purpose=Purpose.LINK,
+            purpose=Purpose.TAKE_OVER if take_over else Purpose.LINK,
             workspace=workspace,
             member=member,
             session=session,
@@ -95,36 +104,148 @@ class Links:
             installation_id=installation_id,
         )
 
+    def owns(self, state: str) -> bool:
+        """Return whether a state that a browser brought back is a link's; a shared callback then asks here."""
+        with self._store.reading() as connection:
+            return purpose_of(connection, state=state) in LINKING
+
     def complete(
-        self, *, provider: str, session: str, parameters: Mapping[str, str], host: str | None = None
+        self,
+        *,
+        workspace: str,
+        member: str,
+        session: str,
+        provider: str,
+        parameters: Mapping[str, str],
+        host: str | None = None,
+        address: str | None = None,
     ) -> SendBrowser | LinkDone:
         """Go on with what a browser brought back from the provider.
 
         The member becomes the identity that the grant proves, whatever was linked to them before.
 
         Args:
+            workspace: the workspace of whoever came back.
+            member: who came back.
+            session: their browser session.
             provider: provider key in the callback URL.
-            session: the browser session of whoever came back.
             parameters: the query of the URL; one in which a parameter stands twice must be refused before.
             host: host in the callback URL; the provider's own where not given.
+            address: the callback URL without its query, as the browser asked for it, where the host can tell.
 
         Raises:
             OnboardingRefusedError: anything isn't as it was begun, or another member has that identity.
             ApiError: the provider didn't answer; the person has to start again.
         """
         turn = self._conversations.resume(
-            purpose=Purpose.LINK, provider=provider, host=host, session=session, parameters=parameters
+            purposes=LINKING,
+            provider=provider,
+            host=host,
+            workspace=workspace,
+            member=member,
+            session=session,
+            parameters=parameters,
+            address=address,
         )
         sent = self._conversations.send(turn)
         if sent is not None:
             return sent
         if not isinstance(turn.answer, Linked) or turn.tokens is None or not turn.answer.identity.id:
             raise self._conversations.refused(turn.attempt, Refusal.UNPROVEN)
+        try:
+            return LinkDone(link=self._link(turn, turn.answer.identity, turn.tokens))
+        except IdentityTakenError as taken:
+            raise self._conversations.refused(
+                turn.attempt, Refusal.ALREADY_LINKED, detail=taken.holder.member
+            ) from None
+
+    def suggest(
+        self, *, workspace: str, installation_id: str, member: str, identity: ExternalIdentity, actor: str
+    ) -> UserLink:
+        """Note who a member probably is, for a person to confirm; nothing is done in anybody's name meanwhile.
+
+        That both sides verified the same e-mail address is a reason to suggest, never to link. None is stored.
+
+        Raises:
+            NotFoundError: the workspace has no such installation.
+            ConflictError: the member is linked already, or another member has that identity.
+        """
         with self._store.transaction() as connection:
-            link = self._link(connection, turn, turn.answer.identity, turn.tokens)
-        if link is None:
-            raise self._conversations.refused(turn.attempt, Refusal.ALREADY_LINKED)
-        return LinkDone(link=link)
+            claim = self._claim(connection, workspace, installation_id, member, identity)
+            known = repository.find_member(connection, **claim.scope, member=member)
+            if known is not None and known.status not in FREE:
+                raise ConflictError(
+                    f"{member} is linked to {known.external_name or known.external_id} already",
+                    subject=known.subject,
+                    remedy="end that link first, if it is the wrong one",
+                )
+            return link_on_word(
+                connection,
+                self._vault,
+                claim,
+                status=LinkStatus.SUGGESTED,
+                actor=actor,
+                verb="suggested",
+                now=self._store.now(),
+            )
+
+    def confirm(
+        self,
+        *,
+        workspace: str,
+        installation_id: str,
+        member: str,
+        actor: str,
+        identity: ExternalIdentity | None = None,
+    ) -> UserLink:
+        """Link a member to an identity on the word of an admin, without any token.
+
+        To act in the member's name, they link themselves. What a grant of their own proved is never overruled.
+
+        Args:
+            workspace: the workspace.
+            installation_id: the installation.
+            member: the host's member.
+            actor: the admin, for the audit.
+            identity: who they are on the provider's side; what was suggested where not given.
+
+        Raises:
+            NotFoundError: the workspace has no such installation, or nothing was suggested.
+            ConflictError: the member proved to be somebody else, or another member has that identity.
+        """
+        with self._store.transaction() as connection:
+            scope = {"workspace": workspace, "installation_id": installation_id}
+            known = repository.find_member(connection, **scope, member=member)
+            suggested = known.identity if known is not None and known.status is LinkStatus.SUGGESTED else None
+            wanted = identity or suggested
+            if wanted is None:
+                raise NotFoundError(
+                    f"nothing is suggested for {member}",
+                    subject=f"installation {installation_id}",
+                    remedy="name the identity by the provider's immutable id",
+                )
+            claim = self._claim(connection, workspace, installation_id, member, wanted)
+            if known is not None and known.credential_id:
+                if known.external_id == wanted.id:
+                    return known
+                raise ConflictError(
+                    f"{member} proved to be {known.external_name or known.external_id}",
+                    subject=known.subject,
+                    remedy="end that link first, if it is the wrong one",
+                )
+            return link_on_word(
+                connection,
+                self._vault,
+                claim,
+                status=LinkStatus.ACTIVE,
+                actor=actor,
+                verb="confirmed",
+                now=self._store.now(),
+            )
+
+    def act_as(self, *, workspace: str, installation_id: str, member: str) -> Acting:
+        """Return a session with the member's own grant, else with the installation's; see `ActingAs.act_as`."""
+        return self._acting.act_as(workspace=workspace, installation_id=installation_id, member=member)
 
     def list(
         self, *, workspace: str, installation_id: str | None = None, member: str | None = None
@@ -136,114 +257,39 @@ class Links:
             )
         return tuple(found)
 
-    def revoke(self, *, workspace: str, link_id: str, actor: str, reason: str = "") -> UserLink:
+    def revoke(self, *, workspace: str, link_id: str, actor: str, reason: str = "") -> RevokedLink:
         """End a link and forget its grant; the installation and everybody else's links stay as they are.
 
         Raises:
             NotFoundError: the workspace has no such link.
         """
-        now = self._store.now()
-        with self._store.transaction() as connection:
+        with self._store.reading() as connection:
             link = repository.get(connection, workspace=workspace, link_id=link_id)
-            if link.status is LinkStatus.REVOKED and not link.credential_id:
-                return link
-            revoked = evolve(
-                link, status=LinkStatus.REVOKED, status_reason=reason, credential_id="", updated_at=now
+        (ended,) = self.ending.end([link], actor=actor, reason=reason)
+        return ended
+
+    def _link(self, turn: Turn, identity: ExternalIdentity, tokens: TokenAnswer) -> UserLink:
+        attempt = turn.attempt
+        with self._store.transaction() as connection:
+            claim = self._claim(connection, attempt.workspace, attempt.installation_id, attempt.member, identity)
+            one_grant = self._granting.rules(attempt, turn.app).one_grant_per_person
+            credential_id = keep_grant(
+                connection, self._vault, turn, claim, tokens, one_grant_per_person=one_grant, now=self._store.now()
             )
-            repository.save(connection, revoked)
-            self._forget(connection, link)
-            self._record(connection, revoked, "revoked", actor, link)
-        return revoked
+            return link_member(
+                connection,
+                self._vault,
+                evolve(claim, credential_id=credential_id, takes_over=attempt.purpose is Purpose.TAKE_OVER),
+                status=LinkStatus.ACTIVE,
+                actor=f"member:{attempt.member}",
+                verb="linked",
+                now=self._store.now(),
+            )
 
-    def _link(
-        self, connection: Connection, turn: Turn, identity: ExternalIdentity, tokens: TokenAnswer
-    ) -> UserLink | None:
-        """Write the link, or return None where the identity is another member's."""
-        attempt, now = turn.attempt, self._store.now()
-        scope = {"workspace": attempt.workspace, "installation_id": attempt.installation_id}
-        # Links under one installation are written one by one.
-        installation = installations.get(connection, **scope, lock=True)
-        holder = repository.find_identity(connection, **scope, external_id=identity.id)
-        if holder is not None and holder.member != attempt.member:
-            if holder.status is not LinkStatus.REVOKED:
-                return None
-            repository.remove(connection, holder)
-            self._forget(connection, holder)
-        known = repository.find_member(connection, **scope, member=attempt.member)
-        link = evolve(
-            known or self._blank(attempt, identity),
-            external_id=identity.id,
-            external_name=identity.name,
-            status=LinkStatus.ACTIVE,
-            status_reason="",
-            credential_id=self._keep(connection, turn, installation, identity, tokens),
-            updated_at=now,
+    def _claim(
+        self, connection: Connection, workspace: str, installation_id: str, member: str, identity: ExternalIdentity
+    ) -> Claim:
+        installation = installations.get(
+            connection, workspace=workspace, installation_id=installation_id, lock=True
         )
-        if known is None:
-            repository.add(connection, link)
-        else:
-            repository.save(connection, link)
-            self._forget(connection, known)
-        self._record(connection, link, "linked", f"member:{attempt.member}", known)
-        return link
-
-    def _blank(self, attempt: Attempt, identity: ExternalIdentity) -> UserLink:
-        now = self._store.now()
-        return UserLink(
-            workspace=attempt.workspace,
-            id=new_id(),
-            installation_id=attempt.installation_id,
-            member=attempt.member,
-            provider=attempt.provider,
-            host=attempt.host,
-            external_id=identity.id,
-            created_at=now,
-            updated_at=now,
-        )
-
-    def _keep(
-        self,
-        connection: Connection,
-        turn: Turn,
-        installation: Installation,
-        identity: ExternalIdentity,
-        tokens: TokenAnswer,
-    ) -> str:
-        """Seal the tokens, or hand them to the installation where it speaks with the same person's one grant."""
-        one_grant = self._granting.rules(turn.attempt, turn.app).one_grant_per_person
-        renews = one_grant and installation.granted_by == identity.id
-        credential_id = seal_grant(
-            connection,
-            self._vault,
-            workspace=turn.attempt.workspace,
-            app=turn.app,
-            kind=GRANT if renews else LINK_GRANT,
-            redirect_uri=turn.attempt.redirect_uri,
-            tokens=tokens,
-        )
-        if not renews:
-            return credential_id
-        renewed = evolve(installation, credential_id=credential_id)
-        share_grant(connection, renewed, actor=f"member:{turn.attempt.member}", now=self._store.now())
-        forget_unused(connection, self._vault, installation.workspace)
-        return ""
-
-    def _forget(self, connection: Connection, link: UserLink) -> None:
-        if link.credential_id:
-            self._vault.forget(connection, workspace=link.workspace, credential_id=link.credential_id)
-
-    def _record(
-        self, connection: Connection, link: UserLink, verb: str, actor: str, before: UserLink | None
-    ) -> None:
-        record(
-            connection,
-            workspace=link.workspace,
-            at=self._store.now(),
-            actor=actor,
-            verb=f"link.{verb}",
-            entity="link",
-            entity_id=link.id,
-            reason=link.status_reason,
-            before={"status": before.status, "identity": before.external_id} if before else None,
-            after={"status": link.status, "identity": link.external_id, "member": link.member},
-        )
+        return Claim(installation=installation, member=member, identity=identity)

@@ -8,12 +8,15 @@ from enum import StrEnum
 from attrs import field, frozen
 from attrs.validators import min_len
 
+from ..credentials.oauth import Revocation
 from ..providers.accounts import ExternalIdentity
+from ..providers.api import ApiSession
 
 
 class LinkStatus(StrEnum):
     """Whether a link can be used; `status_reason` says why not."""
 
+    SUGGESTED = "suggested"
     ACTIVE = "active"
     NEEDS_REAUTHORISATION = "needs_reauthorisation"
     REVOKED = "revoked"
@@ -61,6 +64,11 @@ class UserLink:
     credential_id: str = ""
 
     @property
+    def can_speak(self) -> bool:
+        """Whether the provider can be asked in the member's own name."""
+        return self.status is LinkStatus.ACTIVE and bool(self.credential_id)
+
+    @property
     def identity(self) -> ExternalIdentity:
         """The person as plugins know them."""
         return ExternalIdentity(id=self.external_id, name=self.external_name)
@@ -69,6 +77,65 @@ class UserLink:
     def subject(self) -> str:
         """What error messages call it."""
         return f"{self.provider} link {self.id}"
+
+
+@frozen(kw_only=True)
+class RevokedLink:
+    """What became of a link, and of its grant on the provider's side.
+
+    Attributes:
+        link: as it is now.
+        revocation: what the provider said; unless it is `revoked`, the member may want to end the authorisation in
+            the provider's own pages.
+    """
+
+    link: UserLink
+    revocation: Revocation
+
+
+class Authority(StrEnum):
+    """In whose name the provider is asked."""
+
+    INSTALLATION = "installation"
+    USER_LINK = "user_link"
+
+
+@frozen(kw_only=True)
+class IdentityPath:
+    """In whose name something was done on the provider's side; belongs beside every result.
+
+    Attributes:
+        type: the member's own link, or the installation that all share.
+        installation_id: the installation.
+        user_link_id: the member's link, or empty where the installation acted.
+        provider: provider key.
+        provider_account_id: the person's immutable id there, or the account's where the installation acted.
+        reason: why the installation acts and not the member; empty where the member does.
+
+    >>> IdentityPath(type=Authority.INSTALLATION, installation_id="i1", provider="acme", provider_account_id="7",
+    ...              reason="mona has not linked herself").type.value
+    'installation'
+    """
+
+    type: Authority
+    installation_id: str
+    provider: str
+    provider_account_id: str
+    user_link_id: str = ""
+    reason: str = ""
+
+
+@frozen(kw_only=True)
+class Acting:
+    """A session with the provider, and in whose name it speaks.
+
+    Attributes:
+        session: speaks to the provider.
+        path: in whose name.
+    """
+
+    session: ApiSession
+    path: IdentityPath
 
 
 @frozen(kw_only=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
+from attrs import evolve
 from sqlalchemy import Connection
 
 from ..installations import repository as installations
@@ -11,6 +13,13 @@ from ..installations.types import GONE, Installation, KnownResource, ResourceSta
 from ..store.audit import record
 from . import repository
 from .types import MappingState, ResourceMapping
+
+VERBS: Mapping[MappingState, str] = {
+    MappingState.ORPHANED: "mapping.orphaned",
+    MappingState.DEGRADED: "mapping.degraded",
+    MappingState.ACTIVE: "mapping.adopted",
+}
+"""What the audit calls it when a mapping follows its resource into a state."""
 
 
 def follow(connection: Connection, *, workspace: str, installation_id: str, now: datetime) -> int:
@@ -23,25 +32,27 @@ def follow(connection: Connection, *, workspace: str, installation_id: str, now:
         NotFoundError: there is no such installation in this workspace.
     """
     installation = installations.get(connection, workspace=workspace, installation_id=installation_id)
-    known = {
-        resource.id: resource
-        for resource in installations.list_resources(
-            connection, workspace=workspace, installation_id=installation_id
+    changed = [
+        _follow_one(connection, mapping, installation, resource, now)
+        for mapping, resource in repository.list_to_follow(
+            connection,
+            workspace=workspace,
+            installation_id=installation_id,
+            everything=installation.status in GONE,
         )
-    }
-    mappings = repository.list_all(connection, workspace=workspace, installation_id=installation_id)
-    return sum(
-        _follow_one(connection, mapping, installation, known[mapping.resource_id], now) for mapping in mappings
-    )
+    ]
+    return sum(changed)
 
 
-def gone_because(installation: Installation, resource: KnownResource) -> str:
-    """Return why nothing can come over a resource, for a person; empty where it can."""
+def standing(installation: Installation, resource: KnownResource) -> tuple[MappingState, str]:
+    """Return how a mapping stands that no person paused, and why, for a person."""
     if installation.status in GONE:
-        return f"the installation is {installation.status}"
+        return MappingState.ORPHANED, f"the installation is {installation.status}"
     if resource.status is not ResourceStatus.ACTIVE:
-        return f"the resource is {resource.status}"
-    return ""
+        return MappingState.ORPHANED, f"the resource is {resource.status}"
+    if resource.archived:
+        return MappingState.DEGRADED, "the resource is archived"
+    return MappingState.ACTIVE, ""
 
 
 def _follow_one(
@@ -51,28 +62,37 @@ def _follow_one(
     resource: KnownResource,
     now: datetime,
 ) -> bool:
-    reason = gone_because(installation, resource)
-    if mapping.state is MappingState.PAUSED:
+    if resource.successor_id and _move_on(connection, mapping, resource, now):
+        return True
+    state, reason = standing(installation, resource)
+    if (state, reason) == (mapping.state, mapping.state_reason):
         return False
-    if reason and (mapping.state is not MappingState.ORPHANED or mapping.state_reason != reason):
-        after = MappingState.ORPHANED
-    elif not reason and mapping.state is MappingState.ORPHANED:
-        after = MappingState.ACTIVE
-    else:
-        return False
-    repository.set_state(
-        connection, workspace=mapping.workspace, mapping_id=mapping.id, state=after, reason=reason, at=now
-    )
+    repository.save(connection, evolve(mapping, state=state, state_reason=reason, updated_at=now))
     record(
         connection,
         workspace=mapping.workspace,
         at=now,
         actor=f"provider:{installation.provider}",
-        verb="mapping.orphaned" if reason else "mapping.adopted",
+        verb=VERBS[state],
         entity="mapping",
         entity_id=mapping.id,
         reason=reason,
         before={"state": mapping.state},
-        after={"state": after},
+        after={"state": state},
     )
+    return True
+
+
+def _move_on(connection: Connection, mapping: ResourceMapping, left: KnownResource, now: datetime) -> bool:
+    """Let a mapping of what is left of an id follow it to the new one, unless that has a mapping to its target."""
+    successor = installations.find_resource(
+        connection,
+        workspace=mapping.workspace,
+        installation_id=mapping.installation_id,
+        kind=left.kind,
+        external_id=left.successor_id,
+    )
+    if successor is None or repository.reaches(connection, successor, mapping.target):
+        return False
+    repository.move(connection, mapping, successor, at=now)
     return True

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, delete, insert, not_, select, update
 
 from ..errors import NotFoundError
+from ..installations.hierarchy import Place, among
+from ..installations.resources import find_resources
 from ..installations.tables import resources
+from ..installations.types import KnownResource, ResourceStatus
 from ..providers.codec import converter, to_document
-from ..providers.resources import ResourceReference
 from ..providers.suggestions import Target
 from .tables import resource_mappings
 from .types import Direction, MappingState, Origin, ResourceMapping, Selector
@@ -43,20 +45,47 @@ def add(connection: Connection, mapping: ResourceMapping) -> None:
     )
 
 
+def save(connection: Connection, mapping: ResourceMapping) -> None:
+    """Write a changed mapping back; its resource, origin and author stay.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: the resource is mapped to that target already.
+    """
+    connection.execute(
+        update(resource_mappings)
+        .where(resource_mappings.c.workspace_id == mapping.workspace, resource_mappings.c.id == mapping.id)
+        .values(
+            target_kind=mapping.target.kind,
+            target_id=mapping.target.id,
+            selector=to_document(mapping.selector),
+            direction=mapping.direction,
+            state=mapping.state,
+            state_reason=mapping.state_reason,
+            updated_at=mapping.updated_at,
+        )
+    )
+
+
+def find(connection: Connection, *, workspace: str, mapping_id: str) -> ResourceMapping | None:
+    """Return the mapping of that id, or None."""
+    row = connection.execute(_of(workspace).where(resource_mappings.c.id == mapping_id)).one_or_none()
+    return None if row is None else _mapping(row)
+
+
 def get(connection: Connection, *, workspace: str, mapping_id: str) -> ResourceMapping:
     """Return the mapping of that id.
 
     Raises:
         NotFoundError: there is none in this workspace.
     """
-    row = connection.execute(_of(workspace).where(resource_mappings.c.id == mapping_id)).one_or_none()
-    if row is None:
+    found = find(connection, workspace=workspace, mapping_id=mapping_id)
+    if found is None:
         raise NotFoundError(
             "there is no such mapping in this workspace",
             subject=f"mapping {mapping_id}",
             remedy="list the workspace's mappings and use one of their ids",
         )
-    return _mapping(row)
+    return found
 
 
 def list_all(
@@ -74,30 +103,64 @@ def list_all(
 
 
 def find_for_resources(
-    connection: Connection, *, workspace: str, installation_id: str, references: Iterable[ResourceReference]
+    connection: Connection, *, workspace: str, installation_id: str, places: Iterable[Place]
 ) -> list[ResourceMapping]:
     """Return every mapping of these resources, oldest first, in whatever state and direction.
 
-    Resources are found by kind and immutable id; the key in a reference decides nothing.
+    Resources are found by kind and immutable id; a key decides nothing.
     """
-    wanted: list[ColumnElement[bool]] = [
-        and_(resources.c.kind == reference.kind, resources.c.external_id == reference.id)
-        for reference in references
+    found = [
+        _mapping(row)
+        for wanted in among(places)
+        for row in connection.execute(_of(workspace).where(resources.c.installation_id == installation_id, wanted))
     ]
-    if not wanted:
-        return []
-    query = _of(workspace).where(resource_mappings.c.installation_id == installation_id, or_(*wanted))
-    return [_mapping(row) for row in connection.execute(query)]
+    return sorted(found, key=lambda mapping: mapping.id)
 
 
-def set_state(
-    connection: Connection, *, workspace: str, mapping_id: str, state: MappingState, reason: str, at: datetime
-) -> None:
-    """Change whether a mapping routes, and say why."""
+def list_to_follow(
+    connection: Connection, *, workspace: str, installation_id: str, everything: bool
+) -> list[tuple[ResourceMapping, KnownResource]]:
+    """Return the mappings that may not be in line with their resource, each with it, oldest first.
+
+    What people paused isn't among them, and unless `everything` is asked for, neither is what routes from a
+    healthy resource: of the mappings of an installation, that is nearly all.
+    """
+    query = _of(workspace).where(
+        resource_mappings.c.installation_id == installation_id,
+        resource_mappings.c.state != MappingState.PAUSED,
+    )
+    if not everything:
+        healthy = and_(
+            resource_mappings.c.state == MappingState.ACTIVE,
+            resources.c.status == ResourceStatus.ACTIVE,
+            resources.c.archived.is_(False),
+        )
+        query = query.where(not_(healthy))
+    found = [_mapping(row) for row in connection.execute(query)]
+    places = {mapping.place for mapping in found}
+    known = {
+        resource.id: resource
+        for resource in find_resources(
+            connection, workspace=workspace, installation_id=installation_id, places=places
+        )
+    }
+    return [(mapping, known[mapping.resource_id]) for mapping in found]
+
+
+def reaches(connection: Connection, resource: KnownResource, target: Target) -> bool:
+    """Return whether a resource is mapped to a target."""
+    found = list_all(
+        connection, workspace=resource.workspace, installation_id=resource.installation_id, target=target
+    )
+    return any(mapping.resource_id == resource.id for mapping in found)
+
+
+def move(connection: Connection, mapping: ResourceMapping, resource: KnownResource, *, at: datetime) -> None:
+    """Let a mapping be one of another resource of the same installation."""
     connection.execute(
         update(resource_mappings)
-        .where(resource_mappings.c.workspace_id == workspace, resource_mappings.c.id == mapping_id)
-        .values(state=state, state_reason=reason, updated_at=at)
+        .where(resource_mappings.c.workspace_id == mapping.workspace, resource_mappings.c.id == mapping.id)
+        .values(resource_id=resource.id, updated_at=at)
     )
 
 

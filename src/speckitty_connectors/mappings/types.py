@@ -35,7 +35,11 @@ class Origin(StrEnum):
 
 
 class MappingState(StrEnum):
-    """Whether a mapping routes; `ORPHANED` and back is derived from its resource, the rest is said by people."""
+    """Whether a mapping routes.
+
+    `PAUSED` is said by people; the rest is derived: `ORPHANED` where nothing can come over the resource,
+    `DEGRADED` where the resource is archived, which still routes what comes.
+    """
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -71,6 +75,12 @@ class Selector:
     kinds: tuple[str, ...] = field(default=(), validator=_words)
     branches: tuple[str, ...] = field(default=(), validator=_words)
     paths: tuple[str, ...] = field(default=(), validator=_words)
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        named = {"kinds": self.kinds, "branches": self.branches, "paths": self.paths}
+        told = [f"{name} {', '.join(words)}" for name, words in named.items() if words]
+        return "; ".join(told) or "everything"
 
     def matches(self, event: Event) -> bool:
         """Return whether the mapping wants this event."""
@@ -114,6 +124,24 @@ def _is_under(names: Sequence[str], pattern: Sequence[str]) -> bool:
 
 
 @frozen(kw_only=True)
+class Overlap:
+    """Another mapping that could want the same events.
+
+    Attributes:
+        mapping_id: the other mapping.
+        rule: ``fans_out`` where both get the events they want, ``most_specific`` where one of them wins.
+        text: who gets what, for a person.
+    """
+
+    mapping_id: str
+    rule: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@frozen(kw_only=True)
 class ResourceMapping:
     """A resource mapped to a target of the host: explicit, with an author and an origin.
 
@@ -134,6 +162,7 @@ class ResourceMapping:
         created_by: who made it, as the audit names them.
         created_at: when, in UTC.
         updated_at: when it last changed, in UTC.
+        overlaps: right after a change, other mappings that could want the same events; no part of what is stored.
 
     >>> from datetime import UTC, datetime
     >>> moment = datetime(2026, 1, 2, tzinfo=UTC)
@@ -161,6 +190,12 @@ class ResourceMapping:
     origin: Origin = Origin.MANUAL
     state: MappingState = MappingState.ACTIVE
     state_reason: str = ""
+    overlaps: tuple[Overlap, ...] = field(default=(), eq=False)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Kind and immutable id of the resource."""
+        return self.resource_kind, self.resource_external_id
 
     @property
     def routes(self) -> bool:

@@ -35,6 +35,24 @@ class Grant:
 
 
 @frozen(kw_only=True)
+class PendingApproval:
+    """A request that waits for an owner on the provider's side, while core asks how it stands there.
+
+    Attributes:
+        session: speaks as the app where it can, else with the requester's grant.
+        requester: who asked, proven by a grant at the time, or None.
+        account: what was asked for, or None where unknown.
+
+    >>> PendingApproval(session=None, requester=ExternalIdentity(id="1")).account is None
+    True
+    """
+
+    session: ApiSession | None
+    requester: ExternalIdentity | None = None
+    account: Account | None = None
+
+
+@frozen(kw_only=True)
 class Conversation:
     """One step of connecting an account (`install`) or a person (`link_user`).
 
@@ -45,6 +63,7 @@ class Conversation:
         remembered: what the plugin's previous answer asked to keep.
         grant: the grant, once core exchanged a code; else None.
         choice: ids picked from the previous `ChooseAccount`; else empty.
+        pending: the request that core asks about, with nobody at a browser; else None.
         account: the account that a person is linked under, or that is authorised again; None where any may come.
 
     >>> from speckitty_connectors.providers.accounts import App, BaseUrls
@@ -60,6 +79,7 @@ class Conversation:
     remembered: Mapping[str, str] = field(factory=dict)
     grant: Grant | None = None
     choice: tuple[str, ...] = ()
+    pending: PendingApproval | None = None
     account: Account | None = None
 
 

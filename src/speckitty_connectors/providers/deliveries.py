@@ -148,6 +148,8 @@ class Lifecycle:
         requester: who had asked for the installation, where an owner approved it later, or None.
         actor: who made the change, or None.
         scopes: what is granted from now on, ``name:level``, or None where the delivery doesn't say.
+        private: whether the resources are hidden from the public from now on, or None where the delivery doesn't
+            say.
         relist: whether the listed resources aren't the whole change, so that a listing must follow.
         occurred_at: when, in UTC, or None where the provider doesn't say.
 
@@ -164,6 +166,7 @@ class Lifecycle:
     requester: ExternalIdentity | None = None
     actor: ExternalIdentity | None = None
     scopes: tuple[str, ...] | None = None
+    private: bool | None = None
     relist: bool = False
     occurred_at: datetime | None = None
 

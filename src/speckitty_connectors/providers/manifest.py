@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -96,6 +96,7 @@ class Hosts:
         default: the provider's own host, for example ``github.com``.
         urls: base URLs of the default host.
         self_managed: templates over ``{base}`` (an operator's base URL), or None where there is no such edition.
+        aliases: further names under which git remotes call the default host, for example ``ssh.github.com``.
 
     >>> Hosts(default="github.com", urls=BaseUrls(web="https://github.com", api="https://api.github.com"),
     ...       self_managed=BaseUrls(web="{base}", api="{base}/api/v3")).default
@@ -105,6 +106,7 @@ class Hosts:
     default: str
     urls: BaseUrls
     self_managed: BaseUrls | None = None
+    aliases: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -323,6 +325,13 @@ class Manifest:
     def kind_named(self, word: str) -> str:
         """Return the kind that a host's or a file's word means, or the word itself where it means none."""
         return next((kind.name for kind in self.resource_kinds if word in kind.aliases), word)
+
+    def missing_scopes(self, granted: Collection[str]) -> tuple[str, ...]:
+        """Return what an installation needs and wasn't granted."""
+        if self.app_tokens is not None:
+            return self.app_tokens.missing_scopes(granted)
+        required = self.install_oauth.required_scopes if self.install_oauth else ()
+        return tuple(scope for scope in required if scope not in granted)
 
     def rank(self, kind: str) -> int:
         """Return how specific a resource kind is: 0 for the most specific, unknown kinds last."""

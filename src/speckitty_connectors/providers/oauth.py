@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 from attrs import field, frozen
@@ -135,6 +135,34 @@ class OAuthRules:
 
 
 @frozen(kw_only=True)
+class InstallationListing:
+    """How an app lists where it is installed; fields are named with a dot between the levels.
+
+    Attributes:
+        url: where to GET the first page; a template over ``{api}``. Further pages follow the Link header.
+        entries: field of the answer with the installations, or empty where the answer is the list.
+        id: field with the provider's own id of the installation.
+        account_id: field with the account's immutable id.
+        account_name: field with what a person calls the account.
+        account_kind: field with the provider's word for its kind.
+        suspended: field that is set while the installation is suspended; or empty.
+        scopes: field with what is granted, name → level or a list; or empty.
+
+    >>> InstallationListing(url="{api}/app/installations").account_id
+    'account.id'
+    """
+
+    url: str
+    entries: str = ""
+    id: str = "id"
+    account_id: str = "account.id"
+    account_name: str = "account.login"
+    account_kind: str = "account.type"
+    suspended: str = "suspended_at"
+    scopes: str = "permissions"
+
+
+@frozen(kw_only=True)
 class EnteredTokenRules:
     """Access tokens that an admin makes in the provider's own pages and enters, in place of a person's grant.
 
@@ -168,9 +196,15 @@ class AppTokenRules:
         margin_seconds: a token is replaced when it has less left than this.
         token_field: field of the answer with the token.
         expires_field: field of the answer with its end, ISO 8601.
+        required_scopes: what an installation must have been granted, as `Connected.scopes` names it.
+        scope_levels: the levels of a scope ``name:level``, lowest first; a higher one includes the lower ones.
+        installations: how the app lists where it is installed, or None where it can't.
 
-    >>> AppTokenRules(mint_url="{api}/app/installations/{installation}/access_tokens").algorithm
-    'RS256'
+    >>> rules = AppTokenRules(
+    ...     mint_url="{api}/app/installations/{installation}/access_tokens",
+    ...     required_scopes=("issues:read", "contents:read"), scope_levels=("read", "write"))
+    >>> rules.missing_scopes(("issues:write",))
+    ('contents:read',)
     """
 
     mint_url: str
@@ -180,3 +214,16 @@ class AppTokenRules:
     margin_seconds: int = field(default=300, validator=ge(0))
     token_field: str = "token"  # noqa: S105 - a field name
     expires_field: str = "expires_at"
+    required_scopes: tuple[str, ...] = ()
+    scope_levels: tuple[str, ...] = ()
+    installations: InstallationListing | None = None
+
+    def missing_scopes(self, granted: Collection[str]) -> tuple[str, ...]:
+        """Return the required scopes that none of the granted ones includes."""
+        return tuple(scope for scope in self.required_scopes if not self._including(scope) & set(granted))
+
+    def _including(self, scope: str) -> set[str]:
+        name, _, level = scope.rpartition(":")
+        if level not in self.scope_levels:
+            return {scope}
+        return {f"{name}:{higher}" for higher in self.scope_levels[self.scope_levels.index(level) :]}

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
-from attrs import frozen
+from attrs import field, frozen
 
 LONGEST = 2048
 """A longer text is no remote. Reading takes time linear in the length, so a hostile text costs little."""
@@ -33,6 +33,7 @@ class GitRemote:
         path: segments of the repository's path joined by ``/``, without ``.git``.
         port: port of an HTTP remote where it isn't the scheme's own; None for every other remote, whose port says
             nothing about the web address of the same host.
+        over_http: whether it was a web address; it takes no part in comparisons, the repository is the same.
 
     >>> str(parse_remote("https://octocat:token@ghe.example:8443/octo-org/hello.git"))
     'ghe.example:8443/octo-org/hello'
@@ -41,10 +42,24 @@ class GitRemote:
     host: str
     path: str
     port: int | None = None
+    over_http: bool = field(default=False, eq=False)
 
     def __str__(self) -> str:
         port = "" if self.port is None else f":{self.port}"
         return f"{self.host}{port}/{self.path}"
+
+    @property
+    def url(self) -> str:
+        """The remote as it can be kept and read again: ``https`` for every web address, else ``ssh``.
+
+        >>> remote = parse_remote("git://octocat:token@ghe.example/octo-org/hello.git")
+        >>> remote.url
+        'ssh://ghe.example/octo-org/hello'
+        """
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port is None else f":{self.port}"
+        path = f"{self.path}.git" if self.path.endswith(".git") else self.path
+        return f"{'https' if self.over_http else 'ssh'}://{host}{port}/{path}"
 
 
 def parse_remote(
@@ -75,7 +90,18 @@ def parse_remote(
     path = _clean_path(written.path if case_sensitive else written.path.lower())
     if not path or not _HOST.fullmatch(host):
         return None
-    return GitRemote(host=(host_aliases or {}).get(host, host), path=path, port=written.port)
+    host = (host_aliases or {}).get(host, host)
+    return GitRemote(host=host, path=path, port=written.port, over_http=written.over_http)
+
+
+def parse_slug(text: str) -> str | None:
+    """Return a repository's path, ``owner/name`` or deeper, without ``.git``, or None where it is none.
+
+    >>> parse_slug("/octo-org/hello.git"), parse_slug("hello")
+    ('octo-org/hello', None)
+    """
+    text = text.strip()
+    return None if len(text) > LONGEST else _clean_path(text) or None
 
 
 def _from_url(text: str, root: str) -> GitRemote | None:
@@ -92,7 +118,8 @@ def _from_url(text: str, root: str) -> GitRemote | None:
     path = _below(url, root)
     if path is None:
         return None
-    return GitRemote(host=host, path=path, port=None if port == _DEFAULT_PORTS[url.scheme] else port)
+    port = None if port == _DEFAULT_PORTS[url.scheme] else port
+    return GitRemote(host=host, path=path, port=port, over_http=True)
 
 
 def _below(url: SplitResult, root: str) -> str | None:

@@ -25,6 +25,11 @@ class ResourceReference:
     id: str
     key: str = ""
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Kind and id: the whole identity under one installation."""
+        return self.kind, self.id
+
 
 @frozen(kw_only=True)
 class Resource:

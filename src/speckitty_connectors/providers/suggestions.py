@@ -99,13 +99,15 @@ class Suggestion:
 
 @frozen(kw_only=True)
 class SuggestionRequest:
-    """Everything that `suggest_mappings` may look at.
+    """Everything that `suggest_mappings` may look at: one page of an inventory, and the signals that could match.
 
     Attributes:
         host: host of the installation.
         web: base URL of the host's pages, for relative roots.
-        resources: resources of one installation.
-        signals: what the host observed of the projects of one workspace.
+        resources: resources of one installation that nothing is mapped for.
+        signals: what the host observed of the projects of one workspace, one thing a signal: the remotes and slugs
+            that name one of the git repositories, and for each other resource the feature slugs and branches that
+            begin with a ticket of its key.
 
     >>> SuggestionRequest(host="github.com", web="https://github.com", resources=(), signals=()).host
     'github.com'

@@ -11,41 +11,55 @@ from sqlalchemy import Connection
 from ..identifiers import new_id
 from ..providers.suggestions import Evidence
 from . import repository, review
+from .learning import learn
 from .rulings import Ruling
-from .types import Decision, Stage
+from .types import Conclusion, Decision, Stage
 
 SAME_CHANGE = "same_change"
 """The rule of an event whose targets have all been told of its change by another delivery."""
 
 
 def write(connection: Connection, rulings: Iterable[Ruling], now: datetime) -> None:
-    """Write a decision for each ruling, with its dispatches or in its review item."""
+    """Write a decision for each ruling, with what it teaches, and its dispatches or its review item."""
     for ruling in rulings:
-        decision = _once_per_change(connection, _decision(ruling, now))
+        conclusion = learn(
+            connection,
+            ruling.conclusion,
+            workspace=ruling.workspace,
+            installation_id=ruling.installation_id,
+            resource=ruling.subject,
+            now=now,
+        )
+        decision = once_per_change(connection, _decision(ruling, conclusion, now))
         repository.add(connection, decision)
         if decision.stage is Stage.REVIEW:
             delivery = ruling.interpretation.delivery
             review.hold(
-                connection, decision, provider=delivery.provider, host=delivery.host, subject=ruling.subject
+                connection,
+                decision,
+                provider=delivery.provider,
+                host=delivery.host,
+                subject=ruling.subject,
+                candidates=ruling.conclusion.candidates,
             )
 
 
-def _decision(ruling: Ruling, now: datetime) -> Decision:
+def _decision(ruling: Ruling, conclusion: Conclusion, now: datetime) -> Decision:
     return Decision(
         id=new_id(),
         workspace=ruling.workspace,
         event_id=ruling.interpretation.delivery.id,
         installation_id=ruling.installation_id,
-        stage=ruling.conclusion.stage,
-        rule=ruling.conclusion.rule,
+        stage=conclusion.stage,
+        rule=conclusion.rule,
         outcome=ruling.interpretation.outcome,
-        targets=ruling.conclusion.targets,
-        evidence=ruling.conclusion.evidence,
+        targets=conclusion.targets,
+        evidence=conclusion.evidence,
         decided_at=now,
     )
 
 
-def _once_per_change(connection: Connection, decision: Decision) -> Decision:
+def once_per_change(connection: Connection, decision: Decision) -> Decision:
     """Leave out the targets that another delivery of the same change has reached."""
     told = repository.told_before(connection, decision)
     if not told:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from ..errors import NotFoundError
 from ..inbox.repository import StoredDelivery, find
 from ..store.metadata import OPERATOR
-from . import repository, review
+from . import repository, review_records
 from .repository import DispatchState
 from .review import ReviewItem
 from .types import Decision, Stage
@@ -78,7 +78,9 @@ def _explained(connection: Connection, decision: Decision) -> ExplainedDecision:
         dispatches=tuple(
             repository.dispatch_states(connection, workspace=decision.workspace, decision_id=decision.id)
         ),
-        review_item=review.find_by_decision(connection, workspace=decision.workspace, decision_id=decision.id),
+        review_item=review_records.find_by_decision(
+            connection, workspace=decision.workspace, decision_id=decision.id
+        ),
     )
 
 

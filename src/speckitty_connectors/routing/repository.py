@@ -6,7 +6,7 @@ import hashlib
 import json
 
 from attrs import frozen
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from ..identifiers import new_id
 from ..providers.codec import converter, outcome_from, to_document
@@ -69,6 +69,35 @@ def add(connection: Connection, decision: Decision) -> None:
             **document,
         )
     )
+    _add_dispatches(connection, decision)
+
+
+def redecide(connection: Connection, decision: Decision) -> bool:
+    """Decide anew what waited for a person, and write its dispatches; return False where it waits no more.
+
+    The same decision can leave the review queue once, so no replay hands an event over twice.
+    """
+    changed = connection.execute(
+        update(decisions)
+        .where(
+            decisions.c.workspace_id == decision.workspace,
+            decisions.c.id == decision.id,
+            decisions.c.stage == Stage.REVIEW,
+        )
+        .values(
+            stage=decision.stage,
+            rule=decision.rule,
+            targets=converter.unstructure(decision.targets),
+            evidence=converter.unstructure(decision.evidence),
+            decided_at=decision.decided_at,
+        )
+    )
+    if changed.rowcount:
+        _add_dispatches(connection, decision)
+    return bool(changed.rowcount)
+
+
+def _add_dispatches(connection: Connection, decision: Decision) -> None:
     if decision.targets:
         connection.execute(insert(dispatches), [_dispatch(decision, routed) for routed in decision.targets])
 

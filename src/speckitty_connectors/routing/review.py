@@ -2,32 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 
 from attrs import frozen
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from ..identifiers import new_id
+from ..providers.codec import converter
 from ..providers.resources import ResourceReference
-from .tables import review_events, review_items
-from .types import Decision
-
-OPEN = "open"
-"""The state of an item that waits for a person."""
+from .tables import review_events, review_items, review_reasons
+from .types import Candidate, Decision
 
 HELD_EVENTS = 1_000
-"""Events that an item holds; those that come later are only counted."""
+"""Events that an item holds for a replay; those that come later are only counted."""
 
 ITEMS_PER_INSTALLATION = 1_000
-"""Items of one installation; what would be a further one is counted in an item without a resource."""
+"""Items of one installation that wait; what would be a further one is counted in an item without a resource."""
 
 ANYTHING = ResourceReference(kind="", id="")
 """The subject of an item that stands for events without a resource, or for more resources than are told apart."""
 
 
+class ReviewState(StrEnum):
+    """Where an item stands: it waits, waits later, led to a mapping, or is nothing that anybody wants to see."""
+
+    OPEN = "open"
+    SNOOZED = "snoozed"
+    MAPPED = "mapped"
+    DISMISSED = "dismissed"
+
+
+WAITING = (ReviewState.OPEN, ReviewState.SNOOZED)
+"""The states of what a person has still to decide."""
+
+
+@frozen(kw_only=True)
+class ReviewReason:
+    """Why events of an item wait.
+
+    Attributes:
+        reason: the rule that sent them here: one of `REVIEW_REASONS`, or a stage's own.
+        count: how many there were.
+        first_seen: when the first one came, in UTC.
+        last_seen: when the latest one came, in UTC.
+    """
+
+    reason: str
+    count: int
+    first_seen: datetime
+    last_seen: datetime
+
+
 @frozen(kw_only=True)
 class ReviewItem:
-    """Events of one installation and subject that wait for a person for the same reason.
+    """Events of one installation and subject that wait for a person.
 
     Attributes:
         id: its id.
@@ -36,11 +66,24 @@ class ReviewItem:
         provider: provider key.
         host: the provider's host.
         subject: the resource, or the account where the installation is what wasn't found.
-        reason: the rule that sent them here.
-        count: how many there were.
+        reasons: why they wait, the latest reason first.
+        count: how many there were since it was opened.
+        held: how many of them a replay would decide anew.
+        candidates: the targets that the latest of them could have gone to, each with its evidence.
         first_seen: when the first one came, in UTC.
         last_seen: when the latest one came, in UTC.
-        state: ``open`` while it waits.
+        state: where it stands.
+        state_reason: why, in the words of whoever said so.
+        snoozed_until: when it is shown again, in UTC, or None.
+
+    >>> from datetime import UTC
+    >>> moment = datetime(2026, 1, 2, tzinfo=UTC)
+    >>> why = ReviewReason(reason="no_mapping", count=3, first_seen=moment, last_seen=moment)
+    >>> ReviewItem(
+    ...     id="r1", workspace="w1", installation_id="i1", provider="acme", host="acme.example",
+    ...     subject=ResourceReference(kind="board", id="9"), reasons=(why,), count=3, held=3, candidates=(),
+    ...     first_seen=moment, last_seen=moment, state=ReviewState.OPEN, state_reason="", snoozed_until=None).reason
+    'no_mapping'
     """
 
     id: str
@@ -49,24 +92,54 @@ class ReviewItem:
     provider: str
     host: str
     subject: ResourceReference
-    reason: str
+    reasons: tuple[ReviewReason, ...]
     count: int
+    held: int
+    candidates: tuple[Candidate, ...]
     first_seen: datetime
     last_seen: datetime
-    state: str
+    state: ReviewState
+    state_reason: str
+    snoozed_until: datetime | None
+
+    @property
+    def reason(self) -> str:
+        """The latest reason alone."""
+        return self.reasons[0].reason if self.reasons else ""
 
 
 def hold(
-    connection: Connection, decision: Decision, *, provider: str, host: str, subject: ResourceReference
+    connection: Connection,
+    decision: Decision,
+    *,
+    provider: str,
+    host: str,
+    subject: ResourceReference,
+    candidates: Sequence[Candidate] = (),
 ) -> None:
-    """Put a decision into the item of its installation, subject and reason."""
-    item = _count_up(connection, decision, provider, host, subject)
+    """Put a decision into the item of its installation and subject.
+
+    An item that led to a mapping is opened anew. One that was dismissed stays so, unless this is a reason for
+    which it wasn't.
+    """
+    identity = {
+        "workspace_id": decision.workspace,
+        "installation_id": decision.installation_id,
+        "provider": provider,
+        "host": host,
+    }
+    item = _find(connection, identity, subject)
     if item is None and _is_full(connection, decision):
         subject = ANYTHING
-        item = _count_up(connection, decision, provider, host, subject)
+        item = _find(connection, identity, subject)
     if item is None:
-        item = _add(connection, decision, provider, host, subject)
-    if item["count"] <= HELD_EVENTS:
+        item = _add(connection, identity, subject, decision.decided_at)
+    elif item["state"] == ReviewState.MAPPED:
+        item = _restart(connection, item, decision.decided_at)
+    is_new_reason = _count_reason(connection, item, decision)
+    reopened = is_new_reason and item["state"] == ReviewState.DISMISSED
+    _count_up(connection, item, decision, subject, candidates, reopened=reopened)
+    if item["held"] < HELD_EVENTS:
         connection.execute(
             insert(review_events).values(
                 workspace_id=decision.workspace, item_id=item["id"], decision_id=decision.id
@@ -74,62 +147,14 @@ def hold(
         )
 
 
-def find_by_decision(connection: Connection, *, workspace: str, decision_id: str) -> ReviewItem | None:
-    """Return the item that holds a decision, or None."""
-    row = (
-        connection.execute(
-            select(review_items)
-            .join(
-                review_events,
-                (review_events.c.workspace_id == review_items.c.workspace_id)
-                & (review_events.c.item_id == review_items.c.id),
-            )
-            .where(review_events.c.workspace_id == workspace, review_events.c.decision_id == decision_id)
-        )
-        .mappings()
-        .first()
-    )
-    return None if row is None else _read(row)
-
-
-def list_items(connection: Connection, *, workspace: str, limit: int = 100) -> list[ReviewItem]:
-    """Return the items that wait for a person, those that were seen last first."""
-    rows = connection.execute(
-        select(review_items)
-        .where(review_items.c.workspace_id == workspace, review_items.c.state == OPEN)
-        .order_by(review_items.c.last_seen.desc(), review_items.c.id.desc())
-        .limit(limit)
-    ).mappings()
-    return [_read(row) for row in rows]
-
-
-def _count_up(
-    connection: Connection, decision: Decision, provider: str, host: str, subject: ResourceReference
-) -> RowMapping | None:
-    """Count a decision in the item that is there, and refresh its label; None where there is no such item."""
+def _find(connection: Connection, identity: Mapping[str, str], subject: ResourceReference) -> RowMapping | None:
     columns = review_items.c
-    return (
-        connection.execute(
-            update(review_items)
-            .where(
-                columns.workspace_id == decision.workspace,
-                columns.installation_id == decision.installation_id,
-                columns.provider == provider,
-                columns.host == host,
-                columns.resource_kind == subject.kind,
-                columns.resource_id == subject.id,
-                columns.reason == decision.rule,
-            )
-            .values(
-                count=columns.count + 1,
-                last_seen=decision.decided_at,
-                resource_key=subject.key or columns.resource_key,
-            )
-            .returning(columns.id, columns.count)
-        )
-        .mappings()
-        .first()
+    query = select(review_items).where(
+        *(columns[name] == value for name, value in identity.items()),
+        columns.resource_kind == subject.kind,
+        columns.resource_id == subject.id,
     )
+    return connection.execute(query.with_for_update()).mappings().one_or_none()
 
 
 def _is_full(connection: Connection, decision: Decision) -> bool:
@@ -139,51 +164,84 @@ def _is_full(connection: Connection, decision: Decision) -> bool:
         .where(
             review_items.c.workspace_id == decision.workspace,
             review_items.c.installation_id == decision.installation_id,
+            review_items.c.state.in_(WAITING),
         )
     ).scalar_one()
     return there >= ITEMS_PER_INSTALLATION
 
 
 def _add(
-    connection: Connection, decision: Decision, provider: str, host: str, subject: ResourceReference
+    connection: Connection, identity: Mapping[str, str], subject: ResourceReference, at: datetime
 ) -> RowMapping:
-    return (
-        connection.execute(
-            insert(review_items)
-            .values(
-                workspace_id=decision.workspace,
-                id=new_id(),
-                installation_id=decision.installation_id,
-                provider=provider,
-                host=host,
-                resource_kind=subject.kind,
-                resource_id=subject.id,
-                resource_key=subject.key,
-                reason=decision.rule,
-                state=OPEN,
-                count=1,
-                candidates=[],
-                first_seen=decision.decided_at,
-                last_seen=decision.decided_at,
-            )
-            .returning(review_items.c.id, review_items.c.count)
-        )
-        .mappings()
-        .one()
+    statement = insert(review_items).values(
+        **identity,
+        id=new_id(),
+        resource_kind=subject.kind,
+        resource_id=subject.id,
+        resource_key=subject.key,
+        state=ReviewState.OPEN,
+        state_reason="",
+        count=0,
+        held=0,
+        candidates=[],
+        first_seen=at,
+        last_seen=at,
     )
+    return connection.execute(statement.returning(review_items)).mappings().one()
 
 
-def _read(row: RowMapping) -> ReviewItem:
-    return ReviewItem(
-        id=row["id"],
-        workspace=row["workspace_id"],
-        installation_id=row["installation_id"],
-        provider=row["provider"],
-        host=row["host"],
-        subject=ResourceReference(kind=row["resource_kind"], id=row["resource_id"], key=row["resource_key"]),
-        reason=row["reason"],
-        count=row["count"],
-        first_seen=row["first_seen"],
-        last_seen=row["last_seen"],
-        state=row["state"],
+def _restart(connection: Connection, item: RowMapping, at: datetime) -> RowMapping:
+    """Open an item that led to a mapping, as if it were new; what it still holds it keeps."""
+    connection.execute(
+        review_reasons.delete().where(
+            review_reasons.c.workspace_id == item["workspace_id"], review_reasons.c.item_id == item["id"]
+        )
+    )
+    restarted = (
+        update(review_items)
+        .where(review_items.c.workspace_id == item["workspace_id"], review_items.c.id == item["id"])
+        .values(state=ReviewState.OPEN, state_reason="", count=0, first_seen=at)
+    )
+    return connection.execute(restarted.returning(review_items)).mappings().one()
+
+
+def _count_reason(connection: Connection, item: RowMapping, decision: Decision) -> bool:
+    """Count a decision under its reason; return whether the item had no such reason."""
+    columns = review_reasons.c
+    identity = {"workspace_id": item["workspace_id"], "item_id": item["id"], "reason": decision.rule}
+    counted = connection.execute(
+        update(review_reasons)
+        .where(*(columns[name] == value for name, value in identity.items()))
+        .values(count=columns.count + 1, last_seen=decision.decided_at)
+    )
+    if counted.rowcount:
+        return False
+    moments = {"first_seen": decision.decided_at, "last_seen": decision.decided_at}
+    connection.execute(insert(review_reasons).values(**identity, **moments, count=1))
+    return True
+
+
+def _count_up(
+    connection: Connection,
+    item: RowMapping,
+    decision: Decision,
+    subject: ResourceReference,
+    candidates: Sequence[Candidate],
+    *,
+    reopened: bool,
+) -> None:
+    values: dict[str, object] = {
+        "count": item["count"] + 1,
+        "held": min(item["held"] + 1, HELD_EVENTS),
+        "last_seen": decision.decided_at,
+        "resource_key": subject.key or item["resource_key"],
+    }
+    if candidates:
+        values["candidates"] = converter.unstructure(tuple(candidates))
+    if reopened:
+        values |= {"state": ReviewState.OPEN, "state_reason": ""}
+    connection.execute(
+        update(review_items)
+        .where(review_items.c.workspace_id == item["workspace_id"], review_items.c.id == item["id"])
+        .values(values)
     )

@@ -18,12 +18,13 @@ from ..providers.registry import Registry
 from ..store.claims import Claim, ClaimQueue
 from ..store.engine import Store
 from ..subscriptions.repository import covered_by
+from .cases import PlacingStage
 from .decisions import write
 from .events import rule_on_events
 from .lifecycle import rule_on_lifecycle
 from .outcomes import PluginOutcomeError, ask
 from .rulings import Interpretation
-from .stages import STAGES, PlacingStage
+from .stages import STAGES
 
 BATCH = 50
 """Deliveries that are claimed, and decided in one transaction, at a time."""

@@ -20,6 +20,9 @@ CONFLICT = "conflict"
 REPLAY_SUSPECT = "replay_suspect"
 NO_RESOURCE = "no_resource"
 NO_MAPPING = "no_mapping"
+ORPHANED = "orphaned"
+AMBIGUOUS = "ambiguous"
+LOW_CONFIDENCE = "low_confidence"
 
 REVIEW_REASONS: Mapping[str, str] = {
     UNKNOWN_INSTALLATION: "no workspace has connected the app to the account that the delivery names",
@@ -28,8 +31,14 @@ REVIEW_REASONS: Mapping[str, str] = {
     REPLAY_SUSPECT: "the same content came before under another id, and nothing signed tells the two apart",
     NO_RESOURCE: "the event names no resource",
     NO_MAPPING: "none of the event's resources is mapped",
+    ORPHANED: "the resource is mapped, but its mappings are orphaned",
+    AMBIGUOUS: "nothing is mapped, and several projects fit",
+    LOW_CONFIDENCE: "nothing is mapped, and what was seen isn't enough to tell a project",
 }
 """The rules that send a delivery to the review queue, and what people are told of each."""
+
+UNTRUSTED = frozenset({UNKNOWN_INSTALLATION, PRINCIPAL_CONFLICT, CONFLICT, REPLAY_SUSPECT})
+"""The rules of deliveries that nobody vouches for by mapping a resource: they are never replayed, nor ignored."""
 
 NOTHING = ResourceReference(kind="", id="")
 """The subject of what names no resource and no account."""
@@ -81,11 +90,16 @@ class Ruling:
         subject: ResourceReference = NOTHING,
     ) -> Ruling:
         """Return the ruling that a person must look at it, for one of `REVIEW_REASONS`."""
-        evidence = Evidence(rule=rule, text=REVIEW_REASONS[rule], against=True)
         return cls(
             interpretation=interpretation,
             workspace=workspace,
             installation_id=installation_id,
-            conclusion=Conclusion(stage=Stage.REVIEW, rule=rule, evidence=(evidence,)),
+            conclusion=for_review(rule),
             subject=subject,
         )
+
+
+def for_review(rule: str) -> Conclusion:
+    """Return the conclusion that a person must decide, for one of `REVIEW_REASONS`."""
+    evidence = Evidence(rule=rule, text=REVIEW_REASONS[rule], against=True)
+    return Conclusion(stage=Stage.REVIEW, rule=rule, evidence=(evidence,))

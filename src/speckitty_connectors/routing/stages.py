@@ -3,86 +3,46 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
 
-from attrs import frozen
 from sqlalchemy import Connection
 
-from ..installations import repository as installations
+from ..installations.hierarchy import find_parents
 from ..installations.types import Installation
 from ..mappings import repository as mappings
-from ..providers.deliveries import Event
-from ..providers.resources import ResourceReference
+from ..mappings.types import ResourceMapping
+from .cases import Case, PlacingStage, PreparedStage
 from .explicit import RouteTable
-from .rulings import Interpretation
-from .types import Conclusion
+from .inference_stage import inference
 
-REFERENCES_PER_QUERY = 200
-"""SQLite takes expressions of at most 1,000 nested terms."""
-
-
-@frozen(kw_only=True)
-class Case:
-    """An event of one installation that is to be placed."""
-
-    interpretation: Interpretation
-    installation: Installation
-    event: Event
+Propose = Callable[[Installation, Sequence[ResourceMapping]], Sequence[ResourceMapping]]
+"""Returns the mappings of an installation as somebody proposes that they be."""
 
 
-PreparedStage = Callable[[Case], Conclusion | None]
-"""Decides a case, or answers None to leave it to the next stage."""
-
-PlacingStage = Callable[[Connection, Sequence[Case]], PreparedStage]
-"""Loads what a batch of cases needs, with one query per installation, and returns what decides each of them."""
+def as_they_are(_: Installation, found: Sequence[ResourceMapping]) -> Sequence[ResourceMapping]:
+    """Propose nothing."""
+    return found
 
 
-def explicit_mappings(connection: Connection, cases: Sequence[Case]) -> PreparedStage:
-    """Prepare the stage of explicit mappings; a mapped resource that an event calls by a new key is relabelled."""
+def explicit_mappings(
+    connection: Connection, cases: Sequence[Case], *, propose: Propose = as_they_are
+) -> PreparedStage:
+    """Prepare the stage of explicit mappings."""
     grouped: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
         grouped[case.installation.id].append(case)
-    tables = {installation_id: _load(connection, group) for installation_id, group in grouped.items()}
-    for case in cases:
-        _relabel(connection, case, tables[case.installation.id])
+    tables = {installation_id: _load(connection, group, propose) for installation_id, group in grouped.items()}
     return lambda case: tables[case.installation.id].decide(case.event)
 
 
-STAGES: tuple[PlacingStage, ...] = (explicit_mappings,)
+STAGES: tuple[PlacingStage, ...] = (explicit_mappings, inference)
 """What a router asks unless it is given others."""
 
 
-def _load(connection: Connection, cases: Sequence[Case]) -> RouteTable:
-    installation = cases[0].installation
-    wanted = {(each.kind, each.id): each for case in cases for each in case.event.resources}
-    found = [
-        mapping
-        for references in _batches(wanted.values())
-        for mapping in mappings.find_for_resources(
-            connection,
-            workspace=installation.workspace,
-            installation_id=installation.id,
-            references=references,
-        )
-    ]
-    return RouteTable(found, rank=cases[0].interpretation.manifest.rank)
-
-
-def _batches(references: Iterable[ResourceReference]) -> Iterator[list[ResourceReference]]:
-    remaining = iter(references)
-    while batch := list(islice(remaining, REFERENCES_PER_QUERY)):
-        yield batch
-
-
-def _relabel(connection: Connection, case: Case, table: RouteTable) -> None:
-    for reference in table.renamed(case.event):
-        installations.rename_resource(
-            connection,
-            workspace=case.installation.workspace,
-            installation_id=case.installation.id,
-            kind=reference.kind,
-            external_id=reference.id,
-            key=reference.key,
-            at=case.event.occurred_at or case.interpretation.delivery.received_at,
-        )
+def _load(connection: Connection, cases: Sequence[Case], propose: Propose) -> RouteTable:
+    installation, manifest = cases[0].installation, cases[0].manifest
+    scope = {"workspace": installation.workspace, "installation_id": installation.id}
+    named = {reference.place for case in cases for reference in case.event.resources}
+    parents = find_parents(connection, **scope, places=named, parent_kinds=manifest.parent_kinds())
+    found = mappings.find_for_resources(connection, **scope, places=named | set(parents.values()))
+    return RouteTable(propose(installation, found), rank=manifest.rank, parents=parents)

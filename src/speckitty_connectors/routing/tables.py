@@ -54,17 +54,31 @@ review_items = Table(
     Column("resource_kind", String, nullable=False),
     identifier("resource_id"),
     Column("resource_key", String, nullable=False),
-    Column("reason", String(32), nullable=False),
     Column("state", String(16), nullable=False),
+    Column("state_reason", String, nullable=False),
+    Column("snoozed_until", UtcDateTime),
     Column("count", Integer, nullable=False),
+    Column("held", Integer, nullable=False),
     Column("candidates", JSON, nullable=False),
     Column("first_seen", UtcDateTime, nullable=False),
     Column("last_seen", UtcDateTime, nullable=False),
-    UniqueConstraint(
-        "workspace_id", "installation_id", "provider", "host", "resource_kind", "resource_id", "reason"
-    ),
+    UniqueConstraint("workspace_id", "installation_id", "provider", "host", "resource_kind", "resource_id"),
+    Index("ix_review_items_waiting", "workspace_id", "state", "last_seen"),
 )
-"""Events that no stage could place, one item per (installation, resource, reason)."""
+"""Events that no stage could place, one item per installation and resource; `held` of `count` can be replayed."""
+
+review_reasons = Table(
+    "review_reasons",
+    metadata,
+    workspace_column(),
+    identifier("item_id", primary_key=True),
+    Column("reason", String(32), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("first_seen", UtcDateTime, nullable=False),
+    Column("last_seen", UtcDateTime, nullable=False),
+    belongs_to("review_items", "item_id"),
+)
+"""Why the events of an item wait, each reason counted apart."""
 
 review_events = Table(
     "review_events",
@@ -76,3 +90,15 @@ review_events = Table(
     belongs_to("decisions", "decision_id"),
 )
 """The events that an item holds."""
+
+ignore_rules = Table(
+    "ignore_rules",
+    metadata,
+    workspace_column(),
+    identifier("id", primary_key=True),
+    Column("conditions", JSON, nullable=False),
+    Column("note", String, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+"""What a workspace doesn't want people to be asked about."""

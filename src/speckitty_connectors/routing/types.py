@@ -7,14 +7,16 @@ from enum import StrEnum
 
 from attrs import frozen
 
+from ..mappings.suggestions_types import Finding
 from ..providers.deliveries import Outcome
-from ..providers.suggestions import Evidence, Target
+from ..providers.suggestions import Confidence, Evidence, Target
 
 
 class Stage(StrEnum):
     """Which part of the router decided: exactly one of them for every delivery and installation."""
 
     EXPLICIT = "explicit"
+    INFERRED = "inferred"
     REVIEW = "review"
     IGNORED = "ignored"
     LIFECYCLE = "lifecycle"
@@ -22,7 +24,7 @@ class Stage(StrEnum):
 
 @frozen(kw_only=True)
 class RoutedTarget:
-    """A target that a decision hands an event to, and the mapping that says so.
+    """A target that a decision hands an event to, and the mapping that says so; empty where it was inferred.
 
     >>> str(RoutedTarget(target=Target(kind="project", id="apollo"), mapping_id="0195").target)
     'project:apollo'
@@ -30,6 +32,20 @@ class RoutedTarget:
 
     target: Target
     mapping_id: str
+
+
+@frozen(kw_only=True)
+class Candidate:
+    """A target that an event could have gone to, shown to the person who decides; never chosen for them.
+
+    >>> from speckitty_connectors import Confidence
+    >>> str(Candidate(target=Target(kind="project", id="apollo"), confidence=Confidence.MEDIUM).target)
+    'project:apollo'
+    """
+
+    target: Target
+    confidence: Confidence
+    evidence: tuple[Evidence, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -41,6 +57,8 @@ class Conclusion:
         rule: stable name of the rule that decided.
         targets: where the event goes; empty unless the stage places events.
         evidence: what won, and what lost (`Evidence.against`), worded for a person.
+        candidates: where a person must decide, the targets that are worth a look, the best first.
+        finding: what an inferred event teaches of its resource, or None.
 
     >>> Conclusion(stage=Stage.IGNORED, rule="mapping_paused").targets
     ()
@@ -50,6 +68,8 @@ class Conclusion:
     rule: str
     targets: tuple[RoutedTarget, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    finding: Finding | None = None
 
 
 @frozen(kw_only=True)

@@ -1,14 +1,22 @@
-"""The append-only record of who changed what, and why."""
+"""The append-only record of who changed what, who had a secret opened, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Final, Protocol, runtime_checkable
 
-from sqlalchemy import JSON, Column, Connection, Index, String, Table, insert
+from attrs import asdict, field, frozen
+from sqlalchemy import JSON, Column, Connection, Index, Select, String, Table, insert, select
 
 from ..identifiers import new_id
+from .engine import Store
 from .metadata import UtcDateTime, identifier, metadata, workspace_column
+
+PAGE: Final = 500
+"""How many entries an export reads at once."""
 
 audit = Table(
     "audit",
@@ -25,7 +33,55 @@ audit = Table(
     Column("after", JSON, nullable=False),
     Index(None, "workspace_id", "entity", "entity_id"),
 )
-"""One row per change; rows are only ever added."""
+"""One row per change; rows are only ever added, and SQL itself refuses to change one."""
+
+
+@runtime_checkable
+class Hidden(Protocol):
+    """A value of which an entry shows only that it changed."""
+
+    def reveal_bytes(self) -> bytes:
+        """Return what is hidden."""
+        ...
+
+
+@frozen(kw_only=True)
+class AuditEntry:
+    """Something that was done.
+
+    Attributes:
+        workspace: whose record it is; empty for the operator's.
+        id: its id; ids sort by the time they were made.
+        at: when, in UTC.
+        actor: ``member:<id>``, ``provider:<key>``, ``operator`` or ``system``.
+        verb: ``<entity>.<past participle>``, for example ``installation.suspended``.
+        entity: kind of the thing it was done to.
+        entity_id: its id.
+        reason: why.
+        before: the changed fields as they were; of a secret its SHA-256.
+        after: the changed fields as they are.
+
+    >>> from datetime import UTC
+    >>> entry = AuditEntry(workspace="w1", id="a1", at=datetime(2026, 1, 2, tzinfo=UTC), actor="operator",
+    ...                    verb="link.revoked", entity="link", entity_id="l1")
+    >>> entry.as_line()[:49]
+    '{"workspace": "w1", "id": "a1", "at": "2026-01-02'
+    """
+
+    workspace: str
+    id: str
+    at: datetime
+    actor: str
+    verb: str
+    entity: str
+    entity_id: str
+    reason: str = ""
+    before: Mapping[str, object] = field(factory=dict)
+    after: Mapping[str, object] = field(factory=dict)
+
+    def as_line(self) -> str:
+        """Return it as one line of JSON."""
+        return json.dumps({**asdict(self), "at": self.at.isoformat()}, ensure_ascii=False)
 
 
 def record(
@@ -41,7 +97,7 @@ def record(
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
 ) -> None:
-    """Write one change, in the transaction that makes it; never pass a secret.
+    """Write one change, in the transaction that makes it; of a `Secret` only its SHA-256 is written.
 
     Args:
         connection: the transaction.
@@ -65,7 +121,96 @@ def record(
             entity=entity,
             entity_id=entity_id,
             reason=reason,
-            before=dict(before or {}),
-            after=dict(after or {}),
+            before=_shown(before or {}),
+            after=_shown(after or {}),
         )
     )
+
+
+def _shown(fields: Mapping[str, object]) -> dict[str, object]:
+    return {
+        name: f"sha256:{hashlib.sha256(value.reveal_bytes()).hexdigest()}" if isinstance(value, Hidden) else value
+        for name, value in fields.items()
+    }
+
+
+class Audit:
+    """Reads the audit of a workspace.
+
+    >>> store = Store("sqlite://")
+    >>> audit.create(store.engine)
+    >>> with store.transaction() as connection:
+    ...     record(connection, workspace="w1", at=store.now(), actor="operator", verb="link.revoked",
+    ...            entity="link", entity_id="l1")
+    >>> [entry.verb for entry in Audit(store).find("w1", actor="operator")]
+    ['link.revoked']
+    >>> store.close()
+
+    Args:
+        store: the database.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def find(
+        self,
+        workspace: str,
+        *,
+        entity: str = "",
+        entity_id: str = "",
+        actor: str = "",
+        verb: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: str = "",
+        limit: int = 100,
+    ) -> tuple[AuditEntry, ...]:
+        """Return what was done in a workspace, the newest first; an argument that isn't given narrows nothing.
+
+        Args:
+            workspace: whose audit; the operator's is that of `OPERATOR`.
+            entity: kind of the thing it was done to.
+            entity_id: its id.
+            actor: who did it.
+            verb: what was done.
+            since: not before this moment.
+            until: before this moment.
+            before: id of the last entry of the page before, for the next page.
+            limit: how many at most.
+        """
+        query = _of(workspace).order_by(audit.c.id.desc()).limit(limit)
+        wanted = {"entity": entity, "entity_id": entity_id, "actor": actor, "verb": verb}
+        for name, value in wanted.items():
+            if value:
+                query = query.where(audit.c[name] == value)
+        if since is not None:
+            query = query.where(audit.c.at >= since)
+        if until is not None:
+            query = query.where(audit.c.at < until)
+        if before:
+            query = query.where(audit.c.id < before)
+        return self._read(query)
+
+    def export(self, workspace: str, *, after: str = "") -> Iterator[str]:
+        """Yield a workspace's audit as lines of JSON, the oldest first, page by page.
+
+        Args:
+            workspace: whose audit.
+            after: id of the last entry of an earlier export, to go on from there.
+        """
+        while page := self._read(_of(workspace).where(audit.c.id > after).order_by(audit.c.id).limit(PAGE)):
+            yield from (entry.as_line() for entry in page)
+            after = page[-1].id
+
+    def _read(self, query: Select[tuple[object, ...]]) -> tuple[AuditEntry, ...]:
+        with self._store.reading() as connection:
+            rows = connection.execute(query).mappings().all()
+        return tuple(
+            AuditEntry(workspace=row["workspace_id"], **{k: v for k, v in row.items() if k != "workspace_id"})
+            for row in rows
+        )
+
+
+def _of(workspace: str) -> Select[tuple[object, ...]]:
+    return select(audit).where(audit.c.workspace_id == workspace)

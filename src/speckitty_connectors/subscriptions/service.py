@@ -272,7 +272,7 @@ class Subscriptions:
             raise ConflictError(
                 f"the installation is {installation.status}, so the provider lets nothing be registered",
                 subject=installation.subject,
-                remedy=installation.status_reason or "connect the account again",
+                remedy=installation.next_step.text or "connect the account again",
             )
         return self._registrar(installation)
 

@@ -8,17 +8,13 @@ from typing import Final
 from sqlalchemy import Connection
 
 from ..installations import repository
-from ..installations.lifecycle import STATUSES
+from ..installations.statuses import StatusReason, with_detail
 from ..installations.types import Installation, InstallationStatus
-from ..providers.deliveries import Change
 from ..store.audit import record
 from ..store.engine import Store
 
-NO_DELIVERIES: Final = "not all deliveries arrive: "
-"""What the reasons begin with that only these webhooks can end."""
-
-REMOVED: Final = STATUSES[Change.HOOK_REMOVED][1]
-"""The reason where the provider itself told that a webhook was removed."""
+OURS: Final = (StatusReason.WEBHOOKS_INCOMPLETE, StatusReason.WEBHOOK_REMOVED)
+"""The reasons that webhooks alone can end."""
 
 
 def conclude(store: Store, installation: Installation, fault: str) -> None:
@@ -28,7 +24,7 @@ def conclude(store: Store, installation: Installation, fault: str) -> None:
             connection, workspace=installation.workspace, installation_id=installation.id, lock=True
         )
         status = InstallationStatus.DEGRADED if fault else InstallationStatus.ACTIVE
-        reason = f"{NO_DELIVERIES}{fault}" if fault else ""
+        reason = with_detail(StatusReason.WEBHOOKS_INCOMPLETE, fault) if fault else ""
         if _may_change(known) and (status, reason) != (known.status, known.status_reason):
             _change(connection, known, status, reason, store.now())
 
@@ -36,7 +32,7 @@ def conclude(store: Store, installation: Installation, fault: str) -> None:
 def _may_change(known: Installation) -> bool:
     """Return whether webhooks have a say in the status: not where something else is wrong."""
     if known.status is InstallationStatus.DEGRADED:
-        return known.status_reason.startswith(NO_DELIVERIES) or known.status_reason == REMOVED
+        return known.status_reason.startswith(OURS)
     return known.status is InstallationStatus.ACTIVE
 
 

@@ -3,7 +3,11 @@
 POST /webhooks/<provider>/<end point>     a delivery; without an end point, the provider's only app
 GET  /webhooks/<provider>/<end point>     the provider looks whether the address answers, where it does so
 GET  /callback/<provider>/<host>          a browser returns from the provider
-POST /callback/<provider>/<host>          a person picked among several accounts
+POST /callback/<provider>/<host>          a person picked among several accounts, or claims one
+GET  /connect/<provider>                  asks whether to connect an account, and of which host
+GET  /reauthorise/<installation>          asks whether to authorise it again
+GET  /link/<installation>                 asks whether to link oneself under it
+POST likewise                             begins what was asked
 """
 
 from __future__ import annotations
@@ -11,12 +15,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote
+from typing import TYPE_CHECKING, TypedDict
+from urllib.parse import parse_qsl, quote, unquote
 
 from ..errors import ConnectorsError
 from ..inbox.request import Request
 from ..installations.steps import Step
+from ..links.types import LinkDone
 from . import pages
 from .pages import Page, Present
 from .visitors import Environ, Identify, Visitor, nobody
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
 
 MAXIMUM_FORM_BYTES = 64 * 1024
 MAXIMUM_FIELDS = 100
+
+SIGN_IN = ("Nobody is signed in", "Sign in and open this page again.")
 
 logger = logging.getLogger(__name__)
 
@@ -59,17 +66,26 @@ class Application:
         parts = [unquote(part) for part in str(environ.get("PATH_INFO", "")).strip("/").split("/")]
         method = environ["REQUEST_METHOD"]
         match method, parts:
-            case "POST", ["webhooks", provider, *named] if len(named) <= 1:
-                return self._receive(environ, provider, *named or [self._connectors.only_endpoint(provider)])
-            case "GET", ["webhooks", provider] | ["webhooks", provider, _] if self._is_probe(environ, provider):
-                return Page(status=HTTPStatus.OK, headers=[("Content-Type", "text/plain")], body=b"")
+            case _, ["webhooks", provider, *endpoint] if len(endpoint) < 2:
+                return self._webhook(environ, provider, *endpoint)
             case "GET", ["callback", provider, host]:
                 return self._callback(environ, provider, host)
-            case "POST", ["callback", _, _]:
-                return self._choice(environ)
-            case _, ["webhooks", _] | ["webhooks", _, _] | ["callback", _, _]:
+            case "POST", ["callback", provider, host]:
+                return self._answered(environ, provider, host)
+            case "GET" | "POST", ["connect" | "reauthorise" | "link" as purpose, subject]:
+                ask_or_begin = self._ask if method == "GET" else self._begin
+                return ask_or_begin(environ, purpose, subject)
+            case _, ["connect" | "reauthorise" | "link", _] | ["callback", _, _]:
                 return pages.html(HTTPStatus.METHOD_NOT_ALLOWED, "This address takes other requests")
         return pages.html(HTTPStatus.NOT_FOUND, "There is nothing here")
+
+    def _webhook(self, environ: Environ, provider: str, endpoint: str = "") -> Page:
+        method = environ["REQUEST_METHOD"]
+        if method == "POST":
+            return self._receive(environ, provider, endpoint or self._connectors.only_endpoint(provider))
+        if method == "GET" and self._is_probe(environ, provider):
+            return Page(status=HTTPStatus.OK, headers=[("Content-Type", "text/plain")], body=b"")
+        return pages.html(HTTPStatus.METHOD_NOT_ALLOWED, "This address takes other requests")
 
     def _receive(self, environ: Environ, provider: str, endpoint: str) -> Page:
         """Hand a delivery to the inbox."""
@@ -87,51 +103,97 @@ class Application:
         return self._connectors.inbox.is_probe(provider, fields)
 
     def _callback(self, environ: Environ, provider: str, host: str) -> Page:
-        """Continue the conversation that a browser comes back with."""
+        """Continue the conversation that a browser comes back with; who comes without one is asked first."""
         pairs = _pairs(str(environ.get("QUERY_STRING", "")))
         parameters = dict(pairs)
         if len(parameters) != len(pairs):
             return pages.html(
                 HTTPStatus.BAD_REQUEST, "A parameter stands twice", "Start again from your workspace."
             )
-        return self._converse(environ, lambda visitor: self._land(visitor, provider, host, parameters))
-
-    def _land(self, visitor: Visitor, provider: str, host: str, parameters: dict[str, str]) -> Step:
-        """Go on with the conversation; who lands without one begins it, and has to prove what the URL says."""
-        onboarding = self._connectors.onboarding
-        if "state" in parameters or not parameters:
-            return onboarding.complete(provider=provider, host=host, session=visitor.session, parameters=parameters)
-        return onboarding.claim(
-            workspace=visitor.workspace,
-            member=visitor.member,
-            session=visitor.session,
-            provider=provider,
-            host=host,
-            parameters=parameters,
+        if parameters and "state" not in parameters:
+            return self._asked_of_visitors(environ, pages.claiming(parameters))
+        address = f"{self._connectors.settings.public_url}{quote(str(environ.get('PATH_INFO', '')))}"
+        links = self._connectors.links
+        service = links if links.owns(parameters.get("state", "")) else self._connectors.onboarding
+        return self._converse(
+            environ,
+            lambda visitor: service.complete(
+                **_who(visitor), provider=provider, host=host, address=address, parameters=parameters
+            ),
         )
 
-    def _choice(self, environ: Environ) -> Page:
-        """Continue with the accounts that a person picked."""
-        pairs = _pairs(environ["wsgi.input"].read(MAXIMUM_FORM_BYTES).decode("utf-8", "replace"))
+    def _answered(self, environ: Environ, provider: str, host: str) -> Page:
+        """Continue with the accounts that a person picked, or begin for one who claims what was installed there."""
+        pairs = _form(environ)
+        if not any(name == "state" for name, _ in pairs):
+            return self._begun_here(
+                environ,
+                lambda visitor: self._connectors.onboarding.claim(
+                    **_who(visitor), provider=provider, host=host, parameters=dict(pairs)
+                ),
+            )
         picked = tuple(value for name, value in pairs if name == "account")
         state = next((value for name, value in pairs if name == "state"), "")
         return self._converse(
             environ,
-            lambda visitor: self._connectors.onboarding.choose(
-                session=visitor.session, state=state, account_ids=picked
-            ),
+            lambda visitor: self._connectors.onboarding.choose(**_who(visitor), state=state, account_ids=picked),
         )
 
-    def _converse(self, environ: Environ, step: Callable[[Visitor], Step]) -> Page:
+    def _ask(self, environ: Environ, purpose: str, subject: str) -> Page:
+        """Let a person begin by a button of their own: a link on another site must not begin it for them."""
+        visitor = self._identify(environ)
+        hosts: tuple[str, ...] = ()
+        if purpose == "connect" and visitor is not None:
+            hosts = self._connectors.onboarding.hosts(workspace=visitor.workspace, provider=subject)
+            if not hosts:
+                return pages.html(HTTPStatus.NOT_FOUND, "This provider can't be connected here")
+        return self._asked_of_visitors(environ, pages.beginning(purpose, hosts))
+
+    def _asked_of_visitors(self, environ: Environ, page: Page) -> Page:
+        """Show a page to those who are signed in."""
+        return page if self._identify(environ) else pages.html(HTTPStatus.UNAUTHORIZED, *SIGN_IN)
+
+    def _begin(self, environ: Environ, purpose: str, subject: str) -> Page:
+        """Begin what the button was for."""
+        form = dict(_form(environ))
+
+        def begin(visitor: Visitor) -> Step:
+            who = _who(visitor)
+            onboarding, links = self._connectors.onboarding, self._connectors.links
+            if purpose == "connect":
+                return onboarding.begin(**who, provider=subject, host=form.get("host") or None)
+            if purpose == "reauthorise":
+                return onboarding.reauthorise(**who, installation_id=subject)
+            return links.begin(**who, installation_id=subject, take_over="take_over" in form)
+
+        return self._begun_here(environ, begin)
+
+    def _begun_here(self, environ: Environ, begin: Callable[[Visitor], Step]) -> Page:
+        """Begin if the button was on a page of ours, as browsers say of every form (Fetch Metadata)."""
+        if environ.get("HTTP_SEC_FETCH_SITE", "same-origin") != "same-origin":
+            return pages.html(HTTPStatus.FORBIDDEN, "Another site sent this", "Begin from your workspace.")
+        return self._converse(environ, begin)
+
+    def _converse(self, environ: Environ, step: Callable[[Visitor], Step | LinkDone]) -> Page:
         """Take one step of a conversation for whoever is at the browser."""
         visitor = self._identify(environ)
         if visitor is None:
-            return pages.html(HTTPStatus.UNAUTHORIZED, "Nobody is signed in", "Sign in and open this page again.")
+            return pages.html(HTTPStatus.UNAUTHORIZED, *SIGN_IN)
         try:
             return self._present(step(visitor))
         except ConnectorsError as error:
             logger.info("a conversation was refused: %s", error.code)
             return pages.refusal(error)
+
+
+class _Who(TypedDict):
+    workspace: str
+    member: str
+    session: str
+
+
+def _who(visitor: Visitor) -> _Who:
+    return _Who(workspace=visitor.workspace, member=visitor.member, session=visitor.session)
 
 
 def headers_of(environ: Environ) -> Sequence[tuple[str, str]]:
@@ -140,6 +202,10 @@ def headers_of(environ: Environ) -> Sequence[tuple[str, str]]:
     headers = [(name[5:].replace("_", "-").lower(), str(environ[name])) for name in names]
     unprefixed = [name for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if environ.get(name)]
     return headers + [(name.replace("_", "-").lower(), str(environ[name])) for name in unprefixed]
+
+
+def _form(environ: Environ) -> list[tuple[str, str]]:
+    return _pairs(environ["wsgi.input"].read(MAXIMUM_FORM_BYTES).decode("utf-8", "replace"))
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from http import HTTPStatus
 
@@ -10,6 +10,7 @@ from attrs import frozen
 
 from ..errors import ConnectorsError
 from ..installations.steps import Done, PickAccount, SendBrowser, Step, Waiting
+from ..links.types import LinkDone
 
 SAFE_HEADERS = (
     ("Cache-Control", "no-store"),
@@ -17,6 +18,19 @@ SAFE_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
 )
 """A callback's URL carries one-time values: neither caches nor the next site may see them."""
+
+
+BEGINNINGS = {
+    "connect": ("Connect an account", "Connect"),
+    "reauthorise": ("Authorise the account again", "Authorise again"),
+    "link": ("Link yourself", "Link"),
+}
+"""Title and button of the pages that begin something."""
+
+TAKE_OVER = (
+    '<p><label><input type="checkbox" name="take_over"> '
+    "If another member is linked to who I am there, take it over: it is mine</label></p>"
+)
 
 
 @frozen(kw_only=True)
@@ -37,7 +51,7 @@ class Page:
     body: bytes
 
 
-Present = Callable[[Step], Page]
+Present = Callable[[Step | LinkDone], Page]
 """Turns a step of a conversation into an answer."""
 
 
@@ -57,7 +71,7 @@ def redirect(url: str) -> Page:
     return Page(status=HTTPStatus.SEE_OTHER, headers=(("Location", url), *SAFE_HEADERS), body=b"")
 
 
-def present(step: Step) -> Page:
+def present(step: Step | LinkDone) -> Page:
     """Show a step with the plainest page that does."""
     match step:
         case SendBrowser():
@@ -65,10 +79,34 @@ def present(step: Step) -> Page:
         case PickAccount():
             return _choice(step)
         case Waiting():
-            return html(HTTPStatus.OK, "Waiting for approval", step.reason)
+            return html(HTTPStatus.OK, "Waiting for approval", step.reason, step.installation.next_step.text)
         case Done():
             names = ", ".join(installation.account_name for installation in step.installations)
             return html(HTTPStatus.OK, f"Connected: {names}", "You can close this page.")
+        case LinkDone():
+            return html(HTTPStatus.OK, f"You are {step.link.external_name}", "You can close this page.")
+
+
+def beginning(purpose: str, hosts: Sequence[str]) -> Page:
+    """Ask whether to begin, and at which host where there are several."""
+    title, button = BEGINNINGS[purpose]
+    options = "".join(
+        f'<p><label><input type="radio" name="host" value="{escape(host)}"> {escape(host)}</label></p>'
+        for host in (hosts if len(hosts) > 1 else ())
+    )
+    if purpose == "link":
+        options += TAKE_OVER
+    return _page(HTTPStatus.OK, title, f'<form method="post">{options}<button>{button}</button></form>')
+
+
+def claiming(parameters: Mapping[str, str]) -> Page:
+    """Ask somebody who comes from the provider's own pages whether to connect what they installed there."""
+    kept = "".join(
+        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in parameters.items()
+    )
+    question = "<p>You come from the provider. What is yours there is connected once you agreed there.</p>"
+    title, button = BEGINNINGS["connect"]
+    return _page(HTTPStatus.OK, title, f'<form method="post">{question}{kept}<button>{button}</button></form>')
 
 
 def _choice(step: PickAccount) -> Page:

@@ -45,6 +45,13 @@ class Installations(msgspec.Struct):
     installations: list[Installation]
 
 
+class Request(msgspec.Struct):
+    """What a member asked for and an owner has not decided on yet."""
+
+    account: Party
+    requester: User
+
+
 class Membership(msgspec.Struct):
     """An answer of "Get an organization membership for the authenticated user"."""
 

@@ -29,6 +29,7 @@ from speckitty_connectors import (
 )
 
 from .answers import Installation, Installations, Membership, Party, who_is_it
+from .approval import still_waits
 from .manifest import PAGE_SIZE, TITLE
 from .refusals import NO_ENTERPRISE, NOT_THE_USER, NOT_YOURS, SUSPENDED, not_an_owner
 
@@ -46,6 +47,8 @@ agree first ("Requesting a GitHub App from your organization owner")."""
 
 def install(conversation: Conversation) -> InstallAnswer:
     """Answer one step of connecting an account."""
+    if conversation.pending is not None:
+        return still_waits(conversation.pending) or _install_page(conversation)
     refusal = refused_by_landing(conversation.parameters, title=TITLE)
     if refusal:
         return refusal

@@ -105,6 +105,13 @@ def _of_settings(blank: Lifecycle, payload: Payload) -> Lifecycle | None:
     return lifecycle and evolve(lifecycle, occurred_at=read_moment(changed))
 
 
+def _visibility(blank: Lifecycle, payload: Payload) -> Lifecycle | None:
+    """Read whether the repository is private from now on, where the delivery says so."""
+    lifecycle = _of_settings(blank, payload)
+    private = payload.repository.private if isinstance(payload.repository, Repository) else None
+    return lifecycle and evolve(lifecycle, private=private if isinstance(private, bool) else None)
+
+
 def _renamed(blank: Lifecycle, payload: Payload) -> Lifecycle | None:
     lifecycle = _of_settings(blank, payload)
     changes = payload.changes if isinstance(payload.changes, Changes) else Changes()
@@ -167,11 +174,11 @@ _TABLE: Mapping[tuple[str, str], tuple[Change, _Reader]] = MappingProxyType(
         ("meta", "deleted"): (Change.HOOK_REMOVED, _of_hook),
         ("organization", "deleted"): (Change.ACCOUNT_DELETED, _of_account),
         ("organization", "renamed"): (Change.ACCOUNT_RENAMED, _of_account),
-        ("public", ""): (Change.VISIBILITY_CHANGED, _of_settings),
+        ("public", ""): (Change.VISIBILITY_CHANGED, _visibility),
         ("repository", "archived"): (Change.RESOURCE_ARCHIVED, _of_settings),
         ("repository", "deleted"): (Change.RESOURCE_DELETED, _of_repository),
-        ("repository", "privatized"): (Change.VISIBILITY_CHANGED, _of_settings),
-        ("repository", "publicized"): (Change.VISIBILITY_CHANGED, _of_settings),
+        ("repository", "privatized"): (Change.VISIBILITY_CHANGED, _visibility),
+        ("repository", "publicized"): (Change.VISIBILITY_CHANGED, _visibility),
         ("repository", "renamed"): (Change.RESOURCE_RENAMED, _renamed),
         ("repository", "transferred"): (Change.RESOURCE_TRANSFERRED, _transferred),
         ("repository", "unarchived"): (Change.RESOURCE_RESTORED, _of_settings),

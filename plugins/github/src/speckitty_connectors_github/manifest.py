@@ -11,6 +11,7 @@ from speckitty_connectors import (
     Capability,
     HexHmac,
     Hosts,
+    InstallationListing,
     Manifest,
     OAuthRules,
     RateLimitDialect,
@@ -38,6 +39,8 @@ HOSTS = Hosts(
     urls=BaseUrls(web="https://github.com", api="https://api.github.com"),
     # GitHub Enterprise Server ("REST API description": servers of the enterprise editions).
     self_managed=BaseUrls(web="{base}", api="{base}/api/v3"),
+    # "Using SSH over the HTTPS port"; the web site answers under its "www" name with a redirect.
+    aliases=("ssh.github.com", "www.github.com"),
 )
 
 OAUTH = OAuthRules(
@@ -59,6 +62,12 @@ APP_TOKENS = AppTokenRules(
     algorithm="RS256",
     lifetime_seconds=540,
     backdate_seconds=60,
+    # Every app has it ("Permissions required for GitHub Apps"); "Permissions" of an installation are read, write or
+    # admin.
+    required_scopes=("metadata:read",),
+    scope_levels=("read", "write", "admin"),
+    # "List installations for the authenticated app".
+    installations=InstallationListing(url="{api}/app/installations?per_page=100"),
 )
 
 WEBHOOKS = WebhookRules(
@@ -110,7 +119,7 @@ MANIFEST = Manifest(
             "GitHub tells apps neither of deleted repositories nor of those transferred away; listing finds them"
         ),
     },
-    resource_kinds=(ResourceKind(name=REPOSITORY, title="Repository", git=True),),
+    resource_kinds=(ResourceKind(name=REPOSITORY, title="Repository", git=True, aliases=("github_repo",)),),
     webhooks=WEBHOOKS,
     install_oauth=OAUTH,
     link_oauth=OAUTH,

@@ -38,6 +38,7 @@ class Repository(msgspec.Struct):
     name: object = None
     full_name: object = None
     owner: Owner | NotAnObject = None
+    private: object = None
     pushed_at: object = None
     updated_at: object = None
 

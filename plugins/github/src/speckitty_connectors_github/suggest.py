@@ -6,12 +6,9 @@ from collections.abc import Mapping
 
 from speckitty_connectors import Suggestion, SuggestionRequest, suggest_by_remotes
 
-from .manifest import REPOSITORY
+from .manifest import HOSTS, REPOSITORY
 
-HOST_ALIASES: Mapping[str, str] = {
-    "ssh.github.com": "github.com",  # "Using SSH over the HTTPS port"
-    "www.github.com": "github.com",
-}
+HOST_ALIASES: Mapping[str, str] = dict.fromkeys(HOSTS.aliases, HOSTS.default)
 
 
 def suggest_mappings(request: SuggestionRequest) -> list[Suggestion]:

@@ -101,7 +101,7 @@ class InstallRules(ConversationRules):
     def test_i07_failures_connect_nothing(self, install: Scenario) -> None:
         """A request that fails connects nothing.
 
-        Each request of the scenario is answered with 401, 403, 404, 410, 500 and 503 in turn.
+        Each request of the scenario is answered with 401, 403, 404 and 503 in turn.
 
         Why: an account would be connected without the proof that didn't come.
 

@@ -86,7 +86,7 @@ class LinkRules(ConversationRules):
     def test_i23_failures_link_nobody(self, link: Scenario) -> None:
         """A request that fails links nobody.
 
-        Each request of the scenario is answered with 401, 403, 404, 410, 500 and 503 in turn.
+        Each request of the scenario is answered with 401, 403, 404 and 503 in turn.
 
         Why: a person would be linked without the proof that didn't come.
 

@@ -32,7 +32,6 @@ from speckitty_connectors import (
     Resource,
     ResourcePage,
     TimestampedHmac,
-    WebhookRules,
     hookimpl,
 )
 
@@ -57,13 +56,15 @@ MANIFEST = evolve(
         urls=BaseUrls(web="https://hostile.example", api="https://api.hostile.example"),
         self_managed=BaseUrls(web="{base}", api="{base}/api"),
     ),
-    webhooks=WebhookRules(
+    webhooks=evolve(
+        FAKE.webhooks,
         schemes={
             "timed": TimestampedHmac(header="X-Hostile-Signature", timestamp_header="X-Hostile-Time"),
             "token": PlainToken(header="X-Hostile-Token"),
         },
         kind_header="X-Hostile-Event",
         delivery_id_header="X-Hostile-Delivery",
+        unrouted_kinds=frozenset(),
         body_limit=1024 * 1024,
         handshake=BodyHandshake(field="type", value="challenge", answer_field="challenge"),
         subscriptions=FAKE.webhooks.subscriptions,

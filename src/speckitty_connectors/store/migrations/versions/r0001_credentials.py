@@ -102,9 +102,12 @@ def make_conversations() -> None:
         identifier("credential_id"),
         words("step"),
         document("remembered"),
+        identifier("code_digest"),
         moment("created_at"),
         moment("expires_at"),
+        moment("used_at", optional=True),
         UniqueConstraint("state_digest"),
+        Index(None, "provider", "host", "code_digest"),
     )
 
 

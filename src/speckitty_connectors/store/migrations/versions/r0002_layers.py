@@ -23,6 +23,7 @@ def upgrade() -> None:
 def make_installations() -> None:
     """Make layer 1's table."""
     known_account = text("account_id <> ''")
+    holds_its_account = text("is_exclusive AND status NOT IN ('pending_approval', 'orphaned', 'removed')")
     op.create_table(
         "installations",
         identifier("workspace_id", primary_key=True),
@@ -44,7 +45,11 @@ def make_installations() -> None:
         identifier("connected_by"),
         identifier("granted_by"),
         identifier("requester_id"),
+        Column("is_exclusive", Boolean, nullable=False),
         moment("inventory_synced_at", optional=True),
+        moment("account_name_at"),
+        moment("scopes_at"),
+        words("inventory_cursor"),
         moment("created_at"),
         moment("updated_at"),
         Index(
@@ -53,6 +58,13 @@ def make_installations() -> None:
             unique=True,
             sqlite_where=known_account,
             postgresql_where=known_account,
+        ),
+        Index(
+            "uq_installations_exclusive_account",
+            *("provider", "host", "account_id"),
+            unique=True,
+            sqlite_where=holds_its_account,
+            postgresql_where=holds_its_account,
         ),
         Index("ix_installations_account", "provider", "host", "account_id"),
         Index("ix_installations_account_url", "provider", "host", "account_url"),
@@ -69,7 +81,7 @@ def make_resources() -> None:
         identifier("installation_id"),
         words("kind"),
         identifier("external_id"),
-        words("key"),
+        identifier("key"),
         words("url"),
         identifier("parent_id"),
         words("status", 16),
@@ -78,19 +90,27 @@ def make_resources() -> None:
         document("attributes"),
         moment("first_seen"),
         moment("last_seen"),
+        moment("key_at"),
+        moment("status_at"),
+        moment("archived_at"),
+        moment("private_at"),
+        identifier("successor_id"),
         UniqueConstraint("workspace_id", "installation_id", "kind", "external_id"),
         UniqueConstraint("workspace_id", "installation_id", "id"),
         belongs_to("installations", "installation_id"),
+        Index("ix_resources_parent", "workspace_id", "installation_id", "parent_id"),
     )
     op.create_table(
         "resource_keys",
         identifier("workspace_id", primary_key=True),
         identifier("resource_id", primary_key=True),
         identifier("key", primary_key=True),
+        identifier("folded_key"),
         moment("first_seen"),
         moment("last_seen"),
         belongs_to("resources", "resource_id"),
         Index(None, "workspace_id", "key"),
+        Index(None, "workspace_id", "folded_key"),
     )
 
 

@@ -129,15 +129,16 @@ def make_review_queue() -> None:
         words("resource_kind"),
         identifier("resource_id"),
         words("resource_key"),
-        words("reason", 32),
         words("state", 16),
+        words("state_reason"),
+        moment("snoozed_until", optional=True),
         Column("count", Integer, nullable=False),
+        Column("held", Integer, nullable=False),
         document("candidates"),
         moment("first_seen"),
         moment("last_seen"),
-        UniqueConstraint(
-            "workspace_id", "installation_id", "provider", "host", "resource_kind", "resource_id", "reason"
-        ),
+        UniqueConstraint("workspace_id", "installation_id", "provider", "host", "resource_kind", "resource_id"),
+        Index("ix_review_items_waiting", "workspace_id", "state", "last_seen"),
     )
     op.create_table(
         "review_events",

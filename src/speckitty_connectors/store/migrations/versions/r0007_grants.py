@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Integer
 from speckitty_connectors.store.migrations.columns import identifier, words
 
 revision = "0007"
-down_revision = "0003"
+down_revision = "0005"
 
 
 def upgrade() -> None:

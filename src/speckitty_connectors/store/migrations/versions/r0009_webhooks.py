@@ -8,7 +8,7 @@ from sqlalchemy import Index, UniqueConstraint
 from speckitty_connectors.store.migrations.columns import belongs_to, document, identifier, moment, words
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 
 def upgrade() -> None:

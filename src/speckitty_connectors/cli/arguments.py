@@ -1,0 +1,61 @@
+"""What several commands take: targets, resources, selectors, and who acts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ..mappings.types import Direction, Selector
+from ..providers.resources import ResourceReference
+from ..providers.suggestions import Target
+
+Command = Callable[..., Any]
+
+
+def target_named(text: str) -> Target:
+    """Return the target that is written ``kind:id``."""
+    kind, _, identifier = text.partition(":")
+    if not kind or not identifier:
+        raise click.BadParameter(f"{text!r} isn't written kind:id, for example project:apollo")
+    return Target(kind=kind, id=identifier)
+
+
+def resource_named(text: str) -> ResourceReference:
+    """Return the resource that is written ``kind:id``, or ``kind:key=key`` to go by a key of today or of before."""
+    kind, _, identifier = text.partition(":")
+    if not kind or not identifier:
+        raise click.BadParameter(f"{text!r} isn't written kind:id or kind:key=key")
+    key = identifier.removeprefix("key=") if identifier.startswith("key=") else ""
+    return ResourceReference(kind=kind, id="" if key else identifier, key=key)
+
+
+actor = click.option(
+    "--actor", default="operator", show_default=True, help="Who asks for it: operator, or member:ID."
+)
+"""The option of every command that changes something."""
+
+direction = click.option(
+    "--direction",
+    type=click.Choice([each.value for each in Direction]),
+    default=None,
+    help="Which way things flow.",
+)
+
+
+def selecting(command: Command) -> Command:
+    """Add the options that narrow a mapping; `selector_of` reads them."""
+    for name, attribute, wanted in (
+        ("path", "paths", "this folder, file or glob"),
+        ("branch", "branches", "this branch or glob"),
+        ("kind", "kinds", "this kind, or kind.action"),
+    ):
+        words = f"Only events of {wanted}; may be repeated."
+        command = click.option(f"--{name}", attribute, multiple=True, help=words)(command)
+    return command
+
+
+def selector_of(**given: tuple[str, ...]) -> Selector | None:
+    """Return the selector that the options of `selecting` describe, or None where none was given."""
+    return Selector(**given) if any(given.values()) else None

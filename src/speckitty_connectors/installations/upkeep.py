@@ -1,0 +1,230 @@
+"""Keeps installations in line with the provider's side, where a webhook was missed or none exists."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+
+from attrs import frozen
+from sqlalchemy import Connection
+
+from ..credentials.apps import Apps, RegisteredApp
+from ..credentials.sessions import Sessions
+from ..errors import ConflictError
+from ..providers.api import ApiError, ApiNotFoundError, Listing
+from ..providers.manifest import Capability
+from ..providers.registry import Registry
+from ..store.audit import record
+from ..store.engine import Store
+from . import across, lifecycle, repository
+from .differences import Difference, DifferenceKind, compare
+from .inventory import LISTABLE, Inventory
+from .noting import note_opening
+from .pending import PendingApprovals
+from .provider_side import ProviderInstallation, list_provider_side
+from .syncing import Report, report_nothing
+from .types import Follow, Installation, InstallationStatus, follow_nothing
+
+logger = logging.getLogger(__name__)
+
+
+@frozen(kw_only=True)
+class UpkeepResult:
+    """What one round of upkeep did.
+
+    Attributes:
+        settled: the requests that were approved or declined.
+        listed: the installations whose resources were listed to the end.
+        failed: those that couldn't be, each with what was raised; the next round tries them again.
+    """
+
+    settled: tuple[Installation, ...]
+    listed: tuple[Installation, ...]
+    failed: tuple[tuple[Installation, Exception], ...]
+
+
+class Upkeep:
+    """Looks after what no webhook tells of.
+
+    Args:
+        store: the database.
+        registry: the plugins.
+        apps: the registered apps.
+        sessions: opens the API.
+        inventory: lists resources.
+        pending: asks about requests.
+        follow: brings the layers above in line, in the same transaction.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        apps: Apps,
+        sessions: Sessions,
+        inventory: Inventory,
+        pending: PendingApprovals,
+        *,
+        follow: Follow = follow_nothing,
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._apps = apps
+        self._sessions = sessions
+        self._inventory = inventory
+        self._pending = pending
+        self._follow = follow
+
+    def run(self, *, older_than: timedelta = timedelta(days=1), report: Report = report_nothing) -> UpkeepResult:
+        """Ask about requests, and list again what wasn't for so long, in every workspace; call it every hour or so.
+
+        One installation that fails holds up no other, and takes nothing for missing.
+
+        Args:
+            older_than: how old a listing may be.
+            report: is told after each page.
+        """
+        settled = self._pending.ask_all()
+        with self._store.reading() as connection:
+            stale = across.find_stale(connection, statuses=LISTABLE, before=self._store.now() - older_than)
+        listed: list[Installation] = []
+        failed: list[tuple[Installation, Exception]] = []
+        for each in stale:
+            try:
+                if not self._lists(each):
+                    continue
+                self._inventory.sync(each.workspace, each.id, report=report)
+            except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+                logger.warning("%s: couldn't be listed: %s", each.subject, type(error).__name__)
+                failed.append((each, error))
+            else:
+                listed.append(each)
+        return UpkeepResult(settled=tuple(settled), listed=tuple(listed), failed=tuple(failed))
+
+    def check(self, workspace: str, *, actor: str = "system") -> tuple[Difference, ...]:
+        """Return what differs between a workspace's installations and the provider's side; change nothing.
+
+        Where the app can list its installations, that list is compared. Elsewhere the provider is asked for the
+        first page of each installation's resources, which shows whether it still answers.
+
+        Raises:
+            ApiError: an app's list could not be had.
+        """
+        with self._store.reading() as connection:
+            found = repository.list_all(connection, workspace=workspace)
+        lists: dict[str, list[ProviderInstallation]] = {}
+        differences: list[Difference] = []
+        for each in found:
+            if each.status is InstallationStatus.PENDING_APPROVAL:
+                continue
+            with self._store.reading() as connection:
+                app = self._apps.of(connection, each)
+            if each.app_id not in lists and self._can_list(app):
+                lists[each.app_id] = self._listed(app)
+            if each.app_id in lists:
+                differences.extend(compare(each, lists[each.app_id]))
+            elif each.status in LISTABLE and self._lists(each):
+                differences.extend(self._probe(each, app, actor))
+        return tuple(differences)
+
+    def unconnected(self, provider: str, host: str | None = None) -> tuple[ProviderInstallation, ...]:
+        """Return where the operator's app is installed without any workspace being connected; for the operator.
+
+        The person who installed it there has to claim it: nothing but their own grant says whose it is.
+
+        Raises:
+            NotFoundError: no app is registered there.
+            ConflictError: an app of this provider can't list its installations.
+            ApiError: the list could not be had.
+        """
+        with self._store.reading() as connection:
+            app = self._apps.find(connection, provider=provider, host=host)
+        if not self._can_list(app):
+            raise ConflictError(
+                "an app of this provider can't list its installations",
+                subject=f"{provider} app at {app.app.host}",
+                remedy="check the installations of one workspace",
+            )
+        listed = self._listed(app)
+        with self._store.reading() as connection:
+            return tuple(each for each in listed if not self._is_connected(connection, app, each))
+
+    def fix(self, difference: Difference, *, actor: str) -> Installation:
+        """Apply the fix of a difference, as if the provider had told of it; return the installation as it is then.
+
+        Raises:
+            ConflictError: only a person can mend this one.
+        """
+        if difference.fix is None:
+            raise ConflictError(
+                f"nothing but a person can mend this: {difference.text}",
+                subject=difference.installation.subject,
+                remedy=difference.remedy,
+            )
+        now = self._store.now()
+        with self._store.transaction() as connection:
+            fixed = lifecycle.apply(
+                connection,
+                installation=difference.installation,
+                lifecycle=difference.fix,
+                now=now,
+                follow=self._follow,
+            )
+            record(
+                connection,
+                workspace=fixed.workspace,
+                at=now,
+                actor=actor,
+                verb="installation.repaired",
+                entity="installation",
+                entity_id=fixed.id,
+                reason=difference.kind,
+                before={"status": difference.installation.status},
+                after={"status": fixed.status},
+            )
+        return fixed
+
+    def _lists(self, installation: Installation) -> bool:
+        return self._registry.provider(installation.provider).supports(Capability.LIST_RESOURCES)
+
+    def _can_list(self, app: RegisteredApp) -> bool:
+        rules = self._registry.provider(app.app.provider).manifest.app_tokens
+        return rules is not None and rules.installations is not None
+
+    def _listed(self, app: RegisteredApp) -> list[ProviderInstallation]:
+        rules = self._registry.provider(app.app.provider).manifest.app_tokens
+        if rules is None or rules.installations is None:
+            return []
+        return list_provider_side(self._sessions.as_app(app), app.app, rules.installations)
+
+    def _is_connected(self, connection: Connection, app: RegisteredApp, each: ProviderInstallation) -> bool:
+        return bool(
+            repository.find_live(
+                connection, provider=app.app.provider, host=app.app.host, account_id=each.account.id
+            )
+        )
+
+    def _probe(self, known: Installation, app: RegisteredApp, actor: str) -> Iterator[Difference]:
+        """Ask for a first page, and see whether the provider still knows the installation."""
+        with self._store.transaction() as connection:
+            note_opening(connection, known, actor=actor, purpose="check", now=self._store.now())
+        provider = self._registry.provider(known.provider)
+        listing = Listing(
+            app=app.app,
+            account=known.account,
+            installation=known.provider_installation_id,
+            session=self._sessions.for_installation(known),
+            page_size=provider.manifest.api_page_size,
+        )
+        try:
+            next(iter(provider.list_resources(listing)), None)
+        except ApiNotFoundError:
+            yield from compare(known, ())
+        except ApiError as error:
+            yield Difference(
+                installation=known,
+                kind=DifferenceKind.UNREACHABLE,
+                text=f"the provider doesn't answer for it: {error.what}",
+                remedy=error.remedy or "try again later",
+            )

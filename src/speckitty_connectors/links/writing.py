@@ -1,0 +1,158 @@
+"""Writes links: one for each member and one for each identity under an installation."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from attrs import evolve, field, frozen
+from attrs.validators import min_len
+from sqlalchemy import Connection
+
+from ..credentials.vault import Vault
+from ..errors import ConflictError
+from ..identifiers import new_id
+from ..installations.types import Installation
+from ..providers.accounts import ExternalIdentity
+from ..store.audit import record
+from . import repository
+from .types import LinkStatus, UserLink
+
+FREE = frozenset({LinkStatus.SUGGESTED, LinkStatus.REVOKED})
+"""The statuses in which an identity isn't anybody's."""
+
+
+class IdentityTakenError(Exception):
+    """Another member is linked to the identity."""
+
+    def __init__(self, holder: UserLink) -> None:
+        super().__init__(holder.subject)
+        self.holder = holder
+
+
+@frozen(kw_only=True)
+class Claim:
+    """A member who is to be linked to an identity.
+
+    Attributes:
+        installation: what the link goes under; locked, so that its links are written one by one.
+        member: the host's member.
+        identity: who they are on the provider's side.
+        credential_id: their sealed grant, or empty for an identity without a token.
+        takes_over: whether the identity is taken from the member who has it.
+    """
+
+    installation: Installation
+    member: str = field(validator=min_len(1))
+    identity: ExternalIdentity
+    credential_id: str = ""
+    takes_over: bool = False
+
+    @property
+    def scope(self) -> dict[str, str]:
+        """Where the link is looked for."""
+        return {"workspace": self.installation.workspace, "installation_id": self.installation.id}
+
+
+def link_member(
+    connection: Connection, vault: Vault, claim: Claim, *, status: LinkStatus, actor: str, verb: str, now: datetime
+) -> UserLink:
+    """Make the member the identity, whatever was linked to them before; return the link.
+
+    Raises:
+        IdentityTakenError: another member is linked to it, and it isn't taken over.
+    """
+    _make_free(connection, vault, claim, actor, now)
+    known = repository.find_member(connection, **claim.scope, member=claim.member)
+    link = evolve(
+        known or _blank(claim, now),
+        external_id=claim.identity.id,
+        external_name=claim.identity.name,
+        status=status,
+        status_reason="",
+        credential_id=claim.credential_id,
+        updated_at=now,
+    )
+    if known is None:
+        repository.add(connection, link)
+    else:
+        repository.save(connection, link)
+        forget(connection, vault, known)
+    record_change(connection, link, verb=verb, actor=actor, before=known, now=now)
+    return link
+
+
+def link_on_word(
+    connection: Connection, vault: Vault, claim: Claim, *, status: LinkStatus, actor: str, verb: str, now: datetime
+) -> UserLink:
+    """Write a link that no grant proves, on somebody's word.
+
+    Raises:
+        ConflictError: another member is linked to the identity.
+    """
+    try:
+        return link_member(connection, vault, claim, status=status, actor=actor, verb=verb, now=now)
+    except IdentityTakenError as taken:
+        raise ConflictError(
+            f"{taken.holder.member} is linked to this identity",
+            subject=taken.holder.subject,
+            remedy="end that link first, or let the person link themselves and take it over",
+        ) from None
+
+
+def forget(connection: Connection, vault: Vault, link: UserLink) -> None:
+    """Delete the grant of a link, where it has one."""
+    if link.credential_id:
+        vault.forget(connection, workspace=link.workspace, credential_id=link.credential_id)
+
+
+def record_change(
+    connection: Connection, link: UserLink, *, verb: str, actor: str, before: UserLink | None, now: datetime
+) -> None:
+    """Note in the audit what became of a link."""
+    record(
+        connection,
+        workspace=link.workspace,
+        at=now,
+        actor=actor,
+        verb=f"link.{verb}",
+        entity="link",
+        entity_id=link.id,
+        reason=link.status_reason,
+        before={"status": before.status, "identity": before.external_id} if before else None,
+        after={"status": link.status, "identity": link.external_id, "member": link.member},
+    )
+
+
+def _make_free(connection: Connection, vault: Vault, claim: Claim, actor: str, now: datetime) -> None:
+    """Let go of the identity whoever has it, unless that is another member who keeps it."""
+    holder = repository.find_identity(connection, **claim.scope, external_id=claim.identity.id)
+    if holder is None or holder.member == claim.member:
+        return
+    if holder.status not in FREE:
+        if not claim.takes_over:
+            raise IdentityTakenError(holder)
+        record_change(
+            connection,
+            evolve(holder, status=LinkStatus.REVOKED, status_reason=f"taken over by {claim.member}"),
+            verb="taken_over",
+            actor=actor,
+            before=holder,
+            now=now,
+        )
+    repository.remove(connection, holder)
+    forget(connection, vault, holder)
+
+
+def _blank(claim: Claim, now: datetime) -> UserLink:
+    installation = claim.installation
+    return UserLink(
+        workspace=installation.workspace,
+        id=new_id(),
+        installation_id=installation.id,
+        member=claim.member,
+        provider=installation.provider,
+        host=installation.host,
+        external_id=claim.identity.id,
+        created_at=now,
+        updated_at=now,
+    )

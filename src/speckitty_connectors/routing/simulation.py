@@ -1,0 +1,205 @@
+"""What would become of an event if the mappings were others; nothing is changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+
+from attrs import field, frozen
+from sqlalchemy import Connection
+
+from ..errors import NotFoundError
+from ..inbox.repository import find_by_delivery_id
+from ..installations import repository as installations
+from ..installations.types import NEVER, Installation
+from ..mappings.types import Direction, ResourceMapping, Selector
+from ..providers.codec import converter
+from ..providers.deliveries import Event
+from ..providers.registry import Registry
+from ..providers.resources import ResourceReference
+from ..providers.suggestions import Target
+from ..store.engine import Store
+from . import repository
+from .cases import Case, PlacingStage
+from .identifying import open_case
+from .placing import place
+from .stages import STAGES, explicit_mappings
+from .types import Conclusion
+
+PROPOSED = "proposed"
+"""What the ids and the author of mappings are that aren't there."""
+
+
+@frozen(kw_only=True)
+class ProposedMapping:
+    """A mapping that isn't there.
+
+    Attributes:
+        installation_id: the installation that the resource is seen through.
+        resource: its kind and immutable id.
+        target: where its events would go.
+        selector: which of them.
+        direction: which way things would flow.
+
+    >>> ProposedMapping(installation_id="i1", resource=ResourceReference(kind="board", id="b1"),
+    ...                 target=Target(kind="project", id="apollo")).direction.value
+    'both'
+    """
+
+    installation_id: str
+    resource: ResourceReference
+    target: Target
+    selector: Selector = field(factory=Selector)
+    direction: Direction = Direction.BOTH
+
+    def as_mapping(self, workspace: str, number: int) -> ResourceMapping:
+        """Return it as a mapping that was made after all others."""
+        return ResourceMapping(
+            workspace=workspace,
+            id=f"{PROPOSED} {number}",
+            installation_id=self.installation_id,
+            resource_id=PROPOSED,
+            resource_kind=self.resource.kind,
+            resource_external_id=self.resource.id,
+            resource_key=self.resource.key,
+            target=self.target,
+            selector=self.selector,
+            direction=self.direction,
+            created_by=PROPOSED,
+            created_at=NEVER,
+            updated_at=NEVER,
+        )
+
+
+@frozen(kw_only=True)
+class Proposal:
+    """How the mappings of a workspace could be changed.
+
+    Attributes:
+        add: mappings that aren't there.
+        remove: ids of mappings that wouldn't be there any more; to change one, remove it and add what it becomes.
+
+    >>> Proposal().is_empty
+    True
+    """
+
+    add: tuple[ProposedMapping, ...] = ()
+    remove: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is proposed."""
+        return not self.add and not self.remove
+
+    def apply(self, installation: Installation, found: Sequence[ResourceMapping]) -> list[ResourceMapping]:
+        """Return the mappings of an installation as they would be."""
+        kept = [mapping for mapping in found if mapping.id not in self.remove]
+        added = (each for each in self.add if each.installation_id == installation.id)
+        return [*kept, *(each.as_mapping(installation.workspace, number) for number, each in enumerate(added))]
+
+
+@frozen(kw_only=True)
+class Simulation:
+    """What becomes of an event of one installation, and what would under a proposal.
+
+    Attributes:
+        installation_id: the installation.
+        event: what happened.
+        now: the conclusion by the state as it is.
+        proposed: the conclusion by the state as it would be.
+    """
+
+    installation_id: str
+    event: Event
+    now: Conclusion
+    proposed: Conclusion
+
+    @property
+    def differs(self) -> bool:
+        """Whether the proposal changes anything for the event, were it only the explanation."""
+        return self.now != self.proposed
+
+    def lines(self) -> list[str]:
+        """Return the difference in words."""
+        if not self.differs:
+            return list(_lines("now, and as proposed", self.now))
+        return [*_lines("now", self.now), *_lines("proposed", self.proposed)]
+
+
+def simulate(
+    store: Store,
+    registry: Registry,
+    *,
+    workspace: str,
+    event_id: str = "",
+    event: Event | None = None,
+    installation_id: str = "",
+    proposal: Proposal | None = None,
+    stages: Sequence[PlacingStage] = STAGES,
+) -> tuple[Simulation, ...]:
+    """Return what becomes of an event now, and under a proposal, for each of the installations it concerns.
+
+    It runs in a transaction that can't write, and asks what the router asks.
+
+    Args:
+        store: the database.
+        registry: the plugins.
+        workspace: the workspace.
+        event_id: id of a decided delivery, ours or the provider's; or empty where an event is given.
+        event: what happens; or None where a delivery is named.
+        installation_id: the installation that a given event comes through.
+        proposal: how the mappings could be; as they are where not given.
+        stages: what is asked to place the event, in this order.
+
+    Raises:
+        NotFoundError: the workspace has no decision on such an event, or no such installation.
+    """
+    wanted = proposal or Proposal()
+    with store.reading() as connection:
+        happened = [(installation_id, event)] if event is not None else _decided(connection, workspace, event_id)
+        cases = [_case(connection, registry, workspace, *each) for each in happened]
+        now = place(connection, cases, stages)
+        proposed = now if wanted.is_empty else place(connection, cases, _under(wanted, stages))
+    return tuple(
+        Simulation(installation_id=case.installation.id, event=case.event, now=before, proposed=after)
+        for case, before, after in zip(cases, now, proposed, strict=True)
+    )
+
+
+def as_bytes(conclusion: Conclusion) -> bytes:
+    """Return a conclusion as it is stored: equal conclusions give equal bytes."""
+    return json.dumps(converter.unstructure(conclusion), ensure_ascii=False).encode()
+
+
+def _decided(connection: Connection, workspace: str, event_id: str) -> list[tuple[str, Event]]:
+    known = find_by_delivery_id(connection, event_id) or event_id
+    found = [
+        (decision.installation_id, decision.outcome)
+        for decision in repository.find(connection, workspace=workspace, event_id=known)
+        if decision.installation_id and isinstance(decision.outcome, Event)
+    ]
+    if not found:
+        raise NotFoundError(
+            "no decided event of that id concerns an installation of this workspace",
+            subject=f"event {event_id}",
+            remedy="take the id from a dispatch, a review item or the inbox, or give the event itself",
+        )
+    return found
+
+
+def _case(connection: Connection, registry: Registry, workspace: str, installation_id: str, event: Event) -> Case:
+    installation = installations.get(connection, workspace=workspace, installation_id=installation_id)
+    return open_case(connection, installation, event, registry.provider(installation.provider).manifest)
+
+
+def _under(proposal: Proposal, stages: Iterable[PlacingStage]) -> list[PlacingStage]:
+    proposed: PlacingStage = partial(explicit_mappings, propose=proposal.apply)
+    return [proposed if stage is explicit_mappings else stage for stage in stages]
+
+
+def _lines(title: str, conclusion: Conclusion) -> Iterator[str]:
+    targets = ", ".join(str(routed.target) for routed in conclusion.targets)
+    yield f"{title}: {conclusion.stage} by rule {conclusion.rule}{f' → {targets}' if targets else ''}"
+    for evidence in conclusion.evidence:
+        yield f"  {'against' if evidence.against else 'for'}: {evidence.text}"
