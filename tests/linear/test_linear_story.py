@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from speckitty_connectors import ConnectorsError, ResourceReference, Secret, Target
+from speckitty_connectors import ConnectorsError, ResourceReference, Secret, Signal, Target
+from speckitty_connectors.credentials.oauth import Revocation
 from speckitty_connectors.installations.types import InstallationStatus
 from speckitty_connectors_linear.standin import documents
 from testbed.linear import WORKSPACE, Studio, open_studio
@@ -84,7 +85,8 @@ def test_one_workspace_of_linears_serves_several_of_ours(studio: Studio) -> None
     assert [each.decision.installation_id for each in studio.decisions(told)] == [own.id]
     assert [each.decision.installation_id for each in studio.decisions(told, "w2")] == [other.id]
     assert len(studio.dispatched) == 2
-    studio.connectors.onboarding.disconnect(workspace="w2", member="mona", installation_id=other.id)
+    gone = studio.connectors.onboarding.remove(workspace="w2", installation_id=other.id, actor="member:mona")
+    assert (gone.installation.status, gone.revocation) == (InstallationStatus.REMOVED, Revocation.UNSUPPORTED)
     studio.sync(own)
     studio.tell("Issue", "create", data=documents.issue(FIRST, 13))
     assert len(studio.dispatched) == 3
@@ -124,6 +126,19 @@ def test_retries_of_hours_ago_take_a_wider_tolerance(database_url: str) -> None:
         assert [each.event.subject for each in studio.dispatched] == ["HEL-12"]
         studio.clock.ahead += timedelta(hours=2)
         assert studio.send(body, "Issue", "d2").status == 403
+
+
+def test_issue_keys_suggest_teams(studio: Studio) -> None:
+    """Who works on ``hel-12`` works for the team HEL; what is suggested is confirmed by a person."""
+    installation = studio.connect()
+    studio.sync(installation)
+    signal = Signal(project_id="apollo", feature_slugs=("hel-12-soup",))
+    studio.connectors.signals.report(workspace=WORKSPACE, signals=[signal])
+    studio.connectors.suggestions.refresh(workspace=WORKSPACE, installation_id=installation.id)
+    (found,) = studio.connectors.suggestions.list(workspace=WORKSPACE)
+    studio.connectors.suggestions.confirm(workspace=WORKSPACE, suggestion_id=found.id, actor="member:mona")
+    studio.tell("Issue", "create", data=documents.issue(FIRST, 12))
+    assert [(each.event.subject, each.target.id) for each in studio.dispatched] == [("HEL-12", "apollo")]
 
 
 def test_a_person_of_another_workspace_is_not_linked(studio: Studio) -> None:

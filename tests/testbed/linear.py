@@ -29,7 +29,7 @@ from speckitty_connectors import (
 from speckitty_connectors.http.unguarded import PlainAnswer, post
 from speckitty_connectors.identifiers import utc_now
 from speckitty_connectors.inbox.signing import sign
-from speckitty_connectors.installations.steps import Done, SendBrowser
+from speckitty_connectors.installations.steps import Done
 from speckitty_connectors.installations.types import KnownResource
 from speckitty_connectors.links.types import LinkDone
 from speckitty_connectors.providers.registry import Registry
@@ -83,27 +83,19 @@ class Studio:
 
     def connect(self, workspace: str = WORKSPACE) -> Installation:
         """Connect as an admin who agrees to everything."""
-        return self._agree(
-            self.connectors.onboarding.begin(
-                workspace=workspace, member=MEMBER, session=SESSION, provider="linear", host=None
-            )
-        )
-
-    def _agree(self, begun: SendBrowser) -> Installation:
+        visitor: dict[str, Any] = {"workspace": workspace, "member": MEMBER, "session": SESSION}
+        begun = self.connectors.onboarding.begin(provider="linear", **visitor)
         done = self.connectors.onboarding.complete(
-            provider="linear", host=None, session=SESSION, parameters=self._authorised(begun.url)
+            provider="linear", parameters=self._authorised(begun.url), **visitor
         )
         assert isinstance(done, Done)
         return done.installations[0]
 
     def link(self, installation: Installation) -> UserLink:
         """Link as the member."""
-        begun = self.connectors.links.begin(
-            workspace=installation.workspace, member=MEMBER, session=SESSION, installation_id=installation.id
-        )
-        done = self.connectors.links.complete(
-            provider="linear", host=None, session=SESSION, parameters=self._authorised(begun.url)
-        )
+        visitor: dict[str, Any] = {"workspace": installation.workspace, "member": MEMBER, "session": SESSION}
+        begun = self.connectors.links.begin(installation_id=installation.id, **visitor)
+        done = self.connectors.links.complete(provider="linear", parameters=self._authorised(begun.url), **visitor)
         assert isinstance(done, LinkDone)
         return done.link
 
