@@ -34,12 +34,12 @@ query Teams($first: Int!, $after: String) {
 PROJECTS = """
 query Projects($first: Int!, $after: String) {
   projects(first: $first, after: $after, includeArchived: true) {
-    nodes { id name url slugId trashed archivedAt teams(first: 2) { nodes { id } } }
+    nodes { id name url slugId trashed archivedAt }
     pageInfo { hasNextPage endCursor }
   }
 }
 """
-"""A page of projects. Of their teams two are enough to know whether there is one; more would only cost."""
+"""A page of projects, binned ones included."""
 
 
 class Organization(msgspec.Struct, rename="camel"):
@@ -79,12 +79,6 @@ class Reference(msgspec.Struct):
     id: str
 
 
-class References(msgspec.Struct):
-    """A few of them."""
-
-    nodes: list[Reference]
-
-
 class Team(msgspec.Struct, rename="camel"):
     """A "Team"; its key begins the identifiers of its issues, and can be changed."""
 
@@ -104,7 +98,6 @@ class Project(msgspec.Struct, rename="camel"):
     name: str
     url: str
     slug_id: str
-    teams: References
     trashed: bool | None = None
     archived_at: str | None = None
 

@@ -62,14 +62,11 @@ def _team(team: Team, workspace: str) -> Resource:
 
 
 def _project(project: Project) -> Resource:
-    teams = [team.id for team in project.teams.nodes]
     return Resource(
         kind=PROJECT,
         id=project.id,
         key=project.name,
         url=project.url,
-        # Of several teams none contains it more than the others; events name the one that is meant, or all.
-        parent_id=teams[0] if len(teams) == 1 else "",
         archived=project.archived_at is not None,
         deleted=bool(project.trashed),
         attributes={"slug": project.slug_id},

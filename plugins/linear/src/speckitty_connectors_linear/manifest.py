@@ -28,7 +28,8 @@ from speckitty_connectors import (
 
 PROJECT = "project"
 TEAM = "team"
-"""The kinds of resources that can be mapped. A project belongs to one team or to several; teams may nest."""
+"""The kinds of resources that can be mapped. Teams may nest, but none contains a project: it is several teams' own,
+and each event names those that are meant."""
 
 GRAPHQL = "/graphql"
 """The API's one address ("Getting started", GraphQL)."""
@@ -116,7 +117,7 @@ MANIFEST = Manifest(
         ),
     },
     resource_kinds=(
-        ResourceKind(name=PROJECT, title="Project", parent=TEAM),
+        ResourceKind(name=PROJECT, title="Project"),
         ResourceKind(name=TEAM, title="Team", parent=TEAM, aliases=("linear_team",)),
     ),
     webhooks=WEBHOOKS,

@@ -69,7 +69,7 @@ def team(index: int) -> Document:
 
 
 def project(index: int) -> Document:
-    """Return the "Project" at a position of the listing, from 0; each is one team's."""
+    """Return the "Project" at a position of the listing, from 0."""
     number = index + 1
     return {
         "id": uuid_of(f"project {index}"),
@@ -78,7 +78,6 @@ def project(index: int) -> Document:
         "slugId": f"{number:012}",
         "trashed": None,
         "archivedAt": None,
-        "teams": {"nodes": [{"id": team(index)["id"]}]},
     }
 
 
@@ -102,6 +101,6 @@ def issue(team: Document, number: int, project: Document | None = None) -> Docum
 
 
 def told_project(project: Document) -> Document:
-    """Return a project as deliveries hold it ("ProjectWebhookPayload")."""
+    """Return a project of the first team as deliveries hold it ("ProjectWebhookPayload")."""
     kept = {name: project[name] for name in ("id", "name", "slugId", "url", "trashed", "archivedAt")}
-    return {**kept, "teamIds": [each["id"] for each in project["teams"]["nodes"]], "memberIds": [USER_ID]}
+    return {**kept, "teamIds": [team(0)["id"]], "memberIds": [USER_ID]}
