@@ -11,8 +11,9 @@ from ..credentials.vault import Vault
 from ..providers.conversations import AwaitApproval, ChooseAccount, Connected
 from ..providers.registry import Registry
 from ..store.engine import Store
+from . import grants
 from .conversations import Conversations
-from .establishing import AccountTakenError, await_approval, connect, forget_unused, share_grant
+from .establishing import AccountTakenError, await_approval, connect, forget_unused
 from .granting import Granting
 from .noting import note_contest
 from .refusals import Refusal
@@ -120,9 +121,8 @@ class Answers:
                     follow=self._follow,
                     granted_by=granted_by,
                 )
-                share_grant(
-                    connection, installations[0], actor=f"member:{turn.attempt.member}", now=self._store.now()
-                )
+                actor = f"member:{turn.attempt.member}"
+                grants.share(connection, installations[0], actor=actor, now=self._store.now())
                 forget_unused(connection, self._vault, turn.attempt.workspace)
         except AccountTakenError as taken:
             with self._store.transaction() as connection:

@@ -70,25 +70,6 @@ def connect(
     )
 
 
-def share_grant(connection: Connection, installation: Installation, *, actor: str, now: datetime) -> None:
-    """Let the newest consent of a person serve all that they connected through the same app in the workspace.
-
-    For providers that keep one grant a person: its older tokens may end when newer ones are given. What had no
-    grant any more is active again; the next listing finds out if its account isn't reached.
-    """
-    if not installation.granted_by:
-        return
-    for other in repository.list_all(connection, workspace=installation.workspace, provider=installation.provider):
-        same_grant = (other.app_id, other.granted_by) == (installation.app_id, installation.granted_by)
-        if not same_grant or not other.is_live:
-            continue
-        shared = evolve(other, credential_id=installation.credential_id, updated_at=now)
-        if other.status is InstallationStatus.NEEDS_REAUTHORISATION:
-            shared = evolve(shared, status=InstallationStatus.ACTIVE, status_reason="", status_at=now)
-            _record(connection, shared, "connected", actor, now, other)
-        repository.save(connection, shared)
-
-
 def await_approval(
     connection: Connection,
     *,
@@ -163,7 +144,7 @@ def activate(
         updated_at=now,
     )
     _hold(connection, active)
-    repository.claim_url(connection, active)
+    across.claim_url(connection, active)
     repository.revive_resources(connection, workspace=active.workspace, installation_id=active.id)
     follow(connection, workspace=active.workspace, installation_id=active.id, now=now)
     _record(connection, active, verb, actor, now, known)

@@ -19,7 +19,7 @@ from ..providers.registry import Registry
 from ..providers.resources import ResourcePage
 from ..store.audit import record
 from ..store.engine import Store
-from . import lifecycle, repository
+from . import across, lifecycle, repository
 from .noting import note_opening
 from .resources import former_keys
 from .syncing import Report, SyncInterruptedError, SyncProgress, SyncResult, report_nothing
@@ -192,7 +192,7 @@ class Inventory:
         named = lifecycle.with_name(known, account, self._store.now())
         relabelled = evolve(named, account_url=account.url or known.account_url)
         repository.save(connection, relabelled)
-        repository.claim_url(connection, relabelled)
+        across.claim_url(connection, relabelled)
 
     def _end(self, progress: _Progress) -> SyncResult:
         """Take what a complete listing didn't show for missing."""

@@ -34,7 +34,6 @@ from .types import GONE, LIVE, Installation, InstallationStatus
 __all__ = [
     "add",
     "change_resource",
-    "claim_url",
     "find_account",
     "find_by_key",
     "find_live",
@@ -187,24 +186,6 @@ def find_with_status(
         .order_by(installations.c.id)
     )
     return [from_row(row) for row in rows]
-
-
-def claim_url(connection: Connection, installation: Installation) -> None:
-    """Take the address of an account away from all other accounts, **across workspaces**: the newest proof holds.
-
-    An address is a label that the provider may give to another account, and some deliveries name nothing else.
-    """
-    connection.execute(
-        update(installations)
-        .where(
-            installations.c.provider == installation.provider,
-            installations.c.host == installation.host,
-            installations.c.account_url == installation.account_url,
-            installations.c.account_url != "",
-            installations.c.account_id != installation.account_id,
-        )
-        .values(account_url="")
-    )
 
 
 def find_sharing(connection: Connection, *, workspace: str, credential_id: str) -> list[Installation]:

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from ..credentials.grants import GRANT, LINK_GRANT, seal_grant
 from ..credentials.oauth import TokenAnswer
 from ..credentials.vault import Vault
-from ..installations.establishing import forget_unused, share_grant
+from ..installations import grants
+from ..installations.establishing import forget_unused
 from ..installations.turns import Turn
 from .writing import Claim
 
@@ -44,6 +45,6 @@ def keep_grant(
     if not renews:
         return credential_id
     renewed = evolve(installation, credential_id=credential_id)
-    share_grant(connection, renewed, actor=f"member:{claim.member}", now=now)
+    grants.share(connection, renewed, actor=f"member:{claim.member}", now=now)
     forget_unused(connection, vault, installation.workspace)
     return ""
