@@ -267,6 +267,24 @@ def test_the_end_of_a_window_is_read_in_the_manifests_unit(
     assert sleeper.slept == [30]
 
 
+@pytest.mark.parametrize(
+    ("left", "waited"), [(("0", "5"), 30), (("5", "0"), 90), (("0", "0"), 90), (("5", "5"), 60), (("0", ""), 30)]
+)
+def test_of_several_limits_the_latest_end_counts(
+    left: tuple[str, str], waited: int, api: responses.RequestsMock, sleeper: Sleeper, clock: FrozenClock
+) -> None:
+    """Those of which something is left don't matter; where none is used up, the fallback holds."""
+    dialect = RateLimitDialect(
+        remaining="calls-left",
+        reset="calls-end",
+        further_limits={"points-left": "points-end", "more-left": "more-end"},
+    )
+    headers = {"calls-left": left[0], "calls-end": str(EPOCH + 30), "points-end": str(EPOCH + 90)}
+    throttled(api, (429, {**headers, "points-left": left[1]}), (200, {}))
+    open_session(sleeper, clock, dialect=dialect).post("/boards")
+    assert sleeper.slept == [waited]
+
+
 def test_pages_are_followed_by_the_link_header(api: responses.RequestsMock, session: ApiSession) -> None:
     """The next page's URL comes from the answer, relative or not, and is empty on the last one."""
     api.get(f"{ROOT}/boards", headers={"Link": f'<{ROOT}/boards?page=2>; rel="next", <{ROOT}/x>; rel="last"'})

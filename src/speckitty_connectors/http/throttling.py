@@ -50,16 +50,16 @@ def throttled_seconds(
     7.0
     """
     retry_after = _retry_after(headers.get(dialect.retry_after, ""), now)
-    exhausted = bool(dialect.remaining) and headers.get(dialect.remaining, "").strip() == "0"
-    hinted = retry_after is not None or exhausted
+    exhausted = _exhausted(dialect, headers)
+    hinted = retry_after is not None or bool(exhausted)
     named = bool(dialect.error_code) and error_code == dialect.error_code
     if not (named or status in dialect.statuses or (status in dialect.conditional_statuses and hinted)):
         return None
     if retry_after is not None:
         return retry_after
-    reset = _reset(headers.get(dialect.reset, ""), dialect.reset_unit) if exhausted and dialect.reset else None
-    if reset is not None:
-        return _bounded((reset - now).total_seconds())
+    resets = [reset for name in exhausted if (reset := _reset(headers.get(name, ""), dialect.reset_unit))]
+    if resets:
+        return _bounded((max(resets) - now).total_seconds())
     return _bounded(float(dialect.fallback_seconds * 2**tries))
 
 
@@ -125,6 +125,12 @@ class Patience:
             return None
         self._seconds -= seconds
         return seconds
+
+
+def _exhausted(dialect: RateLimitDialect, headers: Mapping[str, str]) -> list[str]:
+    """Return the headers with the ends of those windows in which nothing is left."""
+    limits = {dialect.remaining: dialect.reset, **dialect.further_limits}
+    return [reset for left, reset in limits.items() if left and headers.get(left, "").strip() == "0"]
 
 
 def _retry_after(value: str, now: datetime) -> float | None:

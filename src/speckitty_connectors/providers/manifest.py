@@ -220,6 +220,8 @@ class RateLimitDialect:
         remaining: header with what is left.
         reset: header with the end of the window.
         reset_unit: how `reset` is written.
+        further_limits: where several limits hold at once, the headers with what is left of each other one → those
+            with the end of its window. The latest end counts of those of which nothing is left.
         error_code: where throttling hides in another status, the JSON error code that tells it; or empty.
         fallback_seconds: wait where nothing is said; doubled at each further try.
         budget_header: header that names the limit that was reached, or empty.
@@ -236,6 +238,7 @@ class RateLimitDialect:
     remaining: str = ""
     reset: str = ""
     reset_unit: ResetUnit = ResetUnit.EPOCH_SECONDS
+    further_limits: Mapping[str, str] = field(factory=dict)
     error_code: str = ""
     fallback_seconds: int = field(default=60, validator=ge(1))
     budget_header: str = ""
