@@ -91,7 +91,7 @@ class Connectors:
         signals: keeps what the host observed of its projects.
         suggestions: says which resource probably belongs to which project.
         mapping_files: exports mappings, and brings them in line with a file.
-        overrides: keeps projects' exceptions (layer 4).
+        overrides: keeps defaults, locks and projects' exceptions (layer 4).
         review: what waits for a person, and what people do about it.
         audit: who changed what, and why.
 
@@ -136,7 +136,7 @@ class Connectors:
         self.suggestions = Suggestions(self.store, self.registry, self.mappings)
         self.mapping_files = MappingFiles(self.store, self.mappings)
         self.audit = Audit(self.store)
-        self.overrides = Overrides(self.store)
+        self.overrides = Overrides(self.store, self.registry)
         self.review = ReviewQueue(self.store, self.registry, self.mappings)
         self._router = Router(self.store, self.registry)
         self._handlers = Handlers()

@@ -39,6 +39,9 @@ class Router:
     Plugins are asked outside any transaction. A batch is decided in one; where that fails, each delivery is
     decided in its own, so that one that can't be holds up no other.
 
+    Attributes:
+        registry: the plugins.
+
     Args:
         store: where everything is.
         registry: the plugins.
@@ -55,7 +58,7 @@ class Router:
         stages: Sequence[PlacingStage] = STAGES,
     ) -> None:
         self._store = store
-        self._registry = registry
+        self.registry = registry
         self._queue = queue or ClaimQueue(inbox)
         self._stages = stages
 
@@ -77,7 +80,7 @@ class Router:
                 delivery = find(connection, claim.workspace, claim.id)
                 if delivery is None:
                     return None
-                provider = self._registry.provider(delivery.provider)
+                provider = self.registry.provider(delivery.provider)
                 content = load_delivery(connection, claim.workspace, claim.id, provider.manifest)
             outcome = ask(provider, content)
         except (PluginOutcomeError, ConnectorsError) as error:
