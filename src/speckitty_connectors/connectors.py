@@ -288,16 +288,17 @@ class Connectors:
         installation_id: str = "",
         proposal: Proposal | None = None,
     ) -> tuple[Simulation, ...]:
-        """Return what becomes of an event now, and what would if the mappings were others; change nothing.
+        """Return what becomes of an event now, and what would if mappings or policies were others; write nothing.
 
         Args:
             workspace: who asks.
             event_id: id of a decided delivery, ours or the provider's; or empty where an event is given.
             event: what happens; or None where a delivery is named.
             installation_id: the installation that a given event comes through.
-            proposal: how the mappings could be changed.
+            proposal: how mappings and policies could be changed.
 
         Raises:
+            ConfigurationError: a proposed field isn't known, or its value isn't what it must be.
             NotFoundError: this workspace has no decision on such an event, or no such installation.
         """
         return simulate(

@@ -19,6 +19,7 @@ from .linking import links, members
 from .mapping import mappings
 from .operating import FAILED, MISUSED, Operator
 from .plugins import providers
+from .policies import policy
 from .records import apps
 from .reviewing import review
 from .routing import route
@@ -55,6 +56,7 @@ COMMANDS = (
     links,
     mappings,
     members,
+    policy,
     providers,
     review,
     route,

@@ -103,8 +103,7 @@ def _decision_lines(explained: ExplainedDecision) -> Iterator[str]:
     for evidence in decision.evidence:
         yield f"  {'against' if evidence.against else 'for'}: {evidence.text}"
     for routed in decision.targets:
-        for name, said in routed.policy.items():
-            yield f"  policy of {routed.target}: {name} = {said}"
+        yield from routed.policy_lines()
     for dispatch in explained.dispatches:
         error = f", last error: {dispatch.last_error}" if dispatch.last_error else ""
         yield f"  to {dispatch.target}: {dispatch.state} after {dispatch.attempts} attempts{error}"

@@ -41,6 +41,10 @@ class RoutedTarget:
     mapping_id: str
     policy: Statements = field(factory=dict, hash=False)
 
+    def policy_lines(self) -> list[str]:
+        """Return the policy in words, one field a line."""
+        return [f"  policy of {self.target}: {name} = {said}" for name, said in self.policy.items()]
+
 
 @frozen(kw_only=True)
 class Candidate:
