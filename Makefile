@@ -21,8 +21,8 @@ PINNED := --constraint constraints.txt --build-constraint constraints.txt
 help: ## list the tasks
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
-demo: $(VENV)/installed ## show one delivery's whole way, offline, with signed requests
-	@$(BIN)/speckitty-connectors demo
+demo: $(VENV)/installed ## show a delivery's whole way, offline and signed; choose with PROVIDER=slack
+	@$(BIN)/speckitty-connectors demo $(PROVIDER:%=--provider %)
 
 test: $(VENV)/with-dev ## run every test: core, plugins, documentation; choose some with ARGS="tests/inbox -k refused"
 	@$(BIN)/pytest $(ARGS)

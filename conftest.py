@@ -10,11 +10,16 @@ from contextlib import ExitStack, chdir
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
+import requests
 from hypothesis import HealthCheck, settings
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 from sybil.parsers.rest import DocTestParser
 from sybil.sybil import SybilCollection
+
+from speckitty_connectors.http.adapter import GuardedAdapter
+from testbed import schemas
 
 ROOT = Path(__file__).parent
 SOURCES = [ROOT / "src", *sorted(ROOT.glob("plugins/*/src"))]
@@ -47,3 +52,21 @@ docstrings = [
 ]
 
 pytest_collect_file = SybilCollection([pages, *docstrings]).pytest()
+
+
+@pytest.fixture(autouse=True)
+def described_requests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold each request that a provider's tests send against what that provider publishes about its API."""
+    folders = request.path.relative_to(ROOT).parts
+    provider = next((name for name in folders if schemas.description(name)), None)
+    if provider is None:
+        return
+    send = GuardedAdapter.send
+
+    def checked(
+        self: GuardedAdapter, sent: requests.PreparedRequest, *_: object, **__: object
+    ) -> requests.Response:
+        schemas.check(provider, sent)
+        return send(self, sent)
+
+    monkeypatch.setattr(GuardedAdapter, "send", checked)

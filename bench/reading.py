@@ -87,7 +87,7 @@ def _routed(samples: Sequence[Sample]) -> Candidate:
     requests = [({"x-hub-signature-256": each.signature}, each) for each in samples]
     outcomes = [provider.route_event(_delivery(sample)) for sample in samples]
     resources = {resource for outcome in outcomes if isinstance(outcome, Event) for resource in outcome.resources}
-    table = RouteTable([_mapping(resource) for resource in resources], rank=provider.manifest.rank)
+    table = RouteTable([mapping(resource) for resource in resources], rank=provider.manifest.rank)
 
     def run() -> None:
         for headers, sample in requests:
@@ -122,7 +122,8 @@ def _delivery(sample: Sample) -> Delivery:
     return Delivery(provider=PROVIDER, host="github.com", kind=sample.kind, content=sample.body, received_at=NOW)
 
 
-def _mapping(resource: ResourceReference) -> ResourceMapping:
+def mapping(resource: ResourceReference) -> ResourceMapping:
+    """Return a mapping of a resource to a project of its own."""
     return ResourceMapping(
         workspace="w",
         id=resource.id,

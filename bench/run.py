@@ -13,6 +13,8 @@ from pathlib import Path
 
 import accepting
 import reading
+import reading_others
+import reading_slack
 import routing_scale
 import signals_scale
 from rounds import Report
@@ -34,6 +36,8 @@ def main() -> None:
         signals_scale.measure(report, largest=arguments.signals, rounds=arguments.rounds)
         return
     reading.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
+    reading_slack.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
+    reading_others.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
     accepting.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
 
 

@@ -36,6 +36,7 @@ from .providers.conversations import (
     PendingApproval,
     Redirect,
     Refused,
+    refused_by_landing,
 )
 from .providers.deliveries import (
     Change,
@@ -47,9 +48,11 @@ from .providers.deliveries import (
     Lifecycle,
     Outcome,
 )
+from .providers.failures import FailureDialect
 from .providers.manifest import (
     BodyHandshake,
     Capability,
+    FormProbe,
     Hosts,
     Manifest,
     RateLimitDialect,
@@ -62,12 +65,24 @@ from .providers.oauth import (
     AppTokenRules,
     ClientAuthentication,
     EnteredTokenRules,
+    IdentityTokenRules,
     InstallationListing,
     OAuthRules,
     RefreshRules,
     TokenEncoding,
 )
 from .providers.policies import CoreIssueField, CorePolicy, DoctrineMode, FieldOwner
+from .providers.reading import (
+    NotAList,
+    NotAnObject,
+    read_answer,
+    read_commits,
+    read_identifier,
+    read_moment,
+    read_ref,
+    read_text,
+)
+from .providers.remote_suggestions import suggest_by_remotes
 from .providers.remotes import GitRemote, parse_remote, parse_slug
 from .providers.resources import Resource, ResourcePage, ResourceReference
 from .providers.signatures import (
@@ -79,7 +94,25 @@ from .providers.signatures import (
     StandardWebhooks,
     TimestampedHmac,
 )
-from .providers.standin import SampleDelivery, StandIn, StandInFactory, StandInRegistration
+from .providers.standin import (
+    SampleDelivery,
+    StandIn,
+    StandInFactory,
+    StandInRegistration,
+    StandInWebhook,
+    SubscribedStandIn,
+)
+from .providers.standin_codes import StandInCodes
+from .providers.standin_web import StandInAnswer, StandInRequest, StandInResponse, StandInWeb, page_of
+from .providers.subscriptions import (
+    Subscribed,
+    Subscription,
+    SubscriptionAnswer,
+    SubscriptionRules,
+    SubscriptionScope,
+    SubscriptionStep,
+    Unsubscribed,
+)
 from .providers.suggestions import Confidence, Evidence, Signal, Suggestion, SuggestionRequest, Target
 
 if TYPE_CHECKING:
@@ -193,14 +226,17 @@ __all__ = [
     "Event",
     "Evidence",
     "ExternalIdentity",
+    "FailureDialect",
     "FieldOwner",
     "FileForm",
+    "FormProbe",
     "GitFacts",
     "GitRemote",
     "Grant",
     "Handshake",
     "HexHmac",
     "Hosts",
+    "IdentityTokenRules",
     "IgnoreConditions",
     "Ignored",
     "InstallAnswer",
@@ -214,6 +250,8 @@ __all__ = [
     "Listing",
     "Manifest",
     "MappingFile",
+    "NotAList",
+    "NotAnObject",
     "NotFoundError",
     "OAuthRules",
     "Outcome",
@@ -249,9 +287,22 @@ __all__ = [
     "SignalReport",
     "SignatureScheme",
     "StandIn",
+    "StandInAnswer",
+    "StandInCodes",
     "StandInFactory",
     "StandInRegistration",
+    "StandInRequest",
+    "StandInResponse",
+    "StandInWeb",
+    "StandInWebhook",
     "StandardWebhooks",
+    "Subscribed",
+    "SubscribedStandIn",
+    "Subscription",
+    "SubscriptionAnswer",
+    "SubscriptionRules",
+    "SubscriptionScope",
+    "SubscriptionStep",
     "Suggestion",
     "SuggestionRequest",
     "SuggestionState",
@@ -259,10 +310,20 @@ __all__ = [
     "Target",
     "TimestampedHmac",
     "TokenEncoding",
+    "Unsubscribed",
     "UserLink",
     "Visitor",
     "WebhookRules",
     "hookimpl",
+    "page_of",
     "parse_remote",
     "parse_slug",
+    "read_answer",
+    "read_commits",
+    "read_identifier",
+    "read_moment",
+    "read_ref",
+    "read_text",
+    "refused_by_landing",
+    "suggest_by_remotes",
 ]

@@ -87,6 +87,8 @@ class Settings:
         plugins: which plugins may be loaded.
         allowed_hosts: ``host:port`` that outbound calls may reach although they aren't public or not https.
         routed_kinds: provider key → the event kinds that the host wants; all where a provider isn't named.
+        signature_tolerances: provider key → seconds that a signed time may be from ours, for hosts whose clock is
+            wrong; what the provider's plugin says where it isn't named.
         target_kinds: the kinds of targets that mappings may have.
         signal_retention_days: how long an observation of a project is kept after it was last made.
         exclusive_accounts: whether an account may be connected to one workspace only.
@@ -105,6 +107,7 @@ class Settings:
     plugins: PluginSettings = PluginSettings()
     allowed_hosts: frozenset[str] = frozenset()
     routed_kinds: Mapping[str, frozenset[str]] = field(factory=dict)
+    signature_tolerances: Mapping[str, int] = field(factory=dict)
     target_kinds: tuple[str, ...] = TARGET_KINDS
     signal_retention_days: int = field(default=RETENTION_DAYS, validator=ge(1))
     exclusive_accounts: bool = False

@@ -53,6 +53,7 @@ from .store import migrations
 from .store.audit import Audit
 from .store.engine import Store
 from .store.metadata import OPERATOR
+from .subscriptions.service import Subscriptions
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -93,6 +94,7 @@ class Connectors:
         mapping_files: exports mappings, and brings them in line with a file.
         overrides: keeps defaults, locks and projects' exceptions (layer 4).
         review: what waits for a person, and what people do about it.
+        subscriptions: makes webhooks through the API of providers that want that.
         audit: who changed what, and why.
 
     Args:
@@ -122,10 +124,17 @@ class Connectors:
         self.keys = KeyRotation(self.store, self._keys, vault)
         self.apps = Apps(self.store, vault, self.registry, allowed_hosts=settings.allowed_hosts)
         sessions = Sessions(self.store, vault, self._transport, self.registry, follow=follow_grant)
-        self.inbox = Inbox(self.store, self.registry, vault, settings.routed_kinds)
+        self.inbox = Inbox(self.store, self.registry, vault, settings.routed_kinds, settings.signature_tolerances)
         parts = (self.store, self.registry, self.apps, vault, sessions, self._transport, self.callback_url)
+        self.subscriptions = Subscriptions(self.store, self.registry, self.apps, vault, sessions, self.endpoint_url)
         pending = PendingApprovals(self.store, self.registry, self.apps, sessions, follow=follow)
-        self.onboarding = Onboarding(*parts, pending, follow=follow, exclusive_accounts=settings.exclusive_accounts)
+        self.onboarding = Onboarding(
+            *parts,
+            pending,
+            follow=follow,
+            leave=self.subscriptions.remove,
+            exclusive_accounts=settings.exclusive_accounts,
+        )
         self.links = Links(*parts)
         self.members = Members(self.store, vault, self.links.ending)
         self.entered_tokens = EnteredTokens(self.store, self.registry, self.apps, vault, sessions)
@@ -219,7 +228,11 @@ class Connectors:
         """Return the URL to enter as the webhook of an app."""
         with self.store.reading() as connection:
             endpoint_id = self.apps.endpoint_of(connection, app)
-        return f"{self.settings.public_url}/webhooks/{app.app.provider}/{endpoint_id}"
+        return self.endpoint_url(app.app.provider, endpoint_id)
+
+    def endpoint_url(self, provider: str, endpoint_id: str) -> str:
+        """Return the URL of an end point."""
+        return f"{self.settings.public_url}/webhooks/{provider}/{endpoint_id}"
 
     def callback_url(self, provider: str, host: str) -> str:
         """Return the URL to enter as callback and set-up URL of an app: another one for each provider and host."""

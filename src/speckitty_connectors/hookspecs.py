@@ -1,4 +1,4 @@
-"""The five hooks of a provider plugin.
+"""The hooks of a provider plugin: five that every plugin names, and one for webhooks made through an API.
 
 Hooks are addressed to one provider: core binds them once when the plugin is loaded, it never broadcasts. A
 plugin is an object with a `manifest` attribute and one method per capability, each marked `@hookimpl`.
@@ -14,6 +14,7 @@ from .providers.api import Listing
 from .providers.conversations import Conversation, InstallAnswer, LinkAnswer
 from .providers.deliveries import Delivery, Outcome
 from .providers.resources import ResourcePage
+from .providers.subscriptions import Subscription, SubscriptionAnswer
 from .providers.suggestions import Suggestion, SuggestionRequest
 
 PROJECT_NAME = "speckitty_connectors"
@@ -142,4 +143,34 @@ def route_event(delivery: Delivery) -> Outcome:  # type: ignore[empty-body]  # a
     ...                     received_at=datetime(2026, 1, 2, tzinfo=UTC))
     >>> Acme().route_event(delivery).resources[0].id
     '7'
+    """
+
+
+@hookspec(firstresult=True)
+def subscribe(subscription: Subscription) -> SubscriptionAnswer:  # type: ignore[empty-body]  # a spec
+    """Take one step about one webhook that is registered through the provider's API.
+
+    Only for providers whose webhooks are; the manifest's `WebhookRules.subscriptions` says how. Each step may come
+    again, so `REGISTER` and `REMOVE` answer what is true afterwards. `CHECK` reads back; where `registration` is
+    empty, look for `url` among the webhooks that are there. Never ask twice in one step where once is enough.
+
+    >>> from speckitty_connectors import Subscribed, SubscriptionStep, Unsubscribed, hookimpl
+    >>> class Acme:
+    ...     @hookimpl
+    ...     def subscribe(self, subscription):
+    ...         hooks, session = "/hooks", subscription.session
+    ...         match subscription.step:
+    ...             case SubscriptionStep.REGISTER:
+    ...                 document = {"url": subscription.url, "secret": subscription.secret}
+    ...                 hook = session.post(hooks, document=document).json()
+    ...             case SubscriptionStep.REMOVE:
+    ...                 session.delete(f"{hooks}/{subscription.registration}")
+    ...                 return Unsubscribed()
+    ...             case _:
+    ...                 known = session.get(hooks).json()
+    ...                 hook = next((found for found in known if found["url"] == subscription.url), None)
+    ...         return Subscribed(registration=str(hook["id"])) if hook else Unsubscribed(reason="it isn't listed")
+
+    Raises:
+        ApiError: the provider did not answer; the step is taken again at the next opportunity.
     """

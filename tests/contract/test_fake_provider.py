@@ -64,7 +64,7 @@ def route(content: bytes) -> Outcome:
 
 
 def test_it_has_every_capability() -> None:
-    """The fake provider supports all five hooks fully."""
+    """The fake provider supports every hook fully."""
     assert {FAKE.manifest.capabilities[capability].level for capability in Capability} == {"full"}
 
 

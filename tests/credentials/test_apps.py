@@ -8,11 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import func, select, update
 
+from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 from speckitty_connectors.credentials.apps import Apps, RegisteredApp
 from speckitty_connectors.credentials.endpoints import (
     Endpoint,
@@ -135,6 +136,15 @@ def test_a_registration_that_cannot_work_is_refused(
     assert caught.value.remedy
     assert FIRST not in str(caught.value)
     assert count(store, app_rows) == count(store, credentials) == 0
+
+
+def test_an_optional_setting_may_be_there_or_not(apps: Apps, registry: Registry) -> None:
+    """What the manifest knows as optional is kept where it is given, and missed by nobody where it isn't."""
+    plugin = FakeProvider()
+    plugin.manifest = evolve(MANIFEST, provider="choosy", optional_settings={"boards": "which boards are listed"})
+    registry.register(plugin)
+    for settings in ({}, {"boards": "all"}):
+        assert apps.register(provider="choosy", **CLIENT, settings=settings).app.settings == settings
 
 
 def weak_key() -> str:

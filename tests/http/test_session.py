@@ -11,6 +11,7 @@ from email.utils import format_datetime
 import pytest
 import responses
 
+from speckitty_connectors.credentials.secret import Secret
 from speckitty_connectors.http.session import Transport, TransportSession
 from speckitty_connectors.providers.api import (
     ApiError,
@@ -380,3 +381,17 @@ def test_logs_name_neither_path_nor_credential(
     own = [record.getMessage() for record in caplog.records if record.name.startswith("speckitty")]
     assert any("answered 200" in line for line in own)
     assert not any("private" in line or "Bearer" in line for line in own)
+
+
+def test_a_secret_in_a_document_is_written_on_the_wire_alone(
+    api: responses.RequestsMock, session: ApiSession
+) -> None:
+    """Who hands it on never sees it; what else a document can't hold is refused before anything is sent."""
+    api.post(f"{ROOT}/hooks", json={})
+    document = {"secret": Secret("a webhook secret of ours")}
+    session.post("/hooks", document=document)
+    assert api.calls[0].request.body == b'{"secret":"a webhook secret of ours"}'
+    assert "webhook secret" not in repr(document)
+    with pytest.raises(TypeError):
+        session.post("/hooks", document={"secret": object()})
+    assert len(api.calls) == 1

@@ -53,6 +53,18 @@ def test_only_what_the_manifest_names_is_kept_of_the_headers(store: Store) -> No
     assert stored.headers == {"x-fake-event": "card", "x-fake-delivery": "d1", "x-fake-hook": "7"}
 
 
+def test_an_id_may_stand_in_the_header_of_an_older_version(store: Store) -> None:
+    """It counts where the newer header isn't there, and only there."""
+    receiver = Receiver(store, former_id_header="X-Fake-Former")
+    old = {**JSON, "X-Fake-Former": "d7"}
+    assert [receiver.post(delivery=delivery, headers=old).code for delivery in ("", "", "d8")] == [
+        "accepted",
+        "duplicate",
+        "accepted",
+    ]
+    assert [row.delivery_id for row in receiver.rows()] == ["d7", "d8"]
+
+
 def test_the_principal_is_the_end_point(receiver: Receiver) -> None:
     """Workspace and installation of a delivery are those of the end point whose secret proved it."""
     endpoint = receiver.add_endpoint(workspace="kitchen", installation_id="i1")

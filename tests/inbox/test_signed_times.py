@@ -11,6 +11,8 @@ import pytest
 
 from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.providers.signatures import SignatureScheme, StandardWebhooks
+from speckitty_connectors.store.engine import Store
+from testbed.receiving import JSON, Receiver
 from testbed.webhooks import BODY, LINEAR, NOW, NOW_SECONDS, SECRET, SLACK, accepted, lowered, signed
 
 TIMED: dict[str, tuple[SignatureScheme, int]] = {
@@ -34,6 +36,19 @@ def test_old_and_future_requests_are_refused(scheme: SignatureScheme, tolerance:
     for seconds in (-tolerance - 1, tolerance + 1, -600, 600, -86_400):
         headers, body = sent_at(scheme, NOW + timedelta(seconds=seconds))
         assert not accepted(scheme, headers, body=body)
+
+
+@pytest.mark.parametrize("scheme", [SLACK, StandardWebhooks(), LINEAR], ids=["slack", "standard", "linear"])
+def test_a_setting_says_how_wrong_a_clock_may_be(store: Store, scheme: SignatureScheme) -> None:
+    """A host's clock that is off by more than its plugin allows is borne with where the operator says so."""
+    sent = store.now() - timedelta(seconds=500)
+    body = json.dumps({"webhookTimestamp": int(sent.timestamp()) * 1000}).encode()
+    headers = {**JSON, **sign(scheme, SECRET, body, now=sent, headers=JSON)}
+    statuses = []
+    for tolerances in ({}, {"other": 900}, {"fake": 900}):
+        receiver = Receiver(store, schemes={"signed": scheme}, tolerances=tolerances)
+        statuses.append(receiver.send(list(headers.items()), body).status)
+    assert statuses == [403, 403, 202]
 
 
 ODD_STAMPS = ["NaN", "nan", "inf", "1e9", "", " ", "+1", "-1", "0x10", "1_0", "0", "9" * 16, "9" * 5000]

@@ -52,6 +52,7 @@ def apply(
         (Change.UNINSTALLED, InstallationStatus.REMOVED),
         (Change.ACCOUNT_DELETED, InstallationStatus.ORPHANED),
         (Change.HOOK_REMOVED, InstallationStatus.DEGRADED),
+        (Change.CREDENTIAL_REVOKED, InstallationStatus.NEEDS_REAUTHORISATION),
     ],
 )
 def test_each_change_of_status_says_why_and_is_audited_once(
@@ -243,3 +244,20 @@ def test_another_workspace_of_the_same_account_is_not_touched(store: Store, inst
     assert installation_of(store, other) == other
     assert resource_of(store, other, "b1").status is ResourceStatus.ACTIVE
     assert audited(store, "w2") == []
+
+
+def test_lost_deliveries_ask_for_a_listing(store: Store, installation: Installation) -> None:
+    """Nothing is known of what they told, so the inventory is stale and all else stays."""
+    lost = apply(store, installation, Lifecycle(change=Change.DELIVERIES_LOST, relist=True))
+    assert (lost.status, lost.inventory_synced_at) == (InstallationStatus.ACTIVE, None)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_revoked_credential_and_an_uninstall_may_come_in_any_order(
+    store: Store, installation: Installation, order: int
+) -> None:
+    """The uninstall is the end of it either way, and a late revocation brings nothing back."""
+    revoked = Lifecycle(change=Change.CREDENTIAL_REVOKED, occurred_at=day(1))
+    uninstalled = Lifecycle(change=Change.UNINSTALLED, occurred_at=day(1))
+    told = (revoked, uninstalled)[::order]
+    assert apply(store, installation, *told).status is InstallationStatus.REMOVED

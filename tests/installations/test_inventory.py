@@ -96,6 +96,7 @@ def test_every_page_is_kept_also_after_an_empty_one(desk: Desk, shelf: Shelf, in
     assert installation_of(desk.store, installation).inventory_synced_at == desk.clock()
     (listing,) = shelf.listings
     assert (listing.installation, listing.account.id, listing.app.host) == ("42", "7", desk.place["host"])
+    assert listing.scopes == installation.scopes == ("boards:read",)
 
 
 def test_what_a_complete_listing_does_not_show_is_missing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -370,3 +371,25 @@ def test_a_provider_without_a_registered_app_cannot_be_begun(desk: Desk) -> None
     """The host learns which app is missing."""
     with pytest.raises(NotFoundError):
         desk.begin(host="elsewhere.example")
+
+
+def test_an_account_is_authorised_again_and_no_other_instead(desk: Desk) -> None:
+    """The plugin is told which account is meant; whoever authorises another one is refused, and nothing changes."""
+    made = connected(desk.connect())
+    begin = partial(
+        desk.onboarding.reauthorise, workspace="w1", member="mona", session=SESSION, installation_id=made.id
+    )
+    with pytest.raises(OnboardingRefusedError) as caught:
+        desk.complete(desk.server.approve(begin().url, account=EIGHT))
+    assert caught.value.refusal == Refusal.ACCOUNT_MISMATCH
+    assert [conversation.account for conversation in desk.plugin.seen[-2:]] == [made.account, made.account]
+    assert kept(desk) == [made.credential_id]
+    again = connected(desk.complete(desk.server.approve(begin().url)))
+    assert (again.id, again.account_id, again.credential_id == made.credential_id) == (made.id, "7", False)
+
+
+def test_an_unknown_installation_cannot_be_authorised_again(desk: Desk) -> None:
+    """Nobody is sent anywhere for an installation of another workspace."""
+    made = connected(desk.connect())
+    with pytest.raises(NotFoundError):
+        desk.onboarding.reauthorise(workspace="w2", member="eve", session=SESSION, installation_id=made.id)

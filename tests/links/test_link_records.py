@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 from sqlalchemy.exc import IntegrityError
 
-from speckitty_connectors import Change, ExternalIdentity, Lifecycle, NotFoundError
+from speckitty_connectors import Account, Change, ExternalIdentity, Lifecycle, NotFoundError
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.links import lifecycle, repository
@@ -50,7 +50,7 @@ def revoked(store: Store, external_id: str, *, days: float = 1, host: str = "fak
     """Let the provider tell that a person withdrew; return the members who lost a link."""
     told = Lifecycle(
         change=Change.LINK_REVOKED,
-        identity=ExternalIdentity(id=external_id),
+        identities=(ExternalIdentity(id=external_id),),
         occurred_at=MOMENT + timedelta(days=days),
     )
     with store.transaction() as connection:
@@ -111,3 +111,20 @@ def test_a_link_made_after_the_withdrawal_stays(store: Store) -> None:
     """A late delivery doesn't end what the person authorised anew."""
     add_link(store, add_installation(store), "mona", "1", updated_at=LATER)
     assert revoked(store, "1", days=0.5) == []
+
+
+def test_a_withdrawal_in_one_account_ends_no_link_under_another(store: Store) -> None:
+    """Where the delivery names an account, an id means something in that account alone; all it names are ended."""
+    seven, eight = add_installation(store), add_installation(store, account_id="8")
+    ended = [add_link(store, seven, "mona", "1"), add_link(store, seven, "hugo", "2")]
+    kept = add_link(store, eight, "mona", "1")
+    told = Lifecycle(
+        change=Change.CREDENTIAL_REVOKED,
+        account=Account(id="7"),
+        identities=(ExternalIdentity(id="1"), ExternalIdentity(id="2")),
+        occurred_at=LATER,
+    )
+    with store.transaction() as connection:
+        lifecycle.revoke(connection, told, "fake", "fake.example", now=LATER)
+    assert [link_of(store, link).status for link in ended] == [LinkStatus.REVOKED, LinkStatus.REVOKED]
+    assert link_of(store, kept) == kept

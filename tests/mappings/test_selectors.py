@@ -59,6 +59,14 @@ def test_paths_are_whole_folders_or_files(prefix: str, wanted: bool) -> None:
     assert Selector(paths=(prefix,)).matches(PUSH) is wanted
 
 
+def test_an_event_that_lists_only_some_of_its_paths_is_never_lost() -> None:
+    """What isn't listed may be just what the selector names; branch and kind still narrow."""
+    push = Event(kind="push", git=GitFacts(branch="main", paths=("README.md",), truncated=True))
+    assert Selector(paths=("services/billing",)).matches(push)
+    assert not Selector(paths=("services/billing",), branches=("release/*",)).matches(push)
+    assert not Selector(paths=("services/billing",), kinds=("tag_push",)).matches(push)
+
+
 @pytest.mark.parametrize("selector", [Selector(branches=("*",)), Selector(paths=("services",))])
 def test_an_event_without_git_facts_matches_no_branch_and_no_path(selector: Selector) -> None:
     """What an event doesn't say can't be what a selector asks for."""

@@ -16,14 +16,15 @@ PUBLIC = {name: getattr(speckitty_connectors, name) for name in speckitty_connec
 LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
 
 
-def test_the_contract_has_five_hooks() -> None:
-    """The hooks are the five that the plugin contract names."""
+def test_the_contract_has_six_hooks() -> None:
+    """The hooks are the five that every manifest names, and the one that only some providers need."""
     assert {hook.__name__ for hook in HOOKS} == {
         "install",
         "link_user",
         "list_resources",
         "suggest_mappings",
         "route_event",
+        "subscribe",
     }
 
 

@@ -25,17 +25,22 @@ from speckitty_connectors.providers.codec import outcome_from, to_document
 
 moments = st.none() | st.datetimes(timezones=st.just(UTC))
 references = st.lists(st.builds(ResourceReference), max_size=3).map(tuple)
-people = st.none() | st.builds(ExternalIdentity)
+people = st.builds(ExternalIdentity)
 outcomes = st.one_of(
     st.builds(
         Event,
         account=st.none() | st.builds(Account),
         resources=references,
-        actor=people,
+        actor=st.none() | people,
         git=st.none() | st.builds(GitFacts, from_fork=st.booleans()),
         occurred_at=moments,
     ),
-    st.builds(Lifecycle, resources=references, identity=people, occurred_at=moments),
+    st.builds(
+        Lifecycle,
+        resources=references,
+        identities=st.lists(people, max_size=3).map(tuple),
+        occurred_at=moments,
+    ),
     st.builds(Handshake),
     st.builds(Ignored),
 )

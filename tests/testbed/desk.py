@@ -32,6 +32,7 @@ from speckitty_connectors.links.service import Links
 from speckitty_connectors.providers.registry import Registry
 from speckitty_connectors.store.audit import audit
 from speckitty_connectors.store.engine import Store
+from speckitty_connectors.subscriptions.service import Subscriptions
 
 from .clock import FrozenClock
 from .hosts import ProviderHost, Received, Reply
@@ -132,6 +133,7 @@ class Desk:
     members: Members
     inventory: Inventory
     upkeep: Upkeep
+    subscriptions: Subscriptions
     place: Mapping[str, str]
 
     def begin(self, **values: str) -> SendBrowser:
@@ -192,6 +194,7 @@ def open_desk(
         apps = Apps(store, vault, registry, allowed_hosts=allowed)
         sessions = Sessions(store, vault, transport, registry)
         parts = (store, registry, apps, vault, sessions, transport, callback_url)
+        subscriptions = Subscriptions(store, registry, apps, vault, sessions, endpoint_url)
         apps.register(
             provider=plugin.manifest.provider,
             base_url=server.host.url,
@@ -218,11 +221,18 @@ def open_desk(
             apps=apps,
             vault=vault,
             sessions=sessions,
-            onboarding=Onboarding(*parts, pending, follow=follow, exclusive_accounts=exclusive_accounts),
+            onboarding=Onboarding(
+                *parts,
+                pending,
+                follow=follow,
+                leave=subscriptions.remove,
+                exclusive_accounts=exclusive_accounts,
+            ),
             links=links,
             members=Members(store, vault, links.ending),
             inventory=inventory,
             upkeep=Upkeep(store, registry, apps, sessions, inventory, pending, follow=follow),
+            subscriptions=subscriptions,
             place={"provider": plugin.manifest.provider, "host": server.host.address},
         )
 
@@ -230,6 +240,11 @@ def open_desk(
 def callback_url(provider: str, host: str) -> str:
     """Return where browsers come back to."""
     return f"https://saas.example/callback/{provider}/{host}"
+
+
+def endpoint_url(provider: str, endpoint_id: str) -> str:
+    """Return where providers post to."""
+    return f"https://saas.example/webhooks/{provider}/{endpoint_id}"
 
 
 def manifest_of(provider: str) -> Manifest:

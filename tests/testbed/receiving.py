@@ -36,12 +36,19 @@ class Receiver:
     Args:
         store: migrated and empty.
         routed_kinds: what the host asks for.
+        tolerances: how wrong the host lets clocks be.
         scheme: name of the scheme that the provider signs by; the strongest where not given.
         rules: changes to the fake provider's webhook rules.
     """
 
     def __init__(
-        self, store: Store, *, routed_kinds: frozenset[str] | None = None, scheme: str = "", **rules: Any
+        self,
+        store: Store,
+        *,
+        routed_kinds: frozenset[str] | None = None,
+        tolerances: Mapping[str, int] | None = None,
+        scheme: str = "",
+        **rules: Any,
     ) -> None:
         self.store = store
         self.rules: WebhookRules = attrs.evolve(MANIFEST.webhooks, **rules)
@@ -51,7 +58,11 @@ class Receiver:
         self.manifest = self.registry.register(plugin).manifest
         self.vault = Vault(KeyRing.from_configuration({"test": KeyRing.new_key()}), store.now)
         self.inbox = Inbox(
-            store, self.registry, self.vault, {"fake": routed_kinds} if routed_kinds is not None else None
+            store,
+            self.registry,
+            self.vault,
+            {"fake": routed_kinds} if routed_kinds is not None else None,
+            tolerances,
         )
         self.scheme = scheme or next(iter(self.rules.schemes))
         self.endpoint = self.add_endpoint()

@@ -316,7 +316,7 @@ def test_a_change_of_githubs_state_is_told(
 def test_a_revoked_authorisation_names_the_person_and_no_installation(route: Callable[..., Outcome]) -> None:
     """The end of a person's authorisation is told by their numeric id alone."""
     outcome = route("github_app_authorization", {"action": "revoked", "sender": MONA})
-    assert outcome == Lifecycle(change=Change.LINK_REVOKED, identity=BY_MONA, actor=BY_MONA)
+    assert outcome == Lifecycle(change=Change.LINK_REVOKED, identities=(BY_MONA,), actor=BY_MONA)
 
 
 def test_a_renamed_account_needs_no_sender(route: Callable[..., Outcome]) -> None:

@@ -28,6 +28,7 @@ def test_the_installed_plugin_is_active() -> None:
         Capability.LIST_RESOURCES: "full",
         Capability.SUGGEST_MAPPINGS: "full",
         Capability.ROUTE_EVENT: "partial",
+        Capability.SUBSCRIBE: "unsupported",
     }
 
 

@@ -139,7 +139,7 @@ def _assert_total(kind: str, body: bytes) -> None:
     assert outcome == plugin.route_event(delivery)
     if isinstance(outcome, Lifecycle):
         assert isinstance(outcome.change, Change)
-        assert outcome.installation or outcome.account or outcome.resources or outcome.identity or outcome.relist
+        assert outcome.installation or outcome.account or outcome.resources or outcome.identities or outcome.relist
 
 
 def _mutate_bytes(data: st.DataObject, body: bytes) -> bytes:

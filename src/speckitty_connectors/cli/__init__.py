@@ -14,7 +14,9 @@ from ..errors import ConnectorsError
 from .auditing import audit
 from .database import db
 from .demonstration import demo
+from .hooks import hooks
 from .installing import installations
+from .judging import contract
 from .linking import links, members
 from .mapping import mappings
 from .operating import FAILED, MISUSED, Operator
@@ -48,9 +50,11 @@ def commands(context: click.Context, config: str | None) -> None:
 COMMANDS = (
     apps,
     audit,
+    contract,
     db,
     demo,
     explain,
+    hooks,
     installations,
     keys,
     links,

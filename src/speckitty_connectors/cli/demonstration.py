@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from ..configuration import AppSettings, Settings
 from ..connectors import Connectors
+from ..contract.recordings import Recording
 from ..credentials.keyring import KeyRing
 from ..credentials.secret import Secret
 from ..dispatch.types import Dispatch
@@ -20,14 +21,13 @@ from ..errors import ConfigurationError, NotFoundError
 from ..http.unguarded import browse, post
 from ..installations.types import Installation
 from ..providers.resources import ResourceReference
-from ..providers.standin import SampleDelivery, StandIn, stand_ins
+from ..providers.standin import SampleDelivery, StandIn, SubscribedStandIn, stand_ins
 from ..providers.suggestions import Target
 from ..routing.review import ReviewItem
 from ..store.metadata import OPERATOR
 from ..web.application import Application
 from ..web.visitors import Environ, Visitor
 from .loopback import Loopback
-from .recordings import Recording
 from .sending import signed_headers, tampered
 
 VISITOR = Visitor(workspace="demo-workspace", member="mona", session="the-session-of-monas-browser")
@@ -45,6 +45,7 @@ class Scene:
         stand_in: the provider's side.
         webhook_url: where deliveries go.
         webhook_secret: what they are signed with.
+        webhook_scheme: name of the scheme that they are signed by; the manifest's strongest where empty.
     """
 
     provider: str
@@ -52,6 +53,7 @@ class Scene:
     stand_in: StandIn
     webhook_url: str
     webhook_secret: Secret
+    webhook_scheme: str = ""
 
 
 @click.command()
@@ -69,8 +71,9 @@ def demo(*, provider: str | None, database_url: str | None) -> None:
     with _scene(provider or next(iter(found)), database_url) as scene:
         installation = _connect(scene)
         _list_and_map(scene, installation)
-        _receive(scene)
+        _receive(_with_webhooks(scene, installation))
         _review(scene)
+        _leave(scene, installation)
 
 
 @contextmanager
@@ -99,7 +102,7 @@ def _scene(provider: str, database_url: str | None) -> Iterator[Scene]:
             connectors=connectors,
             stand_in=stand_in,
             webhook_url=url,
-            webhook_secret=app.webhook_secrets[0],
+            webhook_secret=next(iter(app.webhook_secrets), Secret("")),
         )
 
 
@@ -148,7 +151,9 @@ def _list_and_map(scene: Scene, installation: Installation) -> None:
     _heading("List its resources, and map one")
     result = scene.connectors.inventory.sync(VISITOR.workspace, installation.id)
     click.echo(f"  {result.listed} resources on {result.pages} pages")
-    resource = scene.connectors.inventory.resources(VISITOR.workspace, installation.id)[0]
+    manifest = scene.connectors.registry.provider(scene.provider).manifest
+    listed = scene.connectors.inventory.resources(VISITOR.workspace, installation.id)
+    resource = min(listed, key=lambda each: manifest.rank(each.kind))
     scene.connectors.mappings.create(
         workspace=VISITOR.workspace,
         installation_id=installation.id,
@@ -157,6 +162,18 @@ def _list_and_map(scene: Scene, installation: Installation) -> None:
         actor=f"member:{VISITOR.member}",
     )
     click.echo(f"  {resource.kind} {resource.key} → {PROJECT}")
+
+
+def _with_webhooks(scene: Scene, installation: Installation) -> Scene:
+    """Have the webhooks made, where that is done through the provider's API; deliveries come from there then."""
+    if not isinstance(scene.stand_in, SubscribedStandIn):
+        return scene
+    _heading("Have its webhook made")
+    result = scene.connectors.subscriptions.sync(workspace=VISITOR.workspace, installation_id=installation.id)
+    for webhook in result.webhooks:
+        click.echo(f"  for the {webhook.scope}, signed by its {webhook.scheme}, at an address of its own")
+    made = scene.stand_in.webhooks()[0]
+    return evolve(scene, webhook_url=made.url, webhook_secret=Secret(made.secret), webhook_scheme=made.scheme)
 
 
 def _receive(scene: Scene) -> None:
@@ -175,7 +192,12 @@ def _post(scene: Scene, sample: SampleDelivery, *, broken: bool = False) -> None
     manifest = scene.connectors.registry.provider(scene.provider).manifest
     recording = Recording(name=sample.title, body=sample.content, headers=sample.headers)
     headers = signed_headers(
-        manifest, recording, scene.webhook_secret, kind=sample.kind, delivery_id=sample.delivery_id
+        manifest,
+        recording,
+        scene.webhook_secret,
+        scheme=scene.webhook_scheme,
+        kind=sample.kind,
+        delivery_id=sample.delivery_id,
     )
     answer = post(scene.webhook_url, headers=headers, body=tampered(sample.content) if broken else sample.content)
     while scene.connectors.worker().run_once():
@@ -219,6 +241,18 @@ def _map(scene: Scene, item: ReviewItem) -> None:
     explained = scene.connectors.explain(workspace=VISITOR.workspace, event_id=latest.event_id)
     for line in explained.lines():
         click.echo(f"       {line}")
+
+
+def _leave(scene: Scene, installation: Installation) -> None:
+    """Disconnect the account: what hangs on it is kept for the day it is connected again."""
+    _heading("Disconnect the account")
+    removed = scene.connectors.onboarding.remove(
+        workspace=VISITOR.workspace, actor=f"member:{VISITOR.member}", installation_id=installation.id
+    )
+    left = removed.installation
+    click.echo(f"  {left.account_kind} {left.account_name}: {left.status}, {left.explanation}")
+    for mapping in scene.connectors.mappings.list(workspace=VISITOR.workspace):
+        click.echo(f"  {mapping.resource_key} → {mapping.target}: {mapping.state}, {mapping.state_reason}")
 
 
 def _heading(text: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from ..contract.recordings import Recording, read_recordings
 from ..credentials.secret import Secret
 from ..errors import ConfigurationError
 from ..http.unguarded import post
@@ -18,7 +19,6 @@ from ..inbox.signing import sign
 from ..providers.manifest import Manifest
 from ..providers.registry import Registry
 from .operating import as_json, show
-from .recordings import Recording, read_recordings
 
 UNEXPECTED_ANSWER = 3
 """Exit code where an answer wasn't the expected one."""

@@ -44,10 +44,17 @@ from speckitty_connectors import (
     ResourceKind,
     ResourcePage,
     ResourceReference,
+    Subscribed,
+    Subscription,
+    SubscriptionAnswer,
+    SubscriptionRules,
+    SubscriptionScope,
+    SubscriptionStep,
     Suggestion,
     SuggestionRequest,
     Support,
     Target,
+    Unsubscribed,
     WebhookRules,
     hookimpl,
 )
@@ -83,11 +90,12 @@ MANIFEST = Manifest(
         kind_header="X-Fake-Event",
         delivery_id_header="X-Fake-Delivery",
         unrouted_kinds=frozenset({"heartbeat"}),
+        subscriptions=SubscriptionRules(scopes=(SubscriptionScope.ACCOUNT,)),
     ),
     install_oauth=OAUTH,
     link_oauth=OAUTH,
 )
-"""What the fake provider declares: all five capabilities, boards (git) in spaces, one signature scheme."""
+"""What the fake provider declares: every capability, boards (git) in spaces, one signature scheme."""
 
 DEMO_RESOURCES = (
     Resource(kind="space", id="s1", key="kitchen"),
@@ -113,7 +121,7 @@ class _Document(msgspec.Struct):
     board: _Place | None = None
     space: _Place | None = None
     actor: ExternalIdentity | None = None
-    identity: ExternalIdentity | None = None
+    identities: tuple[ExternalIdentity, ...] = ()
     requester: ExternalIdentity | None = None
     git: GitFacts | None = None
     subject: str = ""
@@ -134,7 +142,7 @@ class FakeProvider:
     A delivery is one JSON document with any of ``event``, ``action``, ``installation``, ``account``,
     ``board``, ``space``, ``actor`` (objects with an ``id``), ``git``, ``subject`` and ``at`` (ISO 8601); all
     ids are text. A ``change`` makes it a `Lifecycle`, the event ``ping`` a `Handshake`. `resources` is what
-    its listing shows.
+    its listing shows, `webhooks` what is registered with it.
 
     >>> body = b'{"event": "card", "action": "moved", "board": {"id": "b1", "key": "kitchen/menu"}}'
     >>> delivery = Delivery(provider="fake", host="fake.example", kind="card", content=body,
@@ -148,6 +156,7 @@ class FakeProvider:
 
     def __init__(self, resources: Sequence[Resource] = DEMO_RESOURCES) -> None:
         self.resources = tuple(resources)
+        self.webhooks: dict[str, Subscription] = {}
 
     @hookimpl
     def install(self, conversation: Conversation) -> InstallAnswer:
@@ -232,6 +241,18 @@ class FakeProvider:
             occurred_at=at,
         )
 
+    @hookimpl
+    def subscribe(self, subscription: Subscription) -> SubscriptionAnswer:
+        """Keep webhooks in memory, each under its own address."""
+        if subscription.step is SubscriptionStep.REMOVE:
+            self.webhooks.pop(subscription.url, None)
+            return Unsubscribed()
+        if subscription.step is SubscriptionStep.REGISTER:
+            self.webhooks[subscription.url] = subscription
+        if subscription.url not in self.webhooks:
+            return Unsubscribed(reason="somebody deleted it")
+        return Subscribed(registration=subscription.url.rpartition("/")[2], scheme="secret")
+
 
 def _lifecycle(document: _Document, change: Change, at: datetime | None) -> Lifecycle:
     return Lifecycle(
@@ -240,7 +261,7 @@ def _lifecycle(document: _Document, change: Change, at: datetime | None) -> Life
         account=document.account,
         resources=document.resources(),
         former=document.former,
-        identity=document.identity,
+        identities=document.identities,
         requester=document.requester,
         actor=document.actor,
         scopes=document.scopes,

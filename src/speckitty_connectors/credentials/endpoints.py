@@ -101,6 +101,14 @@ def find_endpoint(connection: Connection, provider: str, endpoint_id: str) -> En
     return None if row is None else _endpoint(connection, row)
 
 
+def get_endpoint(connection: Connection, *, workspace: str, endpoint_id: str) -> Endpoint | None:
+    """Return a workspace's end point, or None where there is none."""
+    row = connection.execute(
+        select(endpoints).where(endpoints.c.workspace_id == workspace, endpoints.c.id == endpoint_id)
+    ).one_or_none()
+    return None if row is None else _endpoint(connection, row)
+
+
 def app_endpoint(connection: Connection, *, workspace: str, app_id: str) -> Endpoint:
     """Return the end point that an app got when it was registered."""
     row = connection.execute(
@@ -169,6 +177,15 @@ def withdraw_secret(connection: Connection, vault: Vault, endpoint: Endpoint, cr
     """Stop accepting a secret at once, and forget it."""
     connection.execute(delete(endpoint_secrets).where(_is(endpoint, credential_id)))
     vault.forget(connection, workspace=endpoint.workspace, credential_id=credential_id)
+
+
+def remove_endpoint(connection: Connection, vault: Vault, endpoint: Endpoint) -> None:
+    """Delete an end point and forget its secrets; deliveries that it took before are still routed."""
+    for secret in endpoint.secrets:
+        withdraw_secret(connection, vault, endpoint, secret.credential_id)
+    connection.execute(
+        delete(endpoints).where(endpoints.c.workspace_id == endpoint.workspace, endpoints.c.id == endpoint.id)
+    )
 
 
 def _endpoint(connection: Connection, row: Row[tuple[object, ...]]) -> Endpoint:

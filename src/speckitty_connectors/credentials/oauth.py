@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -30,9 +31,22 @@ LONGEST_LIFETIME: Final = timedelta(days=3660)
 NO_PARAMETERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 OWN_PARAMETERS: Final = frozenset(
-    ("response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method")
+    (
+        "response_type",
+        "client_id",
+        "redirect_uri",
+        "scope",
+        "state",
+        "nonce",
+        "code_challenge",
+        "code_challenge_method",
+    )
 )
-"""The parameters of an authorisation request that no plugin sets (RFC 6749, 4.1.1; RFC 7636, 4.3)."""
+"""The parameters of an authorisation request that no plugin sets (RFC 6749, 4.1.1; RFC 7636, 4.3; OpenID Connect
+Core 1.0, 3.1.2.1)."""
+
+IDENTITY_TOKEN: Final = "id_token"  # noqa: S105 - a field name
+"""The field of a token answer that says who signed in (OpenID Connect Core 1.0, section 3.1.3.3)."""
 
 TOKEN_FIELDS: Final = ("access_token", "refresh_token", "token_type")
 """The fields of a token answer that are sealed (RFC 6749, section 5.1)."""
@@ -70,7 +84,9 @@ class TokenAnswer:
         values: ``access_token``, and ``refresh_token`` and ``token_type`` where given; ready for the vault.
         scopes: granted scopes as the provider listed them; empty where it listed none.
         expires_at: when the access token ends, in UTC, or None where it wasn't said.
-        details: the fields that the manifest asked to keep.
+        details: the fields that the manifest asked to keep, without the tokens inside them.
+        identity_token: the identity token, until `identity_tokens.prove_identity` has read it; it isn't stored.
+        claims: what that token says.
 
     >>> TokenAnswer(values={"access_token": Secret("t")}, scopes=("read",), expires_at=None, details={}).values
     {'access_token': Secret(hidden)}
@@ -80,6 +96,17 @@ class TokenAnswer:
     scopes: tuple[str, ...]
     expires_at: datetime | None
     details: Mapping[str, object]
+    identity_token: Secret | None = None
+    claims: Mapping[str, object] = MappingProxyType({})
+
+
+def nonce_of(verifier: Secret | str) -> str:
+    """Return the nonce of an authorisation: a digest of what only its attempt knows (OpenID Connect Core, 15.5.2).
+
+    >>> len(nonce_of("a verifier")), nonce_of("a verifier") == nonce_of(Secret("a verifier"))
+    (64, True)
+    """
+    return hashlib.sha256(b"nonce:" + Secret(verifier).reveal_bytes()).hexdigest()
 
 
 def new_verifier() -> Secret:
@@ -132,7 +159,7 @@ class OAuthFlow:
             self._url(self._rules.authorize_url),
             state=state,
             verifier=Secret(verifier) if self._rules.pkce else None,
-            parameters={**further, **self._rules.authorize_parameters},
+            parameters={**further, **self._rules.authorize_parameters, **self._nonce(verifier)},
         )
 
     def exchange(self, *, code: str, redirect_uri: str, verifier: Secret | str) -> TokenAnswer:
@@ -226,7 +253,10 @@ class OAuthFlow:
         return f"{self._app.provider} at {self._app.host}"
 
     def _url(self, template: str) -> str:
-        return template.replace("{web}", self._app.urls.web).replace("{api}", self._app.urls.api)
+        return self._app.urls.fill(template)
+
+    def _nonce(self, verifier: Secret | str) -> Mapping[str, str]:
+        return {"nonce": nonce_of(verifier)} if self._rules.identity_token else NO_PARAMETERS
 
     def _session(self, redirect_uri: str) -> TokenSession:
         return TokenSession(
@@ -249,7 +279,8 @@ class OAuthFlow:
             values=values,
             scopes=_scopes(token.get("scope")),
             expires_at=self._transport.now() + min(lifetime, LONGEST_LIFETIME) if lifetime else None,
-            details={name: token[name] for name in self._rules.kept_fields if name in token},
+            details={name: _without_tokens(token[name]) for name in self._rules.kept_fields if name in token},
+            identity_token=_identity_token(token),
         )
 
     def _refused(self, said: object) -> OAuthRefusedError:
@@ -260,6 +291,19 @@ class OAuthFlow:
             remedy="start again; if it lasts, compare the app's client secret and callback URL with the provider's",
             error=error,
         )
+
+
+def _identity_token(token: Mapping[str, Any]) -> Secret | None:
+    value = token.get(IDENTITY_TOKEN)
+    return Secret(value) if isinstance(value, str) else None
+
+
+def _without_tokens(value: object) -> object:
+    """Return what a plugin may see of a field: a person's own tokens may stand beside the installation's."""
+    if isinstance(value, dict):
+        shown = value.keys() - {*TOKEN_FIELDS, IDENTITY_TOKEN}
+        return {name: _without_tokens(entry) for name, entry in value.items() if name in shown}
+    return [_without_tokens(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _scopes(value: object) -> tuple[str, ...]:

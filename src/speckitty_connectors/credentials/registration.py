@@ -116,7 +116,7 @@ def _place_of(
 
 def _check_settings(manifest: Manifest, settings: Mapping[str, str], subject: str) -> None:
     missing = [name for name in manifest.app_settings if not settings.get(name, "").strip()]
-    unknown = sorted(settings.keys() - manifest.app_settings.keys())
+    unknown = sorted(settings.keys() - manifest.app_settings.keys() - manifest.optional_settings.keys())
     if missing:
         wanted = "; ".join(f"{name}: {manifest.app_settings[name]}" for name in missing)
         _refuse(f"these settings are missing: {', '.join(missing)}", subject, f"give them ({wanted})")

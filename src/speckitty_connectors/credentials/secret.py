@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
+import secrets
 from typing import Any, NoReturn, SupportsIndex, final
 
 from ..errors import ConfigurationError
@@ -12,6 +14,10 @@ HIDDEN = "Secret(hidden)"
 
 SHORTEST_WEBHOOK_SECRET = 16
 """Bytes below which a webhook secret could be guessed."""
+
+
+WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 - what is before a secret, not one
+"""What stands before the base64 of a key (Standard Webhooks specification, "Signature scheme")."""
 
 
 @final
@@ -85,6 +91,11 @@ class Secret:
 
     def __getstate__(self) -> NoReturn:
         raise TypeError("a secret shows no state; reveal it, or store it through the vault")
+
+
+def new_webhook_secret() -> Secret:
+    """Return 256 random bits in the form that fits every scheme: that of `WEBHOOK_SECRET_PREFIX`."""
+    return Secret(f"{WEBHOOK_SECRET_PREFIX}{base64.b64encode(secrets.token_bytes(32)).decode()}")
 
 
 def check_webhook_secret(secret: Secret, *, subject: str) -> Secret:

@@ -190,6 +190,7 @@ class Sessions:
             subject=subject,
             patience_seconds=patience_seconds,
             on_unauthorized=on_unauthorized,
+            failures=manifest.failures,
         )
 
     def _tokens_of(self, registered: RegisteredApp) -> AppTokens:

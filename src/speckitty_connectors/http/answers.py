@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urljoin
 
 import msgspec
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from requests import Response
 from requests.structures import CaseInsensitiveDict
 from requests.utils import parse_header_links
@@ -21,6 +21,7 @@ from ..providers.api import (
     ApiUnavailableError,
     EgressRefusedError,
 )
+from ..providers.failures import FailureDialect
 from .egress import origin_of
 
 FAILURES: Final[Mapping[int, tuple[type[ApiError], str]]] = {
@@ -61,6 +62,11 @@ class ProviderAnswer:
             headers=CaseInsensitiveDict(answer.headers),
             body=answer.content,
         )
+
+    def as_told(self, dialect: FailureDialect | None) -> ProviderAnswer:
+        """Return it with the status that its document tells, where this provider's statuses don't tell failures."""
+        told = dialect.status_of(self._document()) if dialect is not None and self.is_good else None
+        return self if told is None else evolve(self, status=told)
 
     @property
     def is_good(self) -> bool:

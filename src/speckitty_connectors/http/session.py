@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 import requests
@@ -13,6 +13,7 @@ from requests.auth import AuthBase
 
 from ..identifiers import Clock, utc_now
 from ..providers.api import ApiError, ApiThrottledError, ApiUnauthorizedError, EgressRefusedError
+from ..providers.failures import FailureDialect
 from ..providers.manifest import RateLimitDialect
 from .adapter import GuardedAdapter
 from .answers import ProviderAnswer
@@ -29,6 +30,24 @@ FOLLOWED: Final = frozenset({301, 302, 307, 308})
 
 REDIRECTS: Final = 3
 """How many of them."""
+
+
+@runtime_checkable
+class Hidden(Protocol):
+    """A secret that shows itself nowhere; in a document it is written on the wire, and only there."""
+
+    def reveal(self) -> str:
+        """Return the text."""
+        ...
+
+
+def _on_the_wire(value: object) -> str:
+    if isinstance(value, Hidden):
+        return value.reveal()
+    raise TypeError(f"a document can't hold a {type(value).__name__}")
+
+
+_encoded = msgspec.json.Encoder(enc_hook=_on_the_wire).encode
 
 
 class Transport:
@@ -80,6 +99,18 @@ class Transport:
             certificates=certificates,
         )
 
+    def fetch(self, url: str) -> ProviderAnswer:
+        """Return what is published at an address, asked for once and without a credential.
+
+        Raises:
+            ApiError: the answer was not 2xx, or there was none.
+        """
+        headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
+        answer = ProviderAnswer.of(self.adapter.send(requests.Request("GET", url, headers=headers).prepare()))
+        if not answer.is_good:
+            raise answer.failure("GET", origin_of(url).host)
+        return answer
+
     def close(self) -> None:
         """Close the connections that are kept open."""
         self.adapter.close()
@@ -121,6 +152,7 @@ class TransportSession:
         patience_seconds: longest that a call may be kept waiting; the transport's where not given.
         on_unauthorized: called when the credential was refused (401), so that a cached one is dropped; says
             whether there is another one now, with which the request is sent again.
+        failures: how the provider tells failures where its statuses don't; None where they do.
 
     >>> session = TransportSession(
     ...     Transport(), root="https://api.example", authorization=lambda: "Bearer …",
@@ -141,6 +173,7 @@ class TransportSession:
         subject: str,
         patience_seconds: float | None = None,
         on_unauthorized: Callable[[], bool] | None = None,
+        failures: FailureDialect | None = None,
     ) -> None:
         self._transport = transport
         self._root = root
@@ -150,6 +183,7 @@ class TransportSession:
         self._subject = subject
         self._patience_seconds = transport.patience_seconds if patience_seconds is None else patience_seconds
         self._on_unauthorized = on_unauthorized
+        self._failures = failures
 
     def get(self, url: str, *, parameters: Mapping[str, str] | None = None) -> ProviderAnswer:
         """Send a GET request, and follow redirects inside the origin.
@@ -160,7 +194,7 @@ class TransportSession:
         return self._call(requests.Request("GET", self._absolute(url), params=dict(parameters or {})))
 
     def post(self, url: str, *, document: object = None) -> ProviderAnswer:
-        """Send a POST request with a JSON document.
+        """Send a POST request with a JSON document; secrets in it are revealed on the wire alone.
 
         Raises:
             ApiError: the answer was not 2xx, or there was none.
@@ -187,7 +221,7 @@ class TransportSession:
         if document is None:
             return requests.Request(method, self._absolute(url))
         headers = {"Content-Type": "application/json"}
-        return requests.Request(method, self._absolute(url), data=msgspec.json.encode(document), headers=headers)
+        return requests.Request(method, self._absolute(url), data=_encoded(document), headers=headers)
 
     def _absolute(self, url: str) -> str:
         absolute = self._root + url if url.startswith("/") else url
@@ -238,7 +272,7 @@ class TransportSession:
     def _send(self, request: requests.Request) -> ProviderAnswer:
         request.headers = {**self._headers, **(request.headers or {})}
         request.auth = self._authorization
-        answer = ProviderAnswer.of(self._transport.adapter.send(request.prepare()))
+        answer = ProviderAnswer.of(self._transport.adapter.send(request.prepare())).as_told(self._failures)
         logger.debug("%s: %s answered %d", self._subject, request.method, answer.status)
         return answer
 

@@ -46,6 +46,7 @@ class Inbox:
         registry: says what each provider's manifest asks for; no plugin code runs here.
         vault: opens the secrets of end points.
         routed_kinds: provider key → the kinds that the host wants; all where a provider isn't named.
+        tolerances: provider key → seconds that a signed time may be from ours; the manifest's where not named.
     """
 
     def __init__(
@@ -54,10 +55,11 @@ class Inbox:
         registry: Registry,
         vault: Vault,
         routed_kinds: Mapping[str, frozenset[str]] | None = None,
+        tolerances: Mapping[str, int] | None = None,
     ) -> None:
         self._store = store
         self._registry = registry
-        self._principals = Principals(store, vault)
+        self._principals = Principals(store, vault, tolerances)
         self._routed_kinds = routed_kinds or {}
         self._receptions: dict[str, Reception] = {}
 
@@ -76,12 +78,22 @@ class Inbox:
             logger.exception("a delivery couldn't be stored")
             return UNAVAILABLE
 
+    def is_probe(self, provider: str, fields: Mapping[str, str]) -> bool:
+        """Return whether the fields of a query are how this provider looks whether the address answers."""
+        try:
+            return self._reception(provider).is_probe(fields)
+        except ConnectorsError:
+            return False
+
     def _receive(self, request: Request) -> Answer:
         """Take the request through the checks in their order, then store it."""
         reception = self._reception(request.provider)
         headers = select_headers(request.headers, reception.read)
         media_type = reception.media_type(headers)
         body = read_body(request.body, reception.rules.body_limit)
+        probe = reception.probe(media_type, body)
+        if probe is not None:
+            return probe
         with within(ANSWER_SECONDS):
             verified = self._principals.verify(reception.manifest, request.endpoint_id, headers, body)
             members = reception.members(media_type, body)
@@ -89,7 +101,7 @@ class Inbox:
             if handshake is not None:
                 return handshake
             arrival = self._arrival(reception, verified, headers, members, body)
-            return ANSWERS[record(self._store, arrival)]
+            return reception.acknowledged(ANSWERS[record(self._store, arrival)], media_type)
 
     def _reception(self, provider: str) -> Reception:
         """Return the prepared checks of a provider.

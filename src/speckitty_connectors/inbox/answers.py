@@ -44,6 +44,7 @@ IGNORED = Answer.of(202, "ignored", "deliveries of this kind are not routed")
 CONFLICT = Answer.of(202, "conflict", "stored beside another delivery of the same id with other content")
 DUPLICATE = Answer.of(200, "duplicate", "the delivery was stored before")
 UNAVAILABLE = Answer.of(503, "unavailable", "nothing was stored", retry_after_seconds=RETRY_AFTER_SECONDS)
+PROBE = Answer(status=200, code="probe", body="", content_type="text/plain")
 SIGNATURE_REFUSED = Answer.of(403, VerificationRefusedError.code, "the signature was refused")
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import binascii
 import hmac
 
+from ..credentials.secret import WEBHOOK_SECRET_PREFIX
 from ..providers.signatures import HexHmac, TimestampedHmac
 
 DIGEST = "sha256"
 """The only digest of every scheme; SHA-1 is neither made nor read."""
 
 STANDARD_WEBHOOKS_VERSION = "v1"
-STANDARD_WEBHOOKS_SECRET_PREFIX = b"whsec_"
+STANDARD_WEBHOOKS_SECRET_PREFIX = WEBHOOK_SECRET_PREFIX.encode()
 STANDARD_WEBHOOKS_MINIMUM_KEY = 24
 """Standard Webhooks specification, section "Signature scheme": base64 behind ``whsec_``, at least 24 bytes."""
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import logging
-import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from attrs import frozen
 
 from ..credentials.endpoints import Endpoint, find_endpoint, open_secret
-from ..credentials.secret import Secret
+from ..credentials.secret import Secret, new_webhook_secret
 from ..credentials.vault import Vault
 from ..providers.manifest import Manifest
-from ..providers.signatures import SignatureScheme
+from ..providers.signatures import SignatureScheme, with_tolerance
 from ..store.engine import Store
-from . import macs
 from .refusals import VerificationRefusedError
 from .verification import verify
 
@@ -92,13 +89,15 @@ class Principals:
     Args:
         store: where end points are.
         vault: opens their secrets.
+        tolerances: provider key → seconds that a signed time may be from ours; the manifest's where not named.
     """
 
-    def __init__(self, store: Store, vault: Vault) -> None:
+    def __init__(self, store: Store, vault: Vault, tolerances: Mapping[str, int] | None = None) -> None:
+        self._tolerances = tolerances or {}
         self._store = store
         self._vault = vault
         self._kept: dict[tuple[str, str], Principal] = {}
-        self._nobody = {"": Secret(_random_secret())}
+        self._nobody = {"": new_webhook_secret()}
 
     def verify(
         self,
@@ -136,14 +135,17 @@ class Principals:
             endpoint = find_endpoint(connection, manifest.provider, endpoint_id) if known else None
             used = {secret.scheme for secret in endpoint.secrets} if endpoint else set()
             name = next((name for name in schemes if name in used), next(iter(schemes)))
+            scheme = schemes[name]
+            if manifest.provider in self._tolerances:
+                scheme = with_tolerance(scheme, self._tolerances[manifest.provider])
             if endpoint is None:
-                return Principal(endpoint=None, scheme=schemes[name], secrets=self._nobody, opened_at=now)
+                return Principal(endpoint=None, scheme=scheme, secrets=self._nobody, opened_at=now)
             opened = {
                 secret.credential_id: open_secret(connection, self._vault, endpoint, secret.credential_id)
                 for secret in endpoint.secrets
                 if secret.scheme == name
             }
-        principal = Principal(endpoint=endpoint, scheme=schemes[name], secrets=opened, opened_at=now)
+        principal = Principal(endpoint=endpoint, scheme=scheme, secrets=opened, opened_at=now)
         if len(self._kept) >= MAXIMUM_KEPT:
             self._kept.clear()
         self._kept[manifest.provider, endpoint_id] = principal
@@ -153,9 +155,3 @@ class Principals:
 def _may_be_an_id(text: str) -> bool:
     """Say whether the database can be asked for it: PostgreSQL takes no NUL, and UTF-8 no lone surrogate."""
     return len(text) <= MAXIMUM_ENDPOINT_ID_LENGTH and text.isascii() and text.isprintable()
-
-
-def _random_secret() -> str:
-    """Return a secret that fits every scheme."""
-    prefix = macs.STANDARD_WEBHOOKS_SECRET_PREFIX.decode()
-    return prefix + base64.b64encode(secrets.token_bytes(32)).decode()

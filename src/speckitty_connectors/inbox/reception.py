@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ..providers.manifest import Manifest, WebhookRules
-from .answers import Answer
+from .answers import PROBE, Answer
 from .content import FORM, Members, read_content, read_members, text_of
 from .refusals import DocumentRefusedError, HeaderRefusedError, MediaTypeRefusedError
 from .verification import headers_read
@@ -18,6 +18,9 @@ UNCOMPRESSED = "identity"
 
 NEVER_KEPT = frozenset({"", "authorization", "cookie", "proxy-authorization"})
 """Headers with secrets of their own; the one that a signature scheme reads its proof from is added to them."""
+
+MAXIMUM_PROBE_BYTES = 4096
+"""Longest body that is looked at for a probe: nobody has proved anything yet."""
 
 MAXIMUM_NAME_LENGTH = 255
 """Longest delivery id, and longest kind, in characters."""
@@ -51,7 +54,7 @@ class Reception:
         """Prepare the checks that a manifest asks for."""
         rules = manifest.webhooks
         proofs = [headers_read(scheme) for scheme in rules.schemes.values()]
-        wanted = {name.lower() for name in (rules.kind_header, rules.delivery_id_header, *rules.kept_headers)}
+        wanted = {name.lower() for name in (rules.kind_header, *_id_headers(rules), *rules.kept_headers)}
         kept = wanted - NEVER_KEPT - {names[0] for names in proofs}
         return cls(
             manifest=manifest,
@@ -109,9 +112,8 @@ class Reception:
         Raises:
             HeaderRefusedError: it is too long, not printable ASCII, or holds a mark that is ours.
         """
-        found = headers.get(self.rules.delivery_id_header.lower(), "") or text_of(
-            members, self.rules.delivery_id_field
-        )
+        stated = (headers.get(name.lower(), "") for name in _id_headers(self.rules))
+        found = next(filter(None, stated), "") or text_of(members, self.rules.delivery_id_field)
         if (
             len(found) > MAXIMUM_NAME_LENGTH
             or not (found.isascii() and found.isprintable())
@@ -119,6 +121,27 @@ class Reception:
         ):
             raise HeaderRefusedError("the delivery id is too long, or holds what no delivery id may")
         return found
+
+    def is_probe(self, fields: Mapping[str, str]) -> bool:
+        """Return whether these fields are those of the provider's probe."""
+        rule = self.rules.probe
+        return rule is not None and fields.get(rule.field) == rule.value
+
+    def probe(self, media_type: str, body: bytes) -> Answer | None:
+        """Return the answer to a probe, which nobody signs; None for whatever else the body is."""
+        if self.rules.probe is None or media_type != FORM or len(body) > MAXIMUM_PROBE_BYTES:
+            return None
+        try:
+            fields = read_content(media_type, body, form_field="").fields
+        except DocumentRefusedError:
+            return None
+        return PROBE if self.is_probe(fields) else None
+
+    def acknowledged(self, answer: Answer, media_type: str) -> Answer:
+        """Return an answer as the provider may have it: an empty 200 where it would be shown to a person."""
+        if media_type not in self.rules.bare_answers:
+            return answer
+        return evolve(answer, status=200, body="", content_type="text/plain")
 
     def handshake(self, members: Members) -> Answer | None:
         """Return the answer to a signed challenge, or None for any other document.
@@ -133,3 +156,8 @@ class Reception:
         if not answer:
             raise DocumentRefusedError("the handshake holds nothing to answer with")
         return Answer(status=200, code="handshake", body=answer, content_type="text/plain")
+
+
+def _id_headers(rules: WebhookRules) -> tuple[str, ...]:
+    """Return the headers that may hold the delivery id, the one that counts first."""
+    return rules.delivery_id_header, rules.former_id_header

@@ -11,8 +11,6 @@ from ..credentials.vault import Vault
 from ..providers.conversations import AwaitApproval, ChooseAccount, Connected
 from ..providers.registry import Registry
 from ..store.engine import Store
-from . import repository
-from .attempts import Purpose
 from .conversations import Conversations
 from .establishing import AccountTakenError, await_approval, connect, forget_unused
 from .noting import note_contest
@@ -72,7 +70,7 @@ class Answers:
 
     def _choice(self, turn: Turn, answer: ChooseAccount, tokens: TokenAnswer) -> Step:
         """Let the person choose; who authorises an account again has chosen before."""
-        wanted = self._wanted(turn)
+        wanted = _wanted(turn)
         if not wanted:
             return self._conversations.offer(turn, answer, tokens)
         if wanted not in {account.id for account in answer.accounts} or wanted in turn.choice:
@@ -81,22 +79,13 @@ class Answers:
 
     def _meant(self, turn: Turn, answer: Connected) -> Connected:
         """Return the answer without the accounts that were not to be authorised again."""
-        wanted = self._wanted(turn)
+        wanted = _wanted(turn)
         if not wanted:
             return answer
         accounts = tuple(account for account in answer.accounts if account.id == wanted)
         if not accounts:
             raise self._conversations.refused(turn.attempt, Refusal.ACCOUNT_MISMATCH)
         return evolve(answer, accounts=accounts)
-
-    def _wanted(self, turn: Turn) -> str:
-        """Return the id of the account that is authorised again, or empty where any may be connected."""
-        attempt = turn.attempt
-        if attempt.purpose is not Purpose.REAUTHORISE:
-            return ""
-        with self._store.reading() as connection:
-            known = repository.get(connection, workspace=attempt.workspace, installation_id=attempt.installation_id)
-        return known.account_id
 
     def _wait(self, turn: Turn, answer: AwaitApproval) -> Waiting:
         with self._store.transaction() as connection:
@@ -145,3 +134,8 @@ class Answers:
             redirect_uri=turn.attempt.redirect_uri,
             tokens=turn.tokens,
         )
+
+
+def _wanted(turn: Turn) -> str:
+    """Return the id of the account that is authorised again, or empty where any may be connected."""
+    return turn.expected.id if turn.expected else ""

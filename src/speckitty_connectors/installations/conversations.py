@@ -16,6 +16,7 @@ from ..credentials.oauth import OAuthRefusedError, TokenAnswer, new_verifier
 from ..credentials.secret import Secret
 from ..credentials.vault import Vault
 from ..errors import ConfigurationError, NotFoundError
+from ..providers.accounts import Account
 from ..providers.conversations import (
     Authorize,
     ChooseAccount,
@@ -25,6 +26,7 @@ from ..providers.conversations import (
 )
 from ..providers.registry import Registry
 from ..store.engine import Store
+from . import repository
 from .attempts import CONNECTING, LIFETIME, RETURNS, Attempt, Purpose, Stage, Visit, digest, new_state
 from .granting import Granting
 from .noting import note_refusal
@@ -231,7 +233,7 @@ class Conversations:
     ) -> Turn:
         provider = self._registry.provider(attempt.provider)
         hook = provider.install if attempt.purpose in CONNECTING else provider.link_user
-        state = new_state()
+        state, expected = new_state(), self._expected(attempt)
         conversation = Conversation(
             app=app.app,
             state=state,
@@ -239,10 +241,25 @@ class Conversations:
             remembered=attempt.remembered,
             grant=self._granting.grant(app, tokens) if tokens else None,
             choice=tuple(choice),
+            account=expected,
         )
         return Turn(
-            attempt=attempt, app=app, state=state, answer=hook(conversation), tokens=tokens, choice=tuple(choice)
+            attempt=attempt,
+            app=app,
+            state=state,
+            answer=hook(conversation),
+            tokens=tokens,
+            choice=tuple(choice),
+            expected=expected,
         )
+
+    def _expected(self, attempt: Attempt) -> Account | None:
+        """Return the account that the attempt belongs to, or None where any may come."""
+        if not attempt.installation_id:
+            return None
+        with self._store.reading() as connection:
+            known = repository.get(connection, workspace=attempt.workspace, installation_id=attempt.installation_id)
+        return known.account
 
     def _check_answer(self, attempt: Attempt, app: RegisteredApp, parameters: Mapping[str, str]) -> None:
         """Refuse an answer that another server gave, that contradicts itself, or that says no."""

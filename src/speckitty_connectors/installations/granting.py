@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..credentials.apps import RegisteredApp
+from ..credentials.identity_tokens import prove_identity
 from ..credentials.oauth import OAuthFlow, Revocation, TokenAnswer
 from ..credentials.secret import Secret
 from ..credentials.sessions import Sessions
@@ -55,8 +56,7 @@ class Granting:
 
     def issuer(self, attempt: Attempt, app: RegisteredApp) -> str:
         """Return the issuer that the answer must name (RFC 9207), or empty where none is expected."""
-        urls = app.app.urls
-        return self.rules(attempt).issuer.replace("{web}", urls.web).replace("{api}", urls.api)
+        return app.app.urls.fill(self.rules(attempt).issuer)
 
     def authorize_url(
         self, attempt: Attempt, app: RegisteredApp, answer: Authorize, *, state: str, verifier: Secret
@@ -70,16 +70,18 @@ class Granting:
         """Exchange a code at the token end point of the attempt's own host, with its own redirect URI.
 
         Raises:
-            OAuthRefusedError: the provider refused.
+            OAuthRefusedError: the provider refused, or its identity token proves nothing.
             ApiError: it didn't answer.
         """
-        flow = self._flow(self.rules(attempt), app)
-        return flow.exchange(code=code, redirect_uri=attempt.redirect_uri, verifier=verifier)
+        rules = self.rules(attempt)
+        flow = self._flow(rules, app)
+        tokens = flow.exchange(code=code, redirect_uri=attempt.redirect_uri, verifier=verifier)
+        return prove_identity(self._transport, rules, app.app, tokens, verifier=verifier)
 
     def grant(self, app: RegisteredApp, tokens: TokenAnswer) -> Grant:
         """Return what a plugin may know of a grant: no token, but a session that speaks in its name."""
         session = self._sessions.for_grant(app, tokens.values)
-        return Grant(scopes=tokens.scopes, details=tokens.details, session=session)
+        return Grant(scopes=tokens.scopes, details=tokens.details, claims=tokens.claims, session=session)
 
     def revoke(self, app: RegisteredApp, purpose: Purpose, values: Mapping[str, Secret]) -> Revocation:
         """Ask the provider to take back a grant that was made for a purpose; what came of it is never an error."""

@@ -163,6 +163,7 @@ class Inventory:
             app=app,
             account=installation.account,
             installation=installation.provider_installation_id,
+            scopes=installation.scopes,
             session=self._sessions.for_installation(installation),
             cursor=progress.cursor,
             page_size=provider.manifest.api_page_size,

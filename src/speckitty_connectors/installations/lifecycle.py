@@ -20,6 +20,7 @@ STATUSES: Mapping[Change, tuple[InstallationStatus, str]] = {
     Change.UNINSTALLED: (InstallationStatus.REMOVED, StatusReason.UNINSTALLED),
     Change.ACCOUNT_DELETED: (InstallationStatus.ORPHANED, StatusReason.ACCOUNT_DELETED),
     Change.HOOK_REMOVED: (InstallationStatus.DEGRADED, StatusReason.WEBHOOK_REMOVED),
+    Change.CREDENTIAL_REVOKED: (InstallationStatus.NEEDS_REAUTHORISATION, StatusReason.CREDENTIAL_REVOKED),
 }
 """The status that a change leads to, and why."""
 
@@ -29,6 +30,9 @@ LEADS_FROM: Mapping[Change, frozenset[InstallationStatus]] = {
     Change.UNINSTALLED: frozenset(InstallationStatus),
     Change.ACCOUNT_DELETED: frozenset(InstallationStatus) - GONE,
     Change.HOOK_REMOVED: frozenset({InstallationStatus.ACTIVE, InstallationStatus.SUSPENDED}),
+    Change.CREDENTIAL_REVOKED: frozenset(
+        {InstallationStatus.ACTIVE, InstallationStatus.DEGRADED, InstallationStatus.NEEDS_RECONSENT}
+    ),
 }
 """The statuses in which a change has a meaning; in others only its moment is noted."""
 

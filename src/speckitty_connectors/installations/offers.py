@@ -20,6 +20,7 @@ class _Document(msgspec.Struct):
     scopes: tuple[str, ...]
     expires_at: datetime | None
     details: dict[str, object]
+    claims: dict[str, object]
     offered: tuple[str, ...]
     several: bool
 
@@ -57,6 +58,7 @@ class Offer:
             scopes=self.tokens.scopes,
             expires_at=self.tokens.expires_at,
             details=dict(self.tokens.details),
+            claims=dict(self.tokens.claims),
             offered=self.offered,
             several=self.several,
         )
@@ -71,5 +73,6 @@ class Offer:
             scopes=document.scopes,
             expires_at=document.expires_at,
             details=document.details,
+            claims=document.claims,
         )
         return cls(tokens=tokens, offered=document.offered, several=document.several)

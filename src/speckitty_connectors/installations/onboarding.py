@@ -20,7 +20,7 @@ from .removal import Removal, Removed
 from .standing import as_it_stands
 from .steps import Done, SendBrowser, Step, Waiting
 from .turns import CallbackUrl
-from .types import GONE, Follow, InstallationStatus, follow_nothing
+from .types import GONE, Follow, InstallationStatus, Leave, follow_nothing, leave_nothing
 
 
 class Onboarding:
@@ -39,6 +39,7 @@ class Onboarding:
         callback_url: where providers send browsers back to.
         pending: asks about requests that wait for an owner.
         follow: brings the layers above in line, in the same transaction.
+        leave: takes back what was made at the provider for an installation that is removed.
         exclusive_accounts: whether an account may be connected to one workspace only.
     """
 
@@ -54,6 +55,7 @@ class Onboarding:
         pending: PendingApprovals,
         *,
         follow: Follow = follow_nothing,
+        leave: Leave = leave_nothing,
         exclusive_accounts: bool = False,
     ) -> None:
         self._store = store
@@ -64,7 +66,7 @@ class Onboarding:
         self._answers = Answers(
             store, registry, vault, self._conversations, follow=follow, exclusive_accounts=exclusive_accounts
         )
-        self._removal = Removal(store, apps, vault, granting, follow)
+        self._removal = Removal(store, apps, vault, granting, follow, leave)
         self._pending = pending
 
     def hosts(self, *, workspace: str, provider: str) -> tuple[str, ...]:

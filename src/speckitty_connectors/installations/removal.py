@@ -22,7 +22,7 @@ from .attempts import Purpose
 from .establishing import disconnect, forget_unused
 from .granting import Granting
 from .tables import installations
-from .types import Follow, Installation
+from .types import Follow, Installation, Leave
 
 
 @frozen(kw_only=True)
@@ -48,21 +48,26 @@ class Removal:
         vault: opens the grant once more, and forgets it.
         granting: speaks to the provider.
         follow: brings the layers above in line, in the same transaction.
+        leave: takes back what was made at the provider for it, before its grant is forgotten.
     """
 
-    def __init__(self, store: Store, apps: Apps, vault: Vault, granting: Granting, follow: Follow) -> None:
+    def __init__(
+        self, store: Store, apps: Apps, vault: Vault, granting: Granting, follow: Follow, leave: Leave
+    ) -> None:
         self._store = store
         self._apps = apps
         self._vault = vault
         self._granting = granting
         self._follow = follow
+        self._leave = leave
 
     def remove(self, *, workspace: str, installation_id: str, actor: str) -> Removed:
-        """Stop routing and forget the grant at once; only then ask the provider to take it back.
+        """Take back what was made for it, stop routing, and forget the grant; only then is that taken back, too.
 
         Raises:
             NotFoundError: the workspace has no such installation.
         """
+        self._leave(workspace=workspace, installation_id=installation_id)
         now = self._store.now()
         with self._store.transaction() as connection:
             known = repository.get(connection, workspace=workspace, installation_id=installation_id, lock=True)

@@ -1,7 +1,8 @@
-"""Reads and writes installations; every function is bound to one workspace, save the two that say otherwise."""
+"""Reads and writes installations; every function is bound to one workspace, save those that say otherwise."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from attrs import asdict, evolve
@@ -40,6 +41,7 @@ __all__ = [
     "find_resources",
     "find_sharing",
     "find_waiting",
+    "find_with_status",
     "from_row",
     "get",
     "get_resource",
@@ -163,6 +165,18 @@ def find_live(
         select(installations)
         .where(installations.c.provider == provider, installations.c.host == host, found)
         .where(installations.c.status.in_(LIVE))
+        .order_by(installations.c.id)
+    )
+    return [from_row(row) for row in rows]
+
+
+def find_with_status(
+    connection: Connection, *, providers: Collection[str], statuses: Collection[InstallationStatus]
+) -> list[Installation]:
+    """Return the installations of these providers that have one of these statuses, **across workspaces**."""
+    rows = connection.execute(
+        select(installations)
+        .where(installations.c.provider.in_(providers), installations.c.status.in_(statuses))
         .order_by(installations.c.id)
     )
     return [from_row(row) for row in rows]

@@ -28,8 +28,15 @@ GONE = frozenset({InstallationStatus.ORPHANED, InstallationStatus.REMOVED})
 """The statuses in which the provider's side is no longer there; only a new proof of control revives it."""
 
 
+DETAIL = ": "
+"""What separates a reason from its detail."""
+
+
 class StatusReason(StrEnum):
-    """Why an installation stands where it stands: a stable word, with the words for a person in `EXPLANATIONS`."""
+    """Why an installation stands where it stands: a stable word, with the words for a person in `EXPLANATIONS`.
+
+    Where there is more to say, a colon and the detail stand behind the word: see `with_detail`.
+    """
 
     APPROVAL_REQUESTED = "approval_requested"
     APPROVAL_DECLINED = "approval_declined"
@@ -38,9 +45,11 @@ class StatusReason(StrEnum):
     SUSPENDED_BY_PROVIDER = "suspended_by_provider"
     ACCOUNT_DELETED = "account_deleted"
     WEBHOOK_REMOVED = "webhook_removed"
+    WEBHOOKS_INCOMPLETE = "webhooks_incomplete"
     RENEWAL_FAILING = "renewal_failing"
     CREDENTIAL_SUSPECT = "credential_suspect"
     CREDENTIAL_REFUSED = "credential_refused"
+    CREDENTIAL_REVOKED = "credential_revoked"
     SCOPES_MISSING = "scopes_missing"
 
 
@@ -52,9 +61,11 @@ EXPLANATIONS: Mapping[str, str] = {
     StatusReason.SUSPENDED_BY_PROVIDER: "suspended on the provider's side",
     StatusReason.ACCOUNT_DELETED: "the account was deleted on the provider's side",
     StatusReason.WEBHOOK_REMOVED: "the webhook was removed, so no deliveries arrive",
+    StatusReason.WEBHOOKS_INCOMPLETE: "not all deliveries arrive",
     StatusReason.RENEWAL_FAILING: "its token can't be renewed at the moment; it is tried again",
     StatusReason.CREDENTIAL_SUSPECT: "the provider refused its token once; it is tried again",
     StatusReason.CREDENTIAL_REFUSED: "the provider accepts its credential no longer",
+    StatusReason.CREDENTIAL_REVOKED: "its credential was revoked on the provider's side",
     StatusReason.SCOPES_MISSING: "it was granted less than is needed by now",
 }
 """Reason → one sentence for a person."""
@@ -98,6 +109,9 @@ REASONS: Mapping[str, NextStep] = {
     StatusReason.WEBHOOK_REMOVED: NextStep(
         action=Action.RESTORE_WEBHOOK, text="add the webhook again on the provider's side, or connect it again"
     ),
+    StatusReason.WEBHOOKS_INCOMPLETE: NextStep(
+        action=Action.RESTORE_WEBHOOK, text="mend what the reason names; the webhooks are then made by themselves"
+    ),
 }
 """The next steps that depend on the reason."""
 
@@ -131,4 +145,19 @@ STATUSES: Mapping[InstallationStatus, NextStep] = {
 
 def next_step(status: InstallationStatus, reason: str) -> NextStep:
     """Return what a person does next about an installation that stands there for that reason."""
-    return REASONS.get(reason, STATUSES[status])
+    return REASONS.get(reason.partition(DETAIL)[0], STATUSES[status])
+
+
+def with_detail(reason: StatusReason, detail: str) -> str:
+    """Return a reason with what is particular to this case."""
+    return f"{reason}{DETAIL}{detail}"
+
+
+def explain(reason: str) -> str:
+    """Return a reason in words for a person, its detail behind them.
+
+    >>> explain(with_detail(StatusReason.WEBHOOKS_INCOMPLETE, "somebody deleted one"))
+    'not all deliveries arrive: somebody deleted one'
+    """
+    word, separator, detail = reason.partition(DETAIL)
+    return f"{EXPLANATIONS.get(word, word)}{separator}{detail}"

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from ..credentials.apps import RegisteredApp
 from ..credentials.oauth import TokenAnswer
+from ..providers.accounts import Account
 from ..providers.conversations import InstallAnswer, LinkAnswer
 from .attempts import Attempt
 
@@ -39,6 +40,7 @@ class Turn:
         answer: what the plugin answered.
         tokens: the tokens of the grant, where there is one.
         choice: the ids of the accounts that were picked, where some were.
+        expected: the account that the plugin was asked about, or None where any may come.
     """
 
     attempt: Attempt
@@ -47,3 +49,4 @@ class Turn:
     answer: InstallAnswer | LinkAnswer
     tokens: TokenAnswer | None
     choice: tuple[str, ...] = ()
+    expected: Account | None = None

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from ..providers.accounts import Account
 from ..providers.resources import Resource
-from .statuses import EXPLANATIONS, GONE, LIVE, InstallationStatus, NextStep, StatusReason, next_step
+from .statuses import GONE, LIVE, InstallationStatus, NextStep, StatusReason, explain, next_step
 
 __all__ = [
     "GONE",
@@ -125,7 +125,7 @@ class Installation:
     @property
     def explanation(self) -> str:
         """Why it stands where it stands, for a person; empty where there is nothing to say."""
-        words = EXPLANATIONS.get(self.status_reason, self.status_reason)
+        words = explain(self.status_reason)
         return f"{words}: {', '.join(self.missing_scopes)}" if self.missing_scopes else words
 
     @property
@@ -221,6 +221,21 @@ class Follow(Protocol):
     def __call__(self, connection: Connection, *, workspace: str, installation_id: str, now: datetime) -> object:
         """Look at the installation and its resources as they are now."""
         ...
+
+
+class Leave(Protocol):
+    """Takes back, before an installation is disconnected, what was made at its provider for it.
+
+    It may talk to the network, so no transaction is open. What can't be taken back must not keep it from ending.
+    """
+
+    def __call__(self, *, workspace: str, installation_id: str) -> object:
+        """Take back what there is."""
+        ...
+
+
+def leave_nothing(*, workspace: str, installation_id: str) -> None:
+    """Do nothing: nothing was made."""
 
 
 def follow_nothing(connection: Connection, *, workspace: str, installation_id: str, now: datetime) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from attrs import evolve
 from sqlalchemy import Connection
 
-from ..providers.deliveries import Change, Lifecycle
+from ..providers.deliveries import Lifecycle
 from ..store.audit import record
 from . import repository
 from .types import LinkStatus, UserLink
@@ -18,18 +18,20 @@ REASON = "the authorisation was withdrawn on the provider's side"
 def revoke(
     connection: Connection, lifecycle: Lifecycle, provider: str, host: str, *, now: datetime
 ) -> list[UserLink]:
-    """Revoke the links of the person that a `LINK_REVOKED` names; return those that changed.
+    """Revoke the links of the people that a lifecycle names; return those that changed.
 
-    Such a delivery may name no installation at all, so the immutable id of the person finds
-    the links, in every workspace. A link that was made after the withdrawal stays.
+    Such a delivery may name no installation at all, so the immutable ids of the people find the links, in every
+    workspace; where it names the account, only links under that account are meant. A link that was made after
+    the withdrawal stays.
     """
-    if lifecycle.change is not Change.LINK_REVOKED or lifecycle.identity is None:
-        return []
     at = min(lifecycle.occurred_at or now, now)
-    links = repository.find_everywhere(connection, provider=provider, host=host, external_id=lifecycle.identity.id)
+    account_id = lifecycle.account.id if lifecycle.account else ""
     return [
         _revoke_one(connection, link, now)
-        for link in links
+        for person in lifecycle.identities
+        for link in repository.find_everywhere(
+            connection, provider=provider, host=host, external_id=person.id, account_id=account_id
+        )
         if link.status is not LinkStatus.REVOKED and link.updated_at <= at
     ]
 

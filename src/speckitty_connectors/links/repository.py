@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from attrs import asdict
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, delete, exists, insert, select, update
 
 from ..errors import NotFoundError
+from ..installations.tables import installations
 from .tables import user_links
 from .types import LinkStatus, UserLink
 
@@ -90,19 +91,27 @@ def find_speaking(connection: Connection, *, workspace: str, credential_id: str)
     return None if row is None else _link(row)
 
 
-def find_everywhere(connection: Connection, *, provider: str, host: str, external_id: str) -> list[UserLink]:
-    """Return every link, **across workspaces**, to a person whom a verified delivery names; locked."""
-    rows = connection.execute(
-        select(user_links)
-        .where(
-            user_links.c.provider == provider,
-            user_links.c.host == host,
-            user_links.c.external_id == external_id,
-            user_links.c.external_id != "",
-        )
-        .order_by(user_links.c.id)
-        .with_for_update()
+def find_everywhere(
+    connection: Connection, *, provider: str, host: str, external_id: str, account_id: str = ""
+) -> list[UserLink]:
+    """Return every link, **across workspaces**, to a person whom a verified delivery names; locked.
+
+    Where the delivery names an account, those under its installations alone.
+    """
+    query = select(user_links).where(
+        user_links.c.provider == provider,
+        user_links.c.host == host,
+        user_links.c.external_id == external_id,
+        user_links.c.external_id != "",
     )
+    if account_id:
+        under = and_(
+            installations.c.workspace_id == user_links.c.workspace_id,
+            installations.c.id == user_links.c.installation_id,
+            installations.c.account_id == account_id,
+        )
+        query = query.where(exists().where(under))
+    rows = connection.execute(query.order_by(user_links.c.id).with_for_update())
     return [_link(row) for row in rows]
 
 

@@ -54,8 +54,9 @@ _words = deep_iterable(and_(instance_of(str), min_len(1)), instance_of(tuple))
 class Selector:
     """Which of a resource's events a mapping wants; what is empty narrows nothing.
 
-    An event that says nothing of a branch, or of paths, isn't matched by a selector that names some. A branch
-    of a fork is never one of the resource's own.
+    An event that says nothing of a branch, or of paths, isn't matched by a selector that names some; one that
+    lists only some of its paths is, because nothing may be lost. A branch of a fork is never one of the
+    resource's own.
 
     Attributes:
         kinds: event kinds, each alone or as ``kind.action``.
@@ -97,6 +98,8 @@ class Selector:
 
     def _matches_paths(self, event: Event) -> bool:
         if not self.paths:
+            return True
+        if event.git and event.git.truncated:
             return True
         changed = event.git.paths if event.git else ()
         wanted = [pattern.strip("/").split("/") for pattern in self.paths]

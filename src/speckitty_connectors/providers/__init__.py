@@ -1,1 +1,1 @@
-"""What a provider plugin is made of: the manifest, the types of the five hooks, and the registry of plugins."""
+"""What a provider plugin is made of: the manifest, the types of the hooks, and the registry of plugins."""

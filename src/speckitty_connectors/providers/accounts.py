@@ -62,6 +62,14 @@ class BaseUrls:
     web: str
     api: str
 
+    def fill(self, template: str) -> str:
+        """Return a URL from a template over ``{web}`` and ``{api}``.
+
+        >>> BaseUrls(web="https://acme.example", api="https://api.acme.example").fill("{web}/oauth")
+        'https://acme.example/oauth'
+        """
+        return template.replace("{web}", self.web).replace("{api}", self.api)
+
 
 @frozen(kw_only=True)
 class App:

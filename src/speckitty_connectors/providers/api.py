@@ -149,6 +149,7 @@ class Listing:
         account: the account of the installation.
         installation: the provider's own id of the installation, or empty.
         session: speaks to the API with the installation's credential, or the member's.
+        scopes: what the installation is granted, as the provider names it.
         as_member: whether `session` speaks as a member, so that only what they may see is listed.
         cursor: where to resume; empty for the beginning.
         page_size: how many entries to ask for.
@@ -158,6 +159,7 @@ class Listing:
     account: Account
     session: ApiSession
     installation: str = ""
+    scopes: tuple[str, ...] = ()
     as_member: bool = False
     cursor: str = ""
     page_size: int = 100

@@ -13,6 +13,7 @@ from .deliveries import Delivery, Outcome
 from .discovery import PluginEntryPoint
 from .manifest import Capability, Manifest
 from .resources import ResourcePage
+from .subscriptions import Subscription, SubscriptionAnswer
 from .suggestions import Suggestion, SuggestionRequest
 
 
@@ -45,6 +46,7 @@ class Provider:
     list_resources: Callable[[Listing], Iterator[ResourcePage]]
     suggest_mappings: Callable[[SuggestionRequest], Sequence[Suggestion]]
     route_event: Callable[[Delivery], Outcome]
+    subscribe: Callable[[Subscription], SubscriptionAnswer]
 
     def __init__(self, plugin: object, manifest: Manifest, found: PluginEntryPoint) -> None:
         self.key = manifest.provider

@@ -31,7 +31,7 @@ class PluginFaultError(Exception):
 
 
 def plugin_manager() -> pluggy.PluginManager:
-    """Return a pluggy manager that knows the five hooks; each provider has its own."""
+    """Return a pluggy manager that knows the hooks; each provider has its own."""
     manager = pluggy.PluginManager(hookspecs.PROJECT_NAME)
     manager.add_hookspecs(hookspecs)
     return manager
@@ -87,6 +87,8 @@ def check_hooks(plugin: object, manifest: Manifest) -> None:
             raise PluginFaultError(f"declares {capability} as {support.level} but has no such hook{unmarked}")
         if support.level == "unsupported" and capability in hooks:
             raise PluginFaultError(f"declares {capability} as unsupported but has a hook for it")
+    if Capability.SUBSCRIBE in hooks and manifest.webhooks.subscriptions is None:
+        raise PluginFaultError("has the hook subscribe but no subscriptions in its webhook rules")
 
 
 def check_wrapper(wrapper: object) -> None:

@@ -21,6 +21,7 @@ class Grant:
     Attributes:
         scopes: granted scopes as the provider listed them.
         details: the token response's fields that the manifest asked to keep (Slack: ``team``, ``enterprise``).
+        claims: what the identity token says, proved by core; empty where the manifest has no rules for one.
         session: speaks to the API in the name of this grant.
 
     >>> Grant(scopes=("read:user",), session=None).details
@@ -30,6 +31,7 @@ class Grant:
     scopes: tuple[str, ...]
     session: ApiSession | None
     details: Mapping[str, object] = field(factory=dict)
+    claims: Mapping[str, object] = field(factory=dict)
 
 
 @frozen(kw_only=True)
@@ -62,6 +64,7 @@ class Conversation:
         grant: the grant, once core exchanged a code; else None.
         choice: ids picked from the previous `ChooseAccount`; else empty.
         pending: the request that core asks about, with nobody at a browser; else None.
+        account: the account that a person is linked under, or that is authorised again; None where any may come.
 
     >>> from speckitty_connectors.providers.accounts import App, BaseUrls
     >>> app = App(provider="acme", host="acme.example", client_id="c",
@@ -77,6 +80,7 @@ class Conversation:
     grant: Grant | None = None
     choice: tuple[str, ...] = ()
     pending: PendingApproval | None = None
+    account: Account | None = None
 
 
 @frozen(kw_only=True)
@@ -194,3 +198,29 @@ InstallAnswer = Redirect | Authorize | ChooseAccount | AwaitApproval | Connected
 
 LinkAnswer = Redirect | Authorize | Linked | Refused
 """What `link_user` may answer."""
+
+
+def refused_by_landing(parameters: Mapping[str, str], *, title: str) -> Refused | None:
+    """Return the refusal that the browser brought back from an authorisation page, or None.
+
+    It is the parameter ``error``, ``access_denied`` where the person declined (RFC 6749, section 4.1.2.1).
+
+    Args:
+        parameters: what the browser brought back.
+        title: the provider's name for people.
+
+    >>> refused_by_landing({"error": "access_denied"}, title="Acme").reason
+    'You declined on Acme.'
+    """
+    error = parameters.get("error", "")
+    if not error:
+        return None
+    if error == "access_denied":
+        return Refused(
+            code="denied", reason=f"You declined on {title}.", remedy="Start again and authorise the app."
+        )
+    return Refused(
+        code="authorization_failed",
+        reason=f"{title} didn't authorise the app.",
+        remedy=f"Start again; if it happens again, an operator should check the app's callback URL on {title}.",
+    )

@@ -26,6 +26,8 @@ class Delivery:
         headers: kept headers, lower-case name → value.
         content: the JSON document as bytes. For a form with a payload field, that field's value, decoded.
         fields: the other fields of a form, each at most once.
+        covers: what the webhook that sent it was registered for, where core registered it for certain resources;
+            it tells where a delivery comes from whose document doesn't.
         received_at: when the request was accepted, in UTC.
 
     >>> from datetime import UTC, datetime
@@ -41,6 +43,7 @@ class Delivery:
     received_at: datetime
     headers: Mapping[str, str] = field(factory=dict)
     fields: Mapping[str, str] = field(factory=dict)
+    covers: tuple[ResourceReference, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -53,6 +56,8 @@ class GitFacts:
         commits: full commit SHAs, newest first; never the all-zero SHA.
         paths: changed paths, where the provider lists them.
         from_fork: whether the branch lives in another repository than the event's resource.
+        truncated: whether the provider lists only some of the commits and paths, so that what isn't listed may
+            have changed all the same.
 
     >>> GitFacts(branch="main", commits=("a" * 40,)).from_fork
     False
@@ -63,6 +68,7 @@ class GitFacts:
     commits: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     from_fork: bool = False
+    truncated: bool = False
 
 
 @frozen(kw_only=True)
@@ -119,6 +125,8 @@ class Change(StrEnum):
     VISIBILITY_CHANGED = "visibility_changed"
     LINK_REVOKED = "link_revoked"
     HOOK_REMOVED = "hook_removed"
+    CREDENTIAL_REVOKED = "credential_revoked"
+    DELIVERIES_LOST = "deliveries_lost"
 
 
 @frozen(kw_only=True)
@@ -131,7 +139,8 @@ class Lifecycle:
         account: the account concerned, with its name of today, or None.
         resources: the resources concerned, with their keys of today.
         former: former keys (renames), former ids (re-keys) or former owners (transfers), as the change says.
-        identity: the person whose authorisation was revoked, or None.
+        identities: the people whose authorisation was revoked; only their links under `account`, where it is
+            named.
         requester: who had asked for the installation, where an owner approved it later, or None.
         actor: who made the change, or None.
         scopes: what is granted from now on, ``name:level``, or None where the delivery doesn't say.
@@ -149,7 +158,7 @@ class Lifecycle:
     account: Account | None = None
     resources: tuple[ResourceReference, ...] = ()
     former: tuple[str, ...] = ()
-    identity: ExternalIdentity | None = None
+    identities: tuple[ExternalIdentity, ...] = ()
     requester: ExternalIdentity | None = None
     actor: ExternalIdentity | None = None
     scopes: tuple[str, ...] | None = None

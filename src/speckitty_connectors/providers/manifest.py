@@ -11,9 +11,11 @@ from attrs import AttrsInstance, field, frozen
 from attrs.validators import ge, matches_re, min_len
 
 from .accounts import BaseUrls
+from .failures import FailureDialect
 from .oauth import AppTokenRules, EnteredTokenRules, OAuthRules
 from .policies import check_policy
 from .signatures import SignatureScheme
+from .subscriptions import SubscriptionRules
 
 CONTRACT_MAJOR = 1
 """The major version of the plugin contract; it is part of the entry-point group's name."""
@@ -33,6 +35,7 @@ class Capability(StrEnum):
     LIST_RESOURCES = "list_resources"
     SUGGEST_MAPPINGS = "suggest_mappings"
     ROUTE_EVENT = "route_event"
+    SUBSCRIBE = "subscribe"
 
 
 @frozen(kw_only=True)
@@ -120,6 +123,20 @@ class BodyHandshake:
     answer_field: str
 
 
+@frozen(kw_only=True)
+class FormProbe:
+    """An unsigned form, or query, by which a provider looks whether the address answers (Slack).
+
+    It is answered with an empty 200 whoever asks, and nothing is stored.
+
+    >>> FormProbe(field="ssl_check", value="1").field
+    'ssl_check'
+    """
+
+    field: str
+    value: str
+
+
 def _read_only_schemes(schemes: Mapping[str, SignatureScheme]) -> Mapping[str, SignatureScheme]:
     return MappingProxyType(dict(schemes))
 
@@ -133,6 +150,8 @@ class WebhookRules:
             that an end point has a secret for is the only one it accepts.
         kind_header: header that names the event kind, or empty.
         delivery_id_header: header with the id that stays the same on re-delivery, or empty.
+        former_id_header: header with the same id where an older version of the provider sends no
+            `delivery_id_header`, or empty.
         delivery_id_field: top-level field of the document with that id, where no header has it; or empty.
             Where a delivery has neither, core uses the digest of its body.
         kept_headers: further headers that `route_event` needs; signatures and cookies can't be kept.
@@ -142,6 +161,10 @@ class WebhookRules:
         unrouted_kinds: values of the kind header that never concern a resource; they are recorded without
             their body and never reach `route_event`.
         handshake: how a signed challenge is answered, or None.
+        subscriptions: how webhooks are registered through the provider's API, or None where they aren't.
+        probe: the unsigned request by which the provider looks whether the address answers, or None.
+        bare_answers: media types whose deliveries are acknowledged by an empty 200, because the provider shows
+            the answer to a person, or acts on it.
 
     >>> from speckitty_connectors.providers.signatures import HexHmac
     >>> WebhookRules(schemes={"secret": HexHmac(header="X-Hub-Signature-256", prefix="sha256=")}).body_limit
@@ -151,6 +174,7 @@ class WebhookRules:
     schemes: Mapping[str, SignatureScheme] = field(validator=min_len(1), converter=_read_only_schemes)
     kind_header: str = ""
     delivery_id_header: str = ""
+    former_id_header: str = ""
     delivery_id_field: str = ""
     kept_headers: tuple[str, ...] = ()
     form_field: str = ""
@@ -158,6 +182,9 @@ class WebhookRules:
     body_limit: int = field(default=25 * 1024 * 1024, validator=ge(1))
     unrouted_kinds: frozenset[str] = frozenset()
     handshake: BodyHandshake | None = None
+    subscriptions: SubscriptionRules | None = None
+    probe: FormProbe | None = None
+    bare_answers: frozenset[str] = frozenset()
 
 
 class ResetUnit(StrEnum):
@@ -196,6 +223,10 @@ class RateLimitDialect:
     fallback_seconds: int = field(default=60, validator=ge(1))
 
 
+NO_SUBSCRIPTIONS = Support.unsupported("its webhooks aren't registered through an API")
+"""What holds where a manifest doesn't name `Capability.SUBSCRIBE`, as most have no need to."""
+
+
 def _kinds_contain_each_other(_: object, __: object, value: tuple[ResourceKind, ...]) -> None:
     names = [kind.name for kind in value]
     for position, kind in enumerate(value):
@@ -206,7 +237,9 @@ def _kinds_contain_each_other(_: object, __: object, value: tuple[ResourceKind, 
 
 
 def _read_only_capabilities(capabilities: Mapping[Capability, Support]) -> Mapping[Capability, Support]:
-    return MappingProxyType(dict(capabilities))
+    named = dict(capabilities)
+    named.setdefault(Capability.SUBSCRIBE, NO_SUBSCRIPTIONS)
+    return MappingProxyType(named)
 
 
 def _names_every_hook(_: object, __: object, value: Mapping[Capability, Support]) -> None:
@@ -230,7 +263,7 @@ class Manifest:
         summary: one sentence for people who choose what to connect.
         documentation: URL of the plugin's page.
         hosts: where the provider lives.
-        capabilities: support per hook, each of the five named.
+        capabilities: support per hook, each named; only `SUBSCRIBE` may be left out, and is unsupported then.
         resource_kinds: what can be mapped, most specific first; an event's resource of an earlier kind wins.
         webhooks: how deliveries arrive.
         install_oauth: the flow that `Authorize` runs in `install`, or None.
@@ -238,7 +271,9 @@ class Manifest:
         app_tokens: how the app mints installation tokens, or None where the installation keeps its grant.
         entered_tokens: which tokens an admin may enter for an installation, or None.
         rate_limits: how throttling is told.
+        failures: how failures are told where the HTTP status doesn't, or None where it does.
         app_settings: public settings that an app registration needs, name → what it is.
+        optional_settings: further public settings that it may have, name → what it is.
         api_headers: headers of every API request, for example the accepted media type and version.
         api_page_size: how many entries a listing asks for.
         policy: attrs class of what workspaces and projects may want otherwise of this provider, beside what
@@ -262,7 +297,9 @@ class Manifest:
     app_tokens: AppTokenRules | None = None
     entered_tokens: EnteredTokenRules | None = None
     rate_limits: RateLimitDialect = field(factory=RateLimitDialect)
+    failures: FailureDialect | None = None
     app_settings: Mapping[str, str] = field(factory=dict)
+    optional_settings: Mapping[str, str] = field(factory=dict)
     api_headers: Mapping[str, str] = field(factory=dict)
     api_page_size: int = 100
     policy: type[AttrsInstance] | None = field(default=None, validator=_is_a_policy)

@@ -31,6 +31,7 @@ class RefreshRules:
         rotates: whether each refresh returns a new refresh token and kills the one used.
         grace_seconds: how long the used one may be presented again; 0 for none.
         sends_redirect_uri: whether the refresh must repeat the redirect URI of the authorisation.
+        live_tokens: how many access tokens of a grant are good at once: with 1 the one before dies at the refresh.
         margin_seconds: how long before its end a token is renewed; never more than half of its life.
         refusals: the error codes that mean that the refresh token itself isn't accepted, whatever the status of
             the answer (RFC 6749, section 5.2); any other error is a failure that may pass.
@@ -42,6 +43,7 @@ class RefreshRules:
     rotates: bool = True
     grace_seconds: int = field(default=0, validator=ge(0))
     sends_redirect_uri: bool = False
+    live_tokens: int = field(default=1, validator=ge(1))
     margin_seconds: int = field(default=900, validator=ge(0))
     refusals: frozenset[str] = frozenset({"invalid_grant"})
 
@@ -49,6 +51,27 @@ class RefreshRules:
     def may_repeat(self) -> bool:
         """Whether a refresh token may be presented again when nobody knows what became of the first time."""
         return not self.rotates or self.grace_seconds > 0
+
+
+@frozen(kw_only=True)
+class IdentityTokenRules:
+    """How the identity token of OpenID Connect is proved, which comes with the access token.
+
+    Core sends a nonce, fetches the key, and checks signature, issuer, audience, nonce and times; the claims are
+    then in `Grant.claims`, and the token itself is dropped.
+
+    Attributes:
+        keys_url: where the provider publishes its keys (RFC 7517); a template like those of `OAuthRules`.
+        issuer: the ``iss`` that the token must have; a template too.
+        algorithm: the only signature algorithm that is accepted.
+
+    >>> IdentityTokenRules(keys_url="{web}/keys", issuer="{web}").algorithm
+    'RS256'
+    """
+
+    keys_url: str
+    issuer: str
+    algorithm: str = "RS256"
 
 
 @frozen(kw_only=True)
@@ -68,7 +91,9 @@ class OAuthRules:
         authorize_parameters: fixed further parameters of the first request.
         token_encoding: encoding of the token request.
         client_authentication: where the client secret goes.
-        kept_fields: fields of the token response that `Grant.details` shows the plugin.
+        kept_fields: fields of the token response that `Grant.details` shows the plugin; tokens inside them are
+            left out.
+        identity_token: how the identity token is proved, or None where there is none.
         refresh: how the token is renewed, or None where it isn't.
         revoke_url: where a token is revoked, or empty.
 
@@ -88,6 +113,7 @@ class OAuthRules:
     token_encoding: TokenEncoding = TokenEncoding.FORM
     client_authentication: ClientAuthentication = ClientAuthentication.BODY
     kept_fields: tuple[str, ...] = ()
+    identity_token: IdentityTokenRules | None = None
     refresh: RefreshRules | None = None
     revoke_url: str = ""
 

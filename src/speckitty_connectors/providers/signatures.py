@@ -7,7 +7,7 @@ request claims; a missing header is a refusal.
 from __future__ import annotations
 
 import attrs
-from attrs import frozen
+from attrs import evolve, frozen
 from attrs.validators import ge, min_len
 
 DEFAULT_TOLERANCE_SECONDS = 300
@@ -103,3 +103,20 @@ class BearerJwt:
 
 SignatureScheme = HexHmac | TimestampedHmac | StandardWebhooks | PlainToken | BearerJwt
 """Any of the schemes above."""
+
+
+def with_tolerance(scheme: SignatureScheme, seconds: int) -> SignatureScheme:
+    """Return a scheme whose signed time may be that far from ours; one that signs no time stays as it is.
+
+    >>> with_tolerance(StandardWebhooks(), 900).tolerance
+    900
+    >>> with_tolerance(PlainToken(header="X-Token"), 900)
+    PlainToken(header='X-Token')
+    """
+    match scheme:
+        case TimestampedHmac() | StandardWebhooks():
+            return evolve(scheme, tolerance=seconds)
+        case HexHmac(body_timestamp=BodyTimestamp() as stamp):
+            return evolve(scheme, body_timestamp=evolve(stamp, tolerance=seconds))
+        case _:
+            return scheme

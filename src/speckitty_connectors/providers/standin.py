@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
-from typing import Any, Protocol, TypedDict
+from typing import Any, Protocol, TypedDict, runtime_checkable
 
 from attrs import field, frozen
 
@@ -60,6 +60,24 @@ class SampleDelivery:
     headers: Mapping[str, str] = field(factory=dict)
 
 
+@frozen(kw_only=True)
+class StandInWebhook:
+    """A webhook that was made through a stand-in's API.
+
+    Attributes:
+        url: where it posts to.
+        secret: what it signs with.
+        scheme: name of the manifest's scheme that it signs by.
+
+    >>> StandInWebhook(url="http://127.0.0.1/webhooks/acme/e1", secret="s", scheme="secret")
+    StandInWebhook(url='http://127.0.0.1/webhooks/acme/e1', scheme='secret')
+    """
+
+    url: str
+    secret: str = field(repr=False)
+    scheme: str
+
+
 class StandIn(Protocol):
     """A running stand-in; it keeps its codes and tokens in memory and speaks to nobody."""
 
@@ -76,8 +94,17 @@ class StandIn(Protocol):
         """Return the story, in order; it happens now, so ask when it is to be sent.
 
         An event of the first resource of the listing, one of another resource, a kind that is ignored, a renamed
-        resource, and an installation that is suspended and resumed.
+        resource, and an installation that is suspended and resumed, or uninstalled.
         """
+        ...
+
+
+@runtime_checkable
+class SubscribedStandIn(Protocol):
+    """A stand-in of a provider whose webhooks are made through its API."""
+
+    def webhooks(self) -> Sequence[StandInWebhook]:
+        """Return those that there are, the oldest first."""
         ...
 
 

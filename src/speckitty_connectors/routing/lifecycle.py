@@ -8,10 +8,11 @@ from sqlalchemy import Connection
 
 from ..installations import approvals
 from ..installations import lifecycle as installations
+from ..installations.account_changes import as_of_the_account
 from ..installations.types import Installation
 from ..links import lifecycle as links
 from ..mappings import lifecycle as mappings
-from ..providers.deliveries import Change, Lifecycle
+from ..providers.deliveries import Lifecycle
 from ..providers.suggestions import Evidence
 from .admission import admit
 from .rulings import REVIEW_REASONS, UNKNOWN_INSTALLATION, Interpretation, Ruling
@@ -44,9 +45,10 @@ def _apply(
     connection: Connection,
     interpretation: Interpretation,
     installation: Installation,
-    lifecycle: Lifecycle,
+    told: Lifecycle,
     now: datetime,
 ) -> Ruling:
+    lifecycle = as_of_the_account(installation, told)
     changed = installations.apply(connection, installation=installation, lifecycle=lifecycle, now=now)
     mappings.follow(connection, workspace=changed.workspace, installation_id=changed.id, now=now)
     evidence = Evidence(
@@ -62,9 +64,9 @@ def _apply(
 
 def _of_no_installation(interpretation: Interpretation, workspace: str, lifecycle: Lifecycle) -> Ruling:
     """Rule on what concerns a person alone, or an account that nobody has connected, which is nothing to review."""
-    if lifecycle.change is Change.LINK_REVOKED:
+    if lifecycle.identities:
         evidence = Evidence(
-            rule=lifecycle.change.value, text="the links of that person, where there were any, have ended"
+            rule=lifecycle.change.value, text="the links of those people, where there were any, have ended"
         )
         conclusion = Conclusion(stage=Stage.LIFECYCLE, rule=lifecycle.change.value, evidence=(evidence,))
     else:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from itertools import groupby
 
+from attrs import evolve
 from sqlalchemy import Connection
 
 from ..errors import ConnectorsError
@@ -16,6 +17,7 @@ from ..providers.deliveries import Event, Ignored
 from ..providers.registry import Registry
 from ..store.claims import Claim, ClaimQueue
 from ..store.engine import Store
+from ..subscriptions.repository import covered_by
 from .cases import PlacingStage
 from .decisions import write
 from .events import rule_on_events
@@ -81,7 +83,10 @@ class Router:
                 if delivery is None:
                     return None
                 provider = self.registry.provider(delivery.provider)
-                content = load_delivery(connection, claim.workspace, claim.id, provider.manifest)
+                content = evolve(
+                    load_delivery(connection, claim.workspace, claim.id, provider.manifest),
+                    covers=covered_by(connection, workspace=claim.workspace, endpoint_id=delivery.endpoint_id),
+                )
             outcome = ask(provider, content)
         except (PluginOutcomeError, ConnectorsError) as error:
             self._put_back(claim, str(error))

@@ -1,6 +1,7 @@
 """The WSGI application: where providers post to, and where browsers come back to.
 
 POST /webhooks/<provider>/<end point>     a delivery; without an end point, the provider's only app
+GET  /webhooks/<provider>/<end point>     the provider looks whether the address answers, where it does so
 GET  /callback/<provider>/<host>          a browser returns from the provider
 POST /callback/<provider>/<host>          a person picked among several accounts, or claims one
 GET  /connect/<provider>                  asks whether to connect an account, and of which host
@@ -65,9 +66,8 @@ class Application:
         parts = [unquote(part) for part in str(environ.get("PATH_INFO", "")).strip("/").split("/")]
         method = environ["REQUEST_METHOD"]
         match method, parts:
-            case "POST", ["webhooks", provider, *endpoint] if len(endpoint) < 2:
-                known = endpoint[0] if endpoint else self._connectors.only_endpoint(provider)
-                return self._receive(environ, provider, known)
+            case _, ["webhooks", provider, *endpoint] if len(endpoint) < 2:
+                return self._webhook(environ, provider, *endpoint)
             case "GET", ["callback", provider, host]:
                 return self._callback(environ, provider, host)
             case "POST", ["callback", provider, host]:
@@ -75,9 +75,17 @@ class Application:
             case "GET" | "POST", ["connect" | "reauthorise" | "link" as purpose, subject]:
                 ask_or_begin = self._ask if method == "GET" else self._begin
                 return ask_or_begin(environ, purpose, subject)
-            case _, ["webhooks" | "connect" | "reauthorise" | "link", _] | ["webhooks" | "callback", _, _]:
+            case _, ["connect" | "reauthorise" | "link", _] | ["callback", _, _]:
                 return pages.html(HTTPStatus.METHOD_NOT_ALLOWED, "This address takes other requests")
         return pages.html(HTTPStatus.NOT_FOUND, "There is nothing here")
+
+    def _webhook(self, environ: Environ, provider: str, endpoint: str = "") -> Page:
+        method = environ["REQUEST_METHOD"]
+        if method == "POST":
+            return self._receive(environ, provider, endpoint or self._connectors.only_endpoint(provider))
+        if method == "GET" and self._is_probe(environ, provider):
+            return Page(status=HTTPStatus.OK, headers=[("Content-Type", "text/plain")], body=b"")
+        return pages.html(HTTPStatus.METHOD_NOT_ALLOWED, "This address takes other requests")
 
     def _receive(self, environ: Environ, provider: str, endpoint: str) -> Page:
         """Hand a delivery to the inbox."""
@@ -89,6 +97,10 @@ class Application:
         if answer.retry_after_seconds:
             headers.append(("Retry-After", str(answer.retry_after_seconds)))
         return Page(status=answer.status, headers=headers, body=answer.body.encode())
+
+    def _is_probe(self, environ: Environ, provider: str) -> bool:
+        fields = dict(_pairs(str(environ.get("QUERY_STRING", ""))))
+        return self._connectors.inbox.is_probe(provider, fields)
 
     def _callback(self, environ: Environ, provider: str, host: str) -> Page:
         """Continue the conversation that a browser comes back with; who comes without one is asked first."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import msgspec
 
-from speckitty_connectors import ApiError, ApiResponse, ApiSession, ExternalIdentity
+from speckitty_connectors import ApiSession, ExternalIdentity, read_answer
 
 USER = "/user"
 """The person whose token it is: "Get the authenticated user"."""
@@ -88,27 +86,7 @@ class Repositories(msgspec.Struct):
     repositories: list[Repository]
 
 
-Answer = TypeVar("Answer")
-
-
-def read(response: ApiResponse, shape: type[Answer]) -> Answer:
-    """Return an answer in its shape.
-
-    Raises:
-        ApiError: the answer doesn't have the fields that GitHub documents.
-    """
-    try:
-        return msgspec.convert(response.json(), type=shape)
-    except msgspec.ValidationError as error:
-        raise ApiError(
-            "GitHub's answer isn't what its documentation says",
-            subject=shape.__name__.lower(),
-            remedy="check that the app's base URL points to GitHub's API; report it if it does",
-            status=response.status,
-        ) from error
-
-
 def who_is_it(session: ApiSession) -> ExternalIdentity:
     """Return the person in whose name a session speaks."""
-    user = read(session.get(USER), User)
+    user = read_answer(session.get(USER), User)
     return ExternalIdentity(id=str(user.id), name=user.login, kind=user.type)

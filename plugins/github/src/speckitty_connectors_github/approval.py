@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from speckitty_connectors import Account, ApiSession, AwaitApproval, PendingApproval
+from speckitty_connectors import Account, ApiSession, AwaitApproval, PendingApproval, read_answer
 
-from .answers import Request, read
+from .answers import Request
 from .manifest import PAGE_SIZE
 
 REQUESTS = "/app/installation-requests"
@@ -35,7 +35,7 @@ def still_waits(pending: PendingApproval) -> AwaitApproval | None:
 def _requests(session: ApiSession) -> Iterator[Request]:
     response = session.get(REQUESTS, parameters={"per_page": str(PAGE_SIZE)})
     while True:
-        yield from read(response, list[Request])
+        yield from read_answer(response, list[Request])
         if not response.next_link:
             return
         response = session.get(response.next_link)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from speckitty_connectors import Account, Delivery, Event, GitFacts, Ignored, Outcome
+from speckitty_connectors import (
+    Account,
+    Delivery,
+    Event,
+    GitFacts,
+    Ignored,
+    Outcome,
+    read_identifier,
+    read_moment,
+    read_text,
+)
 
 from .gitfacts import git_facts
 from .lifecycle import read_lifecycle
@@ -19,12 +29,9 @@ from .payload import (
     Timed,
     account,
     decode,
-    identifier,
     identity,
     installation_id,
-    moment,
     reference,
-    text,
 )
 
 _OBJECTS = (
@@ -65,12 +72,12 @@ def read_delivery(delivery: Delivery) -> Outcome:
 def _read_event(delivery: Delivery, payload: Payload) -> Event | Ignored:
     resource = reference(payload.repository)
     if resource is None:
-        what = ".".join(filter(None, (delivery.kind, text(payload.action)))) or "an event without a kind"
+        what = ".".join(filter(None, (delivery.kind, read_text(payload.action)))) or "an event without a kind"
         return Ignored(reason=f"{what} concerns no repository")
     git = git_facts(delivery.kind, payload)
     return Event(
         kind=delivery.kind,
-        action=text(payload.action),
+        action=read_text(payload.action),
         installation=installation_id(payload),
         account=_account(payload),
         resources=(resource,),
@@ -91,10 +98,10 @@ def _account(payload: Payload) -> Account | None:
 
 def _subject(payload: Payload, git: GitFacts | None) -> str:
     for numbered in (payload.pull_request, payload.issue, payload.discussion):
-        if isinstance(numbered, Numbered) and identifier(numbered.number):
-            return f"#{identifier(numbered.number)}"
-    if isinstance(payload.release, Release) and text(payload.release.tag_name):
-        return text(payload.release.tag_name)
+        if isinstance(numbered, Numbered) and read_identifier(numbered.number):
+            return f"#{read_identifier(numbered.number)}"
+    if isinstance(payload.release, Release) and read_text(payload.release.tag_name):
+        return read_text(payload.release.tag_name)
     if git is None:
         return ""
     return git.tag or git.branch or "".join(sha[:7] for sha in git.commits[:1])
@@ -108,7 +115,7 @@ def _occurred_at(kind: str, payload: Payload) -> datetime | None:
             return stated
     if kind in _PUSHED and isinstance(payload.repository, Repository):
         head = payload.head_commit.timestamp if isinstance(payload.head_commit, Commit) else None
-        return moment(payload.repository.pushed_at) or moment(head)
+        return read_moment(payload.repository.pushed_at) or read_moment(head)
     return _latest(payload)
 
 
@@ -118,7 +125,7 @@ def _latest(value: object) -> datetime | None:
     # The base class lists the times in the order in which they tell of the latest change.
     for name in Timed.__struct_fields__:
         stated = getattr(value, name)
-        at = None if stated is None else moment(stated)
+        at = None if stated is None else read_moment(stated)
         if at:
             return at
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from types import MappingProxyType
@@ -10,7 +9,7 @@ from types import MappingProxyType
 import msgspec
 from attrs import evolve
 
-from speckitty_connectors import GitFacts
+from speckitty_connectors import GitFacts, read_commits, read_identifier, read_ref, read_text
 
 from .payload import (
     Branch,
@@ -26,12 +25,7 @@ from .payload import (
     Release,
     Repository,
     Run,
-    identifier,
-    text,
 )
-
-_COMMIT = re.compile(r"(?!0+$)(?:[0-9a-f]{40}|[0-9a-f]{64})")
-"""A full SHA-1 or SHA-256 commit id; all zeros stand for "no commit"."""
 
 _NONE = GitFacts()
 
@@ -42,30 +36,17 @@ def git_facts(kind: str, payload: Payload) -> GitFacts | None:
     return None if facts == _NONE else facts
 
 
-def _commits(*candidates: object) -> tuple[str, ...]:
-    """Return those that are commits, each once, in the given order."""
-    return tuple(dict.fromkeys(sha for sha in map(text, candidates) if _COMMIT.fullmatch(sha)))
-
-
-def _named(ref: object) -> GitFacts:
-    """Return the branch or tag that a ref names; a short name that is no commit counts as a branch."""
-    name = text(ref)
-    if name.startswith("refs/tags/"):
-        return GitFacts(tag=name.removeprefix("refs/tags/"))
-    if name.startswith("refs/heads/"):
-        return GitFacts(branch=name.removeprefix("refs/heads/"))
-    return _NONE if name.startswith("refs/") or _COMMIT.fullmatch(name) else GitFacts(branch=name)
-
-
 def _from_fork(source: object, payload: Payload) -> bool:
     """Return whether a branch lives elsewhere; a source that is null was a fork and is gone."""
     if source is msgspec.UNSET or not isinstance(payload.repository, Repository):
         return False
-    return not isinstance(source, Repository) or identifier(source.id) != identifier(payload.repository.id)
+    return not isinstance(source, Repository) or read_identifier(source.id) != read_identifier(
+        payload.repository.id
+    )
 
 
 def _of_push(payload: Payload) -> GitFacts:
-    named = _named(payload.ref)
+    named = read_ref(payload.ref)
     commits = payload.commits if isinstance(payload.commits, list) else []
     listed = [commit for commit in commits if isinstance(commit, Commit)]
     newest = payload.head_commit.id if isinstance(payload.head_commit, Commit) else None
@@ -73,7 +54,7 @@ def _of_push(payload: Payload) -> GitFacts:
     after = None if named.tag else payload.after
     return evolve(
         named,
-        commits=_commits(newest, after, *(commit.id for commit in reversed(listed))),
+        commits=read_commits(newest, after, *(commit.id for commit in reversed(listed))),
         paths=tuple(dict.fromkeys(chain.from_iterable(map(_paths, listed)))),
     )
 
@@ -85,7 +66,7 @@ def _paths(commit: Commit) -> Iterable[str]:
 
 
 def _of_ref(payload: Payload) -> GitFacts:
-    name = text(payload.ref)
+    name = read_text(payload.ref)
     if payload.ref_type == "tag":
         return GitFacts(tag=name)
     return GitFacts(branch=name) if payload.ref_type == "branch" else _NONE
@@ -95,22 +76,24 @@ def _of_pull_request(payload: Payload) -> GitFacts:
     if not isinstance(payload.pull_request, Numbered) or not isinstance(payload.pull_request.head, Head):
         return _NONE
     head = payload.pull_request.head
-    return GitFacts(branch=text(head.ref), commits=_commits(head.sha), from_fork=_from_fork(head.repo, payload))
+    return GitFacts(
+        branch=read_text(head.ref), commits=read_commits(head.sha), from_fork=_from_fork(head.repo, payload)
+    )
 
 
 def _of_check_run(payload: Payload) -> GitFacts:
     if not isinstance(payload.check_run, Run):
         return _NONE
     suite = payload.check_run.check_suite
-    branch = text(suite.head_branch) if isinstance(suite, CheckSuite) else ""
-    return GitFacts(branch=branch, commits=_commits(payload.check_run.head_sha))
+    branch = read_text(suite.head_branch) if isinstance(suite, CheckSuite) else ""
+    return GitFacts(branch=branch, commits=read_commits(payload.check_run.head_sha))
 
 
 def _of_check_suite(payload: Payload) -> GitFacts:
     suite = payload.check_suite
     if not isinstance(suite, CheckSuite):
         return _NONE
-    return GitFacts(branch=text(suite.head_branch), commits=_commits(suite.head_sha))
+    return GitFacts(branch=read_text(suite.head_branch), commits=read_commits(suite.head_sha))
 
 
 def _of_workflow(payload: Payload) -> GitFacts:
@@ -118,49 +101,49 @@ def _of_workflow(payload: Payload) -> GitFacts:
     if not isinstance(run, Run):
         return _NONE
     return GitFacts(
-        branch=text(run.head_branch),
-        commits=_commits(run.head_sha),
+        branch=read_text(run.head_branch),
+        commits=read_commits(run.head_sha),
         from_fork=_from_fork(run.head_repository, payload),
     )
 
 
 def _of_status(payload: Payload) -> GitFacts:
     branches = payload.branches if isinstance(payload.branches, list) else []
-    names = [text(branch.name) for branch in branches if isinstance(branch, Branch)]
+    names = [read_text(branch.name) for branch in branches if isinstance(branch, Branch)]
     # A commit that is on several branches says nothing about which one is meant.
-    return GitFacts(branch=names[0] if len(names) == 1 else "", commits=_commits(payload.sha))
+    return GitFacts(branch=names[0] if len(names) == 1 else "", commits=read_commits(payload.sha))
 
 
 def _of_deployment(payload: Payload) -> GitFacts:
     deployment = payload.deployment
     if not isinstance(deployment, Deployment):
         return _NONE
-    return evolve(_named(deployment.ref), commits=_commits(deployment.sha))
+    return evolve(read_ref(deployment.ref), commits=read_commits(deployment.sha))
 
 
 def _of_release(payload: Payload) -> GitFacts:
-    return GitFacts(tag=text(payload.release.tag_name)) if isinstance(payload.release, Release) else _NONE
+    return GitFacts(tag=read_text(payload.release.tag_name)) if isinstance(payload.release, Release) else _NONE
 
 
 def _of_commit_comment(payload: Payload) -> GitFacts:
     comment = payload.comment
-    return GitFacts(commits=_commits(comment.commit_id)) if isinstance(comment, Comment) else _NONE
+    return GitFacts(commits=read_commits(comment.commit_id)) if isinstance(comment, Comment) else _NONE
 
 
 def _of_page_build(payload: Payload) -> GitFacts:
     build = payload.build
-    return GitFacts(commits=_commits(build.commit)) if isinstance(build, PageBuild) else _NONE
+    return GitFacts(commits=read_commits(build.commit)) if isinstance(build, PageBuild) else _NONE
 
 
 def _of_merge_group(payload: Payload) -> GitFacts:
     group = payload.merge_group
     if not isinstance(group, MergeGroup):
         return _NONE
-    return evolve(_named(group.head_ref), commits=_commits(group.head_sha))
+    return evolve(read_ref(group.head_ref), commits=read_commits(group.head_sha))
 
 
 def _of_code_scanning(payload: Payload) -> GitFacts:
-    return evolve(_named(payload.ref), commits=_commits(payload.commit_oid))
+    return evolve(read_ref(payload.ref), commits=read_commits(payload.commit_oid))
 
 
 _READERS: Mapping[str, Callable[[Payload], GitFacts]] = MappingProxyType(
@@ -177,9 +160,9 @@ _READERS: Mapping[str, Callable[[Payload], GitFacts]] = MappingProxyType(
         "page_build": _of_page_build,
         "push": _of_push,
         "release": _of_release,
-        "repository_dispatch": lambda payload: _named(payload.branch),
+        "repository_dispatch": lambda payload: read_ref(payload.branch),
         "status": _of_status,
-        "workflow_dispatch": lambda payload: _named(payload.ref),
+        "workflow_dispatch": lambda payload: read_ref(payload.ref),
         "workflow_job": _of_workflow,
         "workflow_run": _of_workflow,
     }

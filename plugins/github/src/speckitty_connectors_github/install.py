@@ -24,12 +24,14 @@ from speckitty_connectors import (
     InstallAnswer,
     Redirect,
     Refused,
+    read_answer,
+    refused_by_landing,
 )
 
-from .answers import Installation, Installations, Membership, Party, read, who_is_it
+from .answers import Installation, Installations, Membership, Party, who_is_it
 from .approval import still_waits
-from .manifest import PAGE_SIZE
-from .refusals import NO_ENTERPRISE, NOT_THE_USER, NOT_YOURS, SUSPENDED, not_an_owner, refused_by
+from .manifest import PAGE_SIZE, TITLE
+from .refusals import NO_ENTERPRISE, NOT_THE_USER, NOT_YOURS, SUSPENDED, not_an_owner
 
 INSTALLATIONS = "/user/installations"
 """What a person has a part in: "List app installations accessible to the user access token"."""
@@ -47,7 +49,7 @@ def install(conversation: Conversation) -> InstallAnswer:
     """Answer one step of connecting an account."""
     if conversation.pending is not None:
         return still_waits(conversation.pending) or _install_page(conversation)
-    refusal = refused_by(conversation.parameters)
+    refusal = refused_by_landing(conversation.parameters, title=TITLE)
     if refusal:
         return refusal
     grant = conversation.grant
@@ -96,7 +98,7 @@ def _installations(conversation: Conversation, session: ApiSession) -> Iterator[
     """Yield the person's installations of this app, one page after the other as long as they are asked for."""
     response = session.get(INSTALLATIONS, parameters={"per_page": str(PAGE_SIZE)})
     while True:
-        for installation in read(response, Installations).installations:
+        for installation in read_answer(response, Installations).installations:
             if installation.client_id in {None, "", conversation.app.client_id}:
                 yield installation
         if not response.next_link:
@@ -125,7 +127,7 @@ def _objection(session: ApiSession, person: ExternalIdentity, account: Party) ->
     if not account.login:
         return NO_ENTERPRISE
     try:
-        membership = read(session.get(MEMBERSHIP.format(quote(account.login, safe=""))), Membership)
+        membership = read_answer(session.get(MEMBERSHIP.format(quote(account.login, safe=""))), Membership)
     except (ApiForbiddenError, ApiNotFoundError):
         return not_an_owner(account.login)
     owns = membership.state == "active" and membership.role == "admin"

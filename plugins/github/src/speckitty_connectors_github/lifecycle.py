@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from attrs import evolve
 
-from speckitty_connectors import Change, Ignored, Lifecycle, ResourceReference
+from speckitty_connectors import Change, Ignored, Lifecycle, ResourceReference, read_moment, read_text
 
 from .payload import (
     Changes,
@@ -22,9 +22,7 @@ from .payload import (
     account,
     identity,
     installation_id,
-    moment,
     reference,
-    text,
 )
 
 
@@ -33,7 +31,7 @@ def read_lifecycle(kind: str, payload: Payload) -> Lifecycle | Ignored | None:
 
     A delivery of a known kind that doesn't name what it changed is `Ignored`.
     """
-    change, read = _TABLE.get((kind, text(payload.action)), (None, None))
+    change, read = _TABLE.get((kind, read_text(payload.action)), (None, None))
     if change is None or read is None:
         return None
     blank = Lifecycle(change=change, installation=installation_id(payload), actor=identity(payload.sender))
@@ -64,14 +62,14 @@ def _installed(blank: Lifecycle, payload: Payload) -> Lifecycle | None:
     if lifecycle is None or not isinstance(payload.installation, Installation):
         return None
     listed = _references(payload.repositories)
-    since = moment(payload.installation.created_at)
+    since = read_moment(payload.installation.created_at)
     return evolve(lifecycle, resources=listed, relist=not listed, occurred_at=since)
 
 
 def _suspended(blank: Lifecycle, payload: Payload) -> Lifecycle | None:
     lifecycle = _of_installation(blank, payload)
     since = payload.installation.suspended_at if isinstance(payload.installation, Installation) else None
-    return lifecycle and evolve(lifecycle, occurred_at=moment(since))
+    return lifecycle and evolve(lifecycle, occurred_at=read_moment(since))
 
 
 def _of_selection(blank: Lifecycle, payload: Payload) -> Lifecycle | None:
@@ -104,7 +102,7 @@ def _of_settings(blank: Lifecycle, payload: Payload) -> Lifecycle | None:
     """Read a change of the repository's own record, whose time of update is that of the change."""
     lifecycle = _of_repository(blank, payload)
     changed = payload.repository.updated_at if isinstance(payload.repository, Repository) else None
-    return lifecycle and evolve(lifecycle, occurred_at=moment(changed))
+    return lifecycle and evolve(lifecycle, occurred_at=read_moment(changed))
 
 
 def _visibility(blank: Lifecycle, payload: Payload) -> Lifecycle | None:
@@ -129,7 +127,7 @@ def _transferred(blank: Lifecycle, payload: Payload) -> Lifecycle | None:
     changes = payload.changes if isinstance(payload.changes, Changes) else Changes()
     former = changes.owner.value if isinstance(changes.owner, FormerOwner) else None
     parties = (former.organization, former.user) if isinstance(former, FormerParty) else ()
-    owners = tuple(text(party.login) for party in parties if isinstance(party, Owner))
+    owners = tuple(read_text(party.login) for party in parties if isinstance(party, Owner))
     return lifecycle and evolve(lifecycle, former=tuple(filter(None, owners)))
 
 
@@ -141,7 +139,7 @@ def _of_hook(blank: Lifecycle, payload: Payload) -> Lifecycle | None:
 def _revoked(blank: Lifecycle, payload: Payload) -> Lifecycle | None:
     """Read the end of a person's authorisation: the sender is that person, and no installation is named."""
     person = identity(payload.sender)
-    return evolve(blank, identity=person) if person else None
+    return evolve(blank, identities=(person,)) if person else None
 
 
 def _scopes(permissions: object) -> tuple[str, ...] | None:
@@ -152,7 +150,7 @@ def _scopes(permissions: object) -> tuple[str, ...] | None:
 
 
 def _former(changed: object) -> str:
-    return text(changed.value) if isinstance(changed, Former) else ""
+    return read_text(changed.value) if isinstance(changed, Former) else ""
 
 
 def _references(repositories: object) -> tuple[ResourceReference, ...]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from speckitty_connectors import Authorize, Conversation, LinkAnswer, Linked
+from speckitty_connectors import Authorize, Conversation, LinkAnswer, Linked, refused_by_landing
 
 from .answers import who_is_it
-from .refusals import refused_by
+from .manifest import TITLE
 
 
 def link_user(conversation: Conversation) -> LinkAnswer:
     """Answer one step of linking a person."""
-    refusal = refused_by(conversation.parameters)
+    refusal = refused_by_landing(conversation.parameters, title=TITLE)
     if refusal:
         return refusal
     if conversation.grant is None or conversation.grant.session is None:

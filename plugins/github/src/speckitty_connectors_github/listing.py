@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from speckitty_connectors import Listing, Resource, ResourcePage
+from speckitty_connectors import Listing, Resource, ResourcePage, read_answer
 
-from .answers import Repositories, Repository, read
+from .answers import Repositories, Repository
 from .manifest import PAGE_SIZE, REPOSITORY
 
 INSTALLED = "/installation/repositories"
@@ -31,7 +31,7 @@ def list_resources(listing: Listing) -> Iterator[ResourcePage]:
         )
     )
     while True:
-        found = read(response, Repositories).repositories
+        found = read_answer(response, Repositories).repositories
         yield ResourcePage(resources=tuple(map(_resource, found)), cursor=response.next_link)
         if not response.next_link:
             return

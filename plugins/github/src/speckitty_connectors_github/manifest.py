@@ -22,6 +22,9 @@ from speckitty_connectors import (
     WebhookRules,
 )
 
+TITLE = "GitHub"
+"""The name for people."""
+
 REPOSITORY = "repository"
 """The one kind of resource that can be mapped."""
 
@@ -103,7 +106,7 @@ RATE_LIMITS = RateLimitDialect(
 
 MANIFEST = Manifest(
     provider="github",
-    title="GitHub",
+    title=TITLE,
     summary="Routes what happens in repositories of GitHub.com and GitHub Enterprise Server.",
     documentation="https://docs.github.com/en/apps/using-github-apps/about-using-github-apps",
     hosts=HOSTS,

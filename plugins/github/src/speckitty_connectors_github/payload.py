@@ -2,22 +2,24 @@
 
 Bodies reach 25 MB and their shapes differ by kind, age and server version ("Webhook events and payloads"). So a
 field that isn't what it should be is read as absent, never as an error: each nested object may also be any other
-JSON value, and each leaf is any value until `text`, `identifier` or `moment` has read it.
+JSON value, and each leaf is any value until `read_text`, `read_identifier` or `read_moment` has read it.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 import msgspec
 
-from speckitty_connectors import Account, ExternalIdentity, ResourceReference
+from speckitty_connectors import (
+    Account,
+    ExternalIdentity,
+    NotAList,
+    NotAnObject,
+    ResourceReference,
+    read_identifier,
+    read_text,
+)
 
 from .manifest import REPOSITORY
-
-NotAnObject = list[Any] | str | float | bool | None
-NotAList = dict[str, Any] | str | float | bool | None
 
 
 class Owner(msgspec.Struct):
@@ -229,58 +231,35 @@ def decode(content: bytes) -> Payload | None:
         return None
 
 
-def text(value: object) -> str:
-    """Return a string as it is, anything else as nothing."""
-    return value if isinstance(value, str) else ""
-
-
-def identifier(value: object) -> str:
-    """Return a numeric id as text, anything else as nothing."""
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return str(value)
-    return value if isinstance(value, str) and value.isascii() and value.isdigit() else ""
-
-
-def moment(value: object) -> datetime | None:
-    """Return a time in UTC, whether it is written in ISO 8601 or as epoch seconds; None for anything else."""
-    try:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return datetime.fromtimestamp(value, UTC)
-        if not isinstance(value, str):
-            return None
-        stated = datetime.fromisoformat(value)
-        return stated.replace(tzinfo=UTC) if stated.tzinfo is None else stated.astimezone(UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
 def account(owner: object, kind: object = None) -> Account | None:
     """Return an owner as an account, or None where it has no id; `kind` is used where the owner states none."""
-    if not isinstance(owner, Owner) or not identifier(owner.id):
+    if not isinstance(owner, Owner) or not read_identifier(owner.id):
         return None
     return Account(
-        id=identifier(owner.id),
-        name=text(owner.login) or text(owner.slug),
-        kind=(text(owner.type) or text(kind)).lower(),
+        id=read_identifier(owner.id),
+        name=read_text(owner.login) or read_text(owner.slug),
+        kind=(read_text(owner.type) or read_text(kind)).lower(),
     )
 
 
 def identity(person: object) -> ExternalIdentity | None:
     """Return who acted, or None where no id is stated."""
-    if not isinstance(person, Owner) or not identifier(person.id):
+    if not isinstance(person, Owner) or not read_identifier(person.id):
         return None
-    return ExternalIdentity(id=identifier(person.id), name=text(person.login), kind=text(person.type))
+    return ExternalIdentity(
+        id=read_identifier(person.id), name=read_text(person.login), kind=read_text(person.type)
+    )
 
 
 def reference(repository: object) -> ResourceReference | None:
     """Return a repository as a resource, or None where no id is stated."""
-    if not isinstance(repository, Repository) or not identifier(repository.id):
+    if not isinstance(repository, Repository) or not read_identifier(repository.id):
         return None
-    owner = text(repository.owner.login) if isinstance(repository.owner, Owner) else ""
-    key = text(repository.full_name) or (f"{owner}/{text(repository.name)}" if owner else "")
-    return ResourceReference(kind=REPOSITORY, id=identifier(repository.id), key=key)
+    owner = read_text(repository.owner.login) if isinstance(repository.owner, Owner) else ""
+    key = read_text(repository.full_name) or (f"{owner}/{read_text(repository.name)}" if owner else "")
+    return ResourceReference(kind=REPOSITORY, id=read_identifier(repository.id), key=key)
 
 
 def installation_id(payload: Payload) -> str:
     """Return the id of the installation that a delivery was sent for, or nothing where it names none."""
-    return identifier(payload.installation.id) if isinstance(payload.installation, Installation) else ""
+    return read_identifier(payload.installation.id) if isinstance(payload.installation, Installation) else ""

@@ -2,28 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from speckitty_connectors import Refused
-
-
-def refused_by(parameters: Mapping[str, str]) -> Refused | None:
-    """Return the refusal that the browser brought back, or None.
-
-    GitHub adds ``error`` to the landing, ``access_denied`` where the person declined ("Troubleshooting
-    authorization request errors").
-    """
-    error = parameters.get("error", "")
-    if not error:
-        return None
-    if error == "access_denied":
-        return Refused(code="denied", reason="You declined on GitHub.", remedy="Start again and authorise the app.")
-    return Refused(
-        code="authorization_failed",
-        reason="GitHub didn't authorise the app.",
-        remedy="Start again; if it happens again, an operator should check the app's callback URL on GitHub.",
-    )
-
 
 NOT_YOURS = Refused(
     code="installation_not_yours",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
-from urllib.parse import parse_qsl, urlencode
-from wsgiref.util import application_uri, request_uri
+from urllib.parse import urlencode
 
-from attrs import field, frozen
+from attrs import frozen
 
-from speckitty_connectors import SampleDelivery, StandInRegistration
+from speckitty_connectors import (
+    SampleDelivery,
+    StandInRegistration,
+    StandInRequest,
+    StandInResponse,
+    StandInWeb,
+    page_of,
+)
 
 from . import documents
 from .authorization import Authorization
@@ -22,33 +25,23 @@ from .story import deliveries
 LONGEST_PAGE = 10
 """How many repositories a page has at most: fewer than GitHub's 100, so that 25 repositories take several pages."""
 
+DEFAULT_PAGE = 30
+"""How many a page has where the request doesn't say ("Using pagination in the REST API")."""
+
 RETRY_AFTER_SECONDS = 1
 """What a throttled request is told to wait."""
 
-StartResponse = Callable[[str, list[tuple[str, str]]], object]
-
 
 @frozen(kw_only=True)
-class _Request:
-    web: str
-    url: str
-    query: Mapping[str, str]
-    form: Mapping[str, str]
-    headers: Mapping[str, str]
+class _TokenResponse(StandInResponse):
+    """JSON where it was asked for, else a form ("Authorizing OAuth apps")."""
 
-    @property
-    def bearer(self) -> str:
-        return self.headers.get("HTTP_AUTHORIZATION", "").removeprefix("Bearer ")
+    asks_for_json: bool
 
-
-@frozen(kw_only=True)
-class _Response:
-    status: int = HTTPStatus.OK
-    document: Document | None = None
-    headers: Mapping[str, str] = field(factory=dict)
-
-
-_Handler = Callable[[_Request], _Response]
+    def encoded(self) -> tuple[bytes, str]:
+        if self.asks_for_json:
+            return super().encoded()
+        return urlencode(self.document).encode(), "application/x-www-form-urlencoded; charset=utf-8"
 
 
 class GitHubStandIn:
@@ -72,20 +65,21 @@ class GitHubStandIn:
         self._throttled_page = throttled_page
         self._installed = False
         self._web = "https://github.example"
-        self._routes: Sequence[tuple[str, re.Pattern[str], _Handler]] = [
-            (method, re.compile(pattern), handler)
-            for method, pattern, handler in (
+        api = "/api/v3"
+        self.application = StandInWeb(
+            (
                 ("GET", rf"/github-apps/{documents.APP_SLUG}/installations/new", self._install),
                 ("GET", r"/login/oauth/authorize", self._authorize),
                 ("POST", r"/login/oauth/access_token", self._exchange),
-                ("GET", r"/api/v3/user", self._user),
-                ("GET", r"/api/v3/user/installations", self._user_installations),
-                ("GET", rf"/api/v3/user/installations/{documents.INSTALLATION_ID}/repositories", self._visible),
-                ("GET", rf"/api/v3/user/memberships/orgs/{documents.ORGANIZATION}", self._membership),
-                ("POST", rf"/api/v3/app/installations/{documents.INSTALLATION_ID}/access_tokens", self._mint),
-                ("GET", r"/api/v3/installation/repositories", self._installed_repositories),
-            )
-        ]
+                ("GET", rf"{api}/user", self._user),
+                ("GET", rf"{api}/user/installations", self._user_installations),
+                ("GET", rf"{api}/user/installations/{documents.INSTALLATION_ID}/repositories", self._visible),
+                ("GET", rf"{api}/user/memberships/orgs/{documents.ORGANIZATION}", self._membership),
+                ("POST", rf"{api}/app/installations/{documents.INSTALLATION_ID}/access_tokens", self._mint),
+                ("GET", rf"{api}/installation/repositories", self._installed_repositories),
+            ),
+            missing=_failure(HTTPStatus.NOT_FOUND, "Not Found"),
+        )
 
     def registration(self, base_url: str) -> StandInRegistration:
         """Return what the app is registered with, for a stand-in that is served at `base_url`."""
@@ -103,108 +97,67 @@ class GitHubStandIn:
         """Return the story, whose first event happens in the first repository of the listing."""
         return deliveries(self._web)
 
-    def application(self, environ: Mapping[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request (PEP 3333)."""
-        response = self._answer(environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""), _read(environ))
-        body, content_type = b"", "text/plain"
-        if response.document is not None:
-            body, content_type = _encode(response.document, environ)
-        status = HTTPStatus(response.status)
-        headers = {"Content-Type": content_type, "Content-Length": str(len(body)), **response.headers}
-        start_response(f"{status.value} {status.phrase}", list(headers.items()))
-        return [body]
-
-    def _answer(self, method: str, path: str, request: _Request) -> _Response:
-        for routed, pattern, handler in self._routes:
-            if routed == method and pattern.fullmatch(path):
-                return handler(request)
-        return _failure(HTTPStatus.NOT_FOUND, "Not Found")
-
-    def _install(self, request: _Request) -> _Response:
+    def _install(self, request: StandInRequest) -> StandInResponse:
         self._installed = True
         landing = {"installation_id": str(documents.INSTALLATION_ID), "setup_action": "install"}
         state = {"state": request.query["state"]} if "state" in request.query else {}
-        return _redirect(self._setup_url, {**landing, **state})
+        return StandInResponse.redirect(self._setup_url, {**landing, **state})
 
-    def _authorize(self, request: _Request) -> _Response:
-        return _redirect(*self._authorization.authorize(request.query))
+    def _authorize(self, request: StandInRequest) -> StandInResponse:
+        return StandInResponse.redirect(*self._authorization.authorize(request.query))
 
-    def _exchange(self, request: _Request) -> _Response:
-        return _Response(document=self._authorization.exchange(request.form))
+    def _exchange(self, request: StandInRequest) -> StandInResponse:
+        return _TokenResponse(
+            document=self._authorization.exchange(request.form),
+            asks_for_json="json" in request.headers.get("HTTP_ACCEPT", ""),
+        )
 
-    def _user(self, request: _Request) -> _Response:
+    def _user(self, request: StandInRequest) -> StandInResponse:
         return self._to_user(request, documents.profile(request.web))
 
-    def _user_installations(self, request: _Request) -> _Response:
+    def _user_installations(self, request: StandInRequest) -> StandInResponse:
         found = [documents.installation(request.web, self._authorization.client_id)] if self._installed else []
         return self._to_user(request, {"total_count": len(found), "installations": found})
 
-    def _membership(self, request: _Request) -> _Response:
+    def _membership(self, request: StandInRequest) -> StandInResponse:
         return self._to_user(request, documents.membership(request.web))
 
-    def _to_user(self, request: _Request, document: Document) -> _Response:
+    def _to_user(self, request: StandInRequest, document: Document) -> StandInResponse:
         if not self._authorization.is_user(request.bearer):
             return _failure(HTTPStatus.UNAUTHORIZED, "Bad credentials")
-        return _Response(document=document)
+        return StandInResponse(document=document)
 
-    def _mint(self, request: _Request) -> _Response:
+    def _mint(self, request: StandInRequest) -> StandInResponse:
         token = self._authorization.mint(request.bearer)
         if token is None:
             return _failure(HTTPStatus.UNAUTHORIZED, "A JSON web token could not be decoded")
-        return _Response(status=HTTPStatus.CREATED, document=token)
+        return StandInResponse(status=HTTPStatus.CREATED, document=token)
 
-    def _visible(self, request: _Request) -> _Response:
+    def _visible(self, request: StandInRequest) -> StandInResponse:
         return self._page(request, allowed=self._authorization.is_user(request.bearer))
 
-    def _installed_repositories(self, request: _Request) -> _Response:
+    def _installed_repositories(self, request: StandInRequest) -> StandInResponse:
         return self._page(request, allowed=self._authorization.is_installation(request.bearer))
 
-    def _page(self, request: _Request, *, allowed: bool) -> _Response:
+    def _page(self, request: StandInRequest, *, allowed: bool) -> StandInResponse:
         if not allowed:
             return _failure(HTTPStatus.UNAUTHORIZED, "Bad credentials")
-        number, size = int(request.query.get("page", "1")), int(request.query.get("per_page", "30"))
-        if number == self._throttled_page:
+        if request.query.get("page", "1") == str(self._throttled_page):
             self._throttled_page = 0
             # "Rate limits for the REST API": a secondary limit answers 403 or 429.
             wait = {"Retry-After": str(RETRY_AFTER_SECONDS)}
             return _failure(HTTPStatus.FORBIDDEN, "You have exceeded a secondary rate limit.", wait)
-        size = min(size, LONGEST_PAGE)
-        first, total = (number - 1) * size, documents.REPOSITORY_COUNT
-        shown = [documents.repository(request.web, index) for index in range(first, min(first + size, total))]
-        following = urlencode({**request.query, "page": number + 1})
-        link = {"Link": f'<{request.url}?{following}>; rel="next"'} if first + size < total else {}
-        return _Response(document={"total_count": total, "repositories": shown}, headers=link)
+        everything = range(documents.REPOSITORY_COUNT)
+        shown, link = page_of(request, everything, longest=LONGEST_PAGE, default=DEFAULT_PAGE)
+        repositories = [documents.repository(request.web, index) for index in shown]
+        document = {"total_count": documents.REPOSITORY_COUNT, "repositories": repositories}
+        return StandInResponse(document=document, headers=link)
 
 
-def _read(environ: Mapping[str, Any]) -> _Request:
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    form = environ["wsgi.input"].read(length).decode() if length else ""
-    return _Request(
-        web=application_uri(dict(environ)).rstrip("/"),
-        url=request_uri(dict(environ), include_query=False),
-        query=dict(parse_qsl(environ.get("QUERY_STRING", ""))),
-        form=dict(parse_qsl(form)),
-        headers={name: value for name, value in environ.items() if name.startswith("HTTP_")},
-    )
-
-
-def _encode(document: Document, environ: Mapping[str, Any]) -> tuple[bytes, str]:
-    """Return JSON, except where the token end point wasn't asked for it ("Authorizing OAuth apps")."""
-    asks_for_json = "json" in environ.get("HTTP_ACCEPT", "")
-    if environ.get("PATH_INFO") == "/login/oauth/access_token" and not asks_for_json:
-        return urlencode(document).encode(), "application/x-www-form-urlencoded; charset=utf-8"
-    return json.dumps(document).encode(), "application/json; charset=utf-8"
-
-
-def _redirect(url: str, parameters: Mapping[str, str]) -> _Response:
-    separator = "&" if "?" in url else "?"
-    return _Response(status=HTTPStatus.FOUND, headers={"Location": f"{url}{separator}{urlencode(parameters)}"})
-
-
-def _failure(status: HTTPStatus, message: str, headers: Mapping[str, str] | None = None) -> _Response:
+def _failure(status: HTTPStatus, message: str, headers: Mapping[str, str] | None = None) -> StandInResponse:
     document = {
         "message": message,
         "documentation_url": "https://docs.github.com/rest",
         "status": str(status.value),
     }
-    return _Response(status=status, document=document, headers=headers or {})
+    return StandInResponse(status=status, document=document, headers=headers or {})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
@@ -11,14 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from .documents import APP_ID, PERMISSIONS, Document
+from speckitty_connectors import StandInCodes
 
-CODE_SECONDS = 600
-"""How long a code lives ("Authorizing OAuth apps")."""
+from .documents import APP_ID, PERMISSIONS, Document
 
 ACCESS_SECONDS = 28_800
 REFRESH_SECONDS = 15_897_600
@@ -32,13 +29,6 @@ LONGEST_JWT_SECONDS = 600
 
 
 @frozen(kw_only=True)
-class _Code:
-    challenge: str
-    redirect_uri: str
-    expires_at: datetime
-
-
-@frozen(kw_only=True)
 class Authorization:
     """The app's credentials, made up at the start, and the codes and tokens that were given out."""
 
@@ -49,7 +39,11 @@ class Authorization:
     _key: rsa.RSAPrivateKey = field(
         factory=lambda: rsa.generate_private_key(public_exponent=65_537, key_size=2048), init=False, repr=False
     )
-    _codes: dict[str, _Code] = field(factory=dict, init=False, repr=False)
+    _codes: StandInCodes = field(
+        default=Factory(lambda self: StandInCodes(callback_url=self.callback_url), takes_self=True),
+        init=False,
+        repr=False,
+    )
     _user_tokens: dict[str, datetime] = field(factory=dict, init=False, repr=False)
     _refresh_tokens: dict[str, str] = field(factory=dict, init=False, repr=False)
     _installation_tokens: dict[str, datetime] = field(factory=dict, init=False, repr=False)
@@ -68,17 +62,11 @@ class Authorization:
         state = {"state": query["state"]} if "state" in query else {}
         if query.get("client_id") != self.client_id:
             return self.callback_url, {"error": "application_suspended", **state}
-        if query.get("redirect_uri", self.callback_url) != self.callback_url:
-            return self.callback_url, {"error": "redirect_uri_mismatch", **state}
-        if "code_challenge" in query and query.get("code_challenge_method") != "S256":
-            return self.callback_url, {"error": "invalid_request", **state}
-        code = secrets.token_hex(10)
-        self._codes[code] = _Code(
-            challenge=query.get("code_challenge", ""),
-            redirect_uri=query.get("redirect_uri", self.callback_url),
-            expires_at=_in(CODE_SECONDS),
-        )
-        return self.callback_url, {"code": code, **state}
+        wrong = self._codes.objection(query)
+        if wrong:
+            error = "redirect_uri_mismatch" if wrong == "redirect_uri" else "invalid_request"
+            return self.callback_url, {"error": error, **state}
+        return self.callback_url, {"code": self._codes.issue(query), **state}
 
     def exchange(self, form: Mapping[str, str]) -> Document:
         """Return the token end point's answer; like GitHub's, a refusal is one of its fields."""
@@ -91,11 +79,9 @@ class Authorization:
                 return _refusal("bad_refresh_token")
             self._user_tokens.pop(former, None)
             return self._new_pair()
-        code = self._codes.pop(form.get("code", ""), None)
-        if code is None or code.expires_at < datetime.now(UTC) or not _fits(code.challenge, form):
-            return _refusal("bad_verification_code")
-        if form.get("redirect_uri", code.redirect_uri) != code.redirect_uri:
-            return _refusal("redirect_uri_mismatch")
+        wrong = self._codes.redeem(form)
+        if wrong:
+            return _refusal("redirect_uri_mismatch" if wrong == "redirect_uri" else "bad_verification_code")
         return self._new_pair()
 
     def mint(self, bearer: str) -> Document | None:
@@ -149,14 +135,6 @@ class Authorization:
 
 def _in(seconds: int) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=seconds)
-
-
-def _fits(challenge: str, form: Mapping[str, str]) -> bool:
-    """Return whether the verifier is the one whose S256 challenge came first (RFC 7636, section 4.6)."""
-    if not challenge:
-        return True
-    digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
-    return hmac.compare_digest(base64.urlsafe_b64encode(digest).rstrip(b"="), challenge.encode())
 
 
 def _refusal(code: str) -> Document:

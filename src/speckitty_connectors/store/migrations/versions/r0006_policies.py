@@ -11,7 +11,7 @@ from sqlalchemy.schema import SchemaItem
 from speckitty_connectors.store.migrations.columns import belongs_to, document, identifier, moment, words
 
 revision = "0006"
-down_revision = "0008"
+down_revision = "0009"
 
 
 def upgrade() -> None:

@@ -1,0 +1,1 @@
+"""GitLab.com and self-managed GitLab for speckitty-connectors."""

@@ -1,0 +1,18 @@
+"""Linking a member's own GitLab identity: its numeric id, which is unique in one GitLab and survives renaming."""
+
+from __future__ import annotations
+
+from speckitty_connectors import Authorize, Conversation, LinkAnswer, Linked, refused_by_landing
+
+from .answers import who_is_it
+from .manifest import TITLE
+
+
+def link_user(conversation: Conversation) -> LinkAnswer:
+    """Answer one step of linking a person."""
+    refusal = refused_by_landing(conversation.parameters, title=TITLE)
+    if refusal:
+        return refusal
+    if conversation.grant is None or conversation.grant.session is None:
+        return Authorize()
+    return Linked(identity=who_is_it(conversation.grant.session))

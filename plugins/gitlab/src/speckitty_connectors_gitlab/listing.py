@@ -1,0 +1,102 @@
+"""Listing a group with all that is in it: its projects, its subgroups to any depth, and what belongs where.
+
+Ids are asked for, never paths: proxies that decode ``%2F`` break those ("REST API": "Namespaced paths").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from speckitty_connectors import ApiResponse, Listing, Resource, ResourcePage, read_answer
+
+from .answers import Group, Project
+from .manifest import GROUP, PAGE_SIZE, PROJECT
+
+GROUP_ALONE = "/groups/{}?with_projects=false"
+"""The group itself: "Retrieve a group" ("Groups API")."""
+
+PROJECTS = "/groups/{}/projects"
+"""The projects of a group and of all groups in it: "List projects in a group"."""
+
+SUBGROUPS = "/groups/{}/subgroups"
+"""The groups directly in a group: "List subgroups"."""
+
+
+def list_resources(listing: Listing) -> Iterator[ResourcePage]:
+    """Yield the pages; the cursor is the list of what is left to ask, so that a listing resumes anywhere.
+
+    Pages are followed by their links, whether GitLab counts them or pages by key ("REST API": "Pagination").
+    """
+    left = _read_cursor(listing.cursor) or _beginning(listing)
+    while left:
+        url, *left = left
+        response = listing.session.get(url)
+        found = _resources(url, response)
+        left = [*filter(None, [response.next_link]), *left]
+        if urlsplit(url).path.endswith("/subgroups"):
+            left += [_subgroups(listing, group.id) for group in found]
+        yield ResourcePage(resources=tuple(found), cursor=msgspec.json.encode(left).decode() if left else "")
+
+
+def _beginning(listing: Listing) -> list[str]:
+    size = min(listing.page_size, PAGE_SIZE)
+    # Projects that a group merely shares belong to another group.
+    query = {"include_subgroups": "true", "with_shared": "false", "order_by": "id", "sort": "asc", "per_page": size}
+    account = listing.account.id
+    projects = f"{PROJECTS.format(account)}?{urlencode(query)}"
+    return [GROUP_ALONE.format(account), projects, _subgroups(listing, account)]
+
+
+def _subgroups(listing: Listing, group_id: str) -> str:
+    query = {"order_by": "id", "sort": "asc", "per_page": min(listing.page_size, PAGE_SIZE)}
+    return f"{SUBGROUPS.format(group_id)}?{urlencode(query)}"
+
+
+def _read_cursor(cursor: str) -> list[str]:
+    return msgspec.json.decode(cursor, type=list[str]) if cursor else []
+
+
+def _resources(url: str, response: ApiResponse) -> list[Resource]:
+    path = urlsplit(url).path
+    if path.endswith("/projects"):
+        return [_project(project) for project in read_answer(response, list[Project])]
+    groups = read_answer(response, list[Group]) if path.endswith("/subgroups") else [read_answer(response, Group)]
+    return [_group(group) for group in groups]
+
+
+def _project(project: Project) -> Resource:
+    return Resource(
+        kind=PROJECT,
+        id=str(project.id),
+        key=project.path_with_namespace,
+        url=project.web_url,
+        parent_id=str(project.namespace.id) if project.namespace and project.namespace.kind == GROUP else "",
+        archived=project.archived,
+        private=project.visibility != "public",
+        attributes={
+            "name": project.name,
+            "default_branch": project.default_branch or "",
+            "visibility": project.visibility or "",
+            # It can be restored until then ("Delayed project deletion").
+            "deleted_on": project.marked_for_deletion_on or "",
+        },
+    )
+
+
+def _group(group: Group) -> Resource:
+    return Resource(
+        kind=GROUP,
+        id=str(group.id),
+        key=group.full_path,
+        url=group.web_url,
+        parent_id=str(group.parent_id or ""),
+        private=group.visibility != "public",
+        attributes={
+            "name": group.name,
+            "visibility": group.visibility or "",
+            "deleted_on": group.marked_for_deletion_on or "",
+        },
+    )

@@ -1,0 +1,66 @@
+"""Connecting a workspace or an organization: one authorisation, and then a look at whose token came of it.
+
+Slack lets the person pick another workspace than the one that was asked for ("Installing with OAuth"), so the
+answer alone says which account it is. Where an admin must approve the app first, Slack keeps the request to itself
+and sends nobody back; the person starts again once it is approved.
+"""
+
+from __future__ import annotations
+
+from speckitty_connectors import (
+    Account,
+    Authorize,
+    Connected,
+    Conversation,
+    ExternalIdentity,
+    InstallAnswer,
+    Refused,
+    read_answer,
+)
+
+from .answers import IDENTITY, Granted, Identity, read_said
+from .manifest import ORGANIZATION, USER_SCOPES, WORKSPACE
+
+NO_ACCOUNT = Refused(
+    code="no_account",
+    reason="Slack named neither a workspace nor an organization.",
+    remedy="Start again, and pick the workspace or the organization on Slack's page.",
+)
+
+OTHER_ACCOUNT = Refused(
+    code="account_unproven",
+    reason="Slack's token belongs to another account than Slack said.",
+    remedy="Start again; if it happens twice, an operator should check the app's client id and secret.",
+)
+
+
+def install(conversation: Conversation) -> InstallAnswer:
+    """Answer one step of connecting an account."""
+    grant = conversation.grant
+    if grant is None or grant.session is None:
+        return Authorize(parameters=_wishes(conversation))
+    granted = read_said(grant.details, Granted)
+    holder = granted.enterprise if granted.is_enterprise_install else granted.team
+    if holder is None:
+        return NO_ACCOUNT
+    proven = read_answer(grant.session.get(IDENTITY), Identity)
+    if holder.id != (proven.enterprise_id if granted.is_enterprise_install else proven.team_id):
+        return OTHER_ACCOUNT
+    return Connected(
+        accounts=(
+            Account(
+                id=holder.id,
+                name=holder.name or "",
+                kind=ORGANIZATION if granted.is_enterprise_install else WORKSPACE,
+                url=proven.url,
+            ),
+        ),
+        connected_by=ExternalIdentity(id=granted.authed_user.id) if granted.authed_user else None,
+    )
+
+
+def _wishes(conversation: Conversation) -> dict[str, str]:
+    """Return what else the person is asked: their own scopes, and the account to be authorised again."""
+    expected = conversation.account.id if conversation.account else ""
+    wishes = {"user_scope": conversation.app.settings.get(USER_SCOPES, ""), "team": expected}
+    return {name: value for name, value in wishes.items() if value}

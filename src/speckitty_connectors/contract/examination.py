@@ -1,0 +1,129 @@
+"""Judges a plugin without a test run: every rule, every case, and a finding for each."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import Any
+
+import pytest
+from attrs import field, frozen
+
+from .rules import Rule
+from .suite import CONTRACT_VERSION, ConnectorContract
+
+
+class Verdict(StrEnum):
+    """How a rule ended for a case."""
+
+    KEPT = "kept"
+    BROKEN = "broken"
+    WAIVED = "waived"
+    NOT_APPLICABLE = "not applicable"
+
+
+VERDICTS: dict[type[BaseException], Verdict] = {
+    pytest.fail.Exception: Verdict.BROKEN,
+    pytest.skip.Exception: Verdict.NOT_APPLICABLE,
+    pytest.xfail.Exception: Verdict.WAIVED,
+}
+"""The verdict behind each of pytest's outcomes."""
+
+
+@frozen(kw_only=True)
+class Finding:
+    """How one rule ended for one case.
+
+    Attributes:
+        rule: the rule.
+        case: name of the sample or scheme, or empty.
+        verdict: how it ended.
+        text: what happened, and what to do; empty where the rule was kept.
+        seconds: how long it took.
+    """
+
+    rule: Rule
+    case: str
+    verdict: Verdict
+    text: str = ""
+    seconds: float = 0.0
+
+
+@frozen(kw_only=True)
+class Examination:
+    """A plugin, judged.
+
+    Attributes:
+        plugin: name and version.
+        contract: version of the contract that it was judged by.
+        findings: one for each rule and case.
+    """
+
+    plugin: str
+    contract: str = CONTRACT_VERSION
+    findings: Sequence[Finding] = field(factory=tuple)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many findings ended in each verdict."""
+        return Counter(finding.verdict.value for finding in self.findings)
+
+    @property
+    def broken(self) -> list[str]:
+        """Ids of the broken rules, each once."""
+        broken = [finding.rule.id for finding in self.findings if finding.verdict is Verdict.BROKEN]
+        return list(dict.fromkeys(broken))
+
+    @property
+    def passed(self) -> bool:
+        """Whether something was judged, and nothing was broken."""
+        return not self.broken and self.counts[Verdict.KEPT] > 0
+
+    def to_document(self) -> dict[str, Any]:
+        """Return what a program reads."""
+        return {
+            "plugin": self.plugin,
+            "contract": self.contract,
+            "passed": self.passed,
+            "counts": {verdict.value: self.counts[verdict] for verdict in Verdict},
+            "findings": [
+                {
+                    "rule": finding.rule.id,
+                    "title": finding.rule.title,
+                    "case": finding.case,
+                    "verdict": finding.verdict.value,
+                    "text": finding.text,
+                }
+                for finding in self.findings
+            ],
+        }
+
+
+def examine(contract: type[ConnectorContract]) -> Examination:
+    """Judge a plugin by every rule of its contract class."""
+    try:
+        findings = tuple(_findings(contract))
+        return Examination(plugin=contract.subject.label, contract=contract.contract_version, findings=findings)
+    finally:
+        contract.subject.close()
+
+
+def _findings(contract: type[ConnectorContract]) -> Iterator[Finding]:
+    for rule in contract.rules().values():
+        cases = contract.subject.cases(rule.over) if rule.argument else [None]
+        for case in cases:
+            started = time.perf_counter()
+            verdict, text = _judged(contract(), rule, case)
+            seconds = time.perf_counter() - started
+            name = getattr(case, "name", "")
+            yield Finding(rule=rule, case=name, verdict=verdict, text=text, seconds=seconds)
+
+
+def _judged(contract: ConnectorContract, rule: Rule, case: object) -> tuple[Verdict, str]:
+    try:
+        getattr(contract, rule.method)(*([case] if rule.argument else []))
+    except tuple(VERDICTS) as outcome:
+        return VERDICTS[type(outcome)], str(outcome)
+    return Verdict.KEPT, ""

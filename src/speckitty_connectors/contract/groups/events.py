@@ -1,0 +1,240 @@
+"""E: every delivery has exactly one outcome, whatever is in it."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+from attrs import evolve
+
+from ...providers.codec import NAMES, outcome_from, to_document
+from ...providers.deliveries import Event, Ignored, Lifecycle, Outcome
+from ...providers.manifest import Capability
+from ..isolation import sealed_off
+from ..mutations import mutated
+from ..playing import holds
+from ..receiving import NOW
+from ..recordings import Recording
+from ..rules import Over, RuleBrokenError, require, rule
+from .base import Rules
+
+ROUTING = Capability.ROUTE_EVENT
+
+FEWEST = 2
+"""How many deliveries a plugin is shown with at least."""
+
+LONGEST_REASON = 300
+
+
+class EventRules(Rules):
+    """`route_event`."""
+
+    @rule("E01", needs=ROUTING, waivable=False)
+    def test_e01_deliveries_are_recorded(self) -> None:
+        """A plugin that routes is shown with recorded deliveries, one of them an event with a resource.
+
+        The folder of deliveries is read with its index.
+
+        Why: without deliveries, every other rule about them would hold for nothing.
+
+        Fix: record at least two deliveries, one an event about a resource; see 'Recorded deliveries' in the guide.
+        """
+        deliveries = self.subject.samples.deliveries
+        require(
+            len(deliveries) >= FEWEST,
+            f"is shown with {len(deliveries)} recorded deliveries; {FEWEST} are the fewest",
+        )
+        expected = [recording.expect for recording in deliveries]
+        shown = any(expect.get("outcome") == "event" and expect.get("resources") for expect in expected)
+        require(shown, "is shown with no event that names a resource")
+
+    @rule("E02", needs=ROUTING, over=Over.DELIVERIES)
+    def test_e02_the_expected_outcome(self, delivery: Recording) -> None:
+        """A recorded delivery means what its author says it means.
+
+        The outcome, as a document, has to hold what the index expects; the index names at least the outcome.
+
+        Why: an expectation written from the provider's page is the one check that knows the provider.
+
+        Fix: mend the plugin, or the expectation if the provider's page says otherwise.
+        """
+        require(
+            delivery.expect.get("outcome") in NAMES.values(),
+            "is shown with a delivery whose index expects no outcome",
+        )
+        found = to_document(self.subject.route(delivery))
+        expected = dict(delivery.expect)
+        differing = [name for name, value in expected.items() if name not in found or not holds(found[name], value)]
+        shown = ", ".join(f"{name}: {found.get(name)!r}, not {expected[name]!r}" for name in differing)
+        require(not differing, f"answered with {shown}")
+
+    @rule("E03", needs=ROUTING, over=Over.DELIVERIES)
+    def test_e03_one_typed_outcome(self, delivery: Recording) -> None:
+        """Every delivery has exactly one of the four outcomes.
+
+        The type of the answer is looked at.
+
+        Why: core writes down what was answered, and knows these four.
+
+        Fix: return an Event, Lifecycle, Handshake or Ignored; never None, a list or a subclass.
+        """
+        require(type(self.subject.route(delivery)) in NAMES, f"answered with {_kind(self.subject.route(delivery))}")
+
+    @rule("E04", needs=ROUTING, over=Over.DELIVERIES)
+    def test_e04_no_body_raises(self, delivery: Recording) -> None:
+        """No body makes routing raise.
+
+        The delivery is cut short and made unreadable; each of its values is left out, and replaced by null,
+        numbers, texts, lists and objects.
+
+        Why: a body that raises is tried again and again, and then parked for a person.
+
+        Fix: decode leniently, and answer Ignored with a reason where something is not as expected.
+        """
+        given = self.subject.delivery(delivery)
+        for content in mutated(given.content):
+            changed = evolve(given, content=content)
+            try:
+                outcome = self.subject.provider.route_event(changed)
+            except Exception as error:  # noqa: BLE001 - that nothing is raised is the rule
+                raise RuleBrokenError(f"raised {type(error).__name__} at {content[:80]!r}") from None
+            require(type(outcome) in NAMES, f"answered with {_kind(outcome)} to {content[:80]!r}")
+
+    @rule("E05", needs=ROUTING, over=Over.DELIVERIES)
+    def test_e05_unknown_kinds_are_data(self, delivery: Recording) -> None:
+        """A kind or an action that the plugin doesn't know is data.
+
+        The delivery is routed under a kind that no provider has, under none, and with an unknown action.
+
+        Why: providers add kinds without asking.
+
+        Fix: end every look-up with an Event where a resource can be read, else Ignored.
+        """
+        given = self.subject.delivery(delivery)
+        for kind in ("no.such_kind", "", "x" * 255):
+            outcome = self.subject.provider.route_event(evolve(given, kind=kind))
+            require(type(outcome) in NAMES, f"answered with {_kind(outcome)} to the kind {kind[:20]!r}")
+
+    @rule("E06", needs=ROUTING, over=Over.DELIVERIES)
+    def test_e06_the_same_outcome_again(self, delivery: Recording) -> None:
+        """The same delivery means the same whenever it is routed.
+
+        It is routed twice, and once more as if it had come an hour later.
+
+        Why: a delivery is routed again after a crash, and replayed to explain what happened.
+
+        Fix: keep nothing between calls, and read no clock.
+        """
+        first = self.subject.route(delivery)
+        again = self.subject.route(delivery)
+        later = self.subject.route(delivery, received_at=NOW + timedelta(hours=1))
+        require(first == again, "answered differently when asked again")
+        require(first == later, "answered differently an hour later")
+
+    @rule("E07", needs=ROUTING, over=Over.DELIVERIES)
+    def test_e07_kept_headers_may_be_missing(self, delivery: Recording) -> None:
+        """Routing needs no header to be there.
+
+        The delivery is routed without any of its kept headers.
+
+        Why: proxies drop headers, and replays from an export have none.
+
+        Fix: read headers with a default.
+        """
+        outcome = self.subject.route(delivery, headers={})
+        require(type(outcome) in NAMES, f"answered with {_kind(outcome)} without headers")
+
+    @rule("E08", needs=ROUTING, over=Over.DELIVERIES)
+    def test_e08_it_can_be_stored(self, delivery: Recording) -> None:
+        """What was answered can be written down and read again.
+
+        The outcome goes through core's own JSON and back.
+
+        Why: decisions are made on what was stored.
+
+        Fix: put text, tuples and aware times into the fields, as their types say.
+        """
+        outcome = self.subject.route(delivery)
+        try:
+            stored = json.dumps(to_document(outcome), ensure_ascii=False)
+            stored.encode()
+            again = outcome_from(json.loads(stored))
+        except (TypeError, ValueError) as error:
+            raise RuleBrokenError(f"answered with what can't be stored ({type(error).__name__})") from None
+        require(again == outcome, "answered with what reads differently once it was stored")
+
+    @rule("E09", needs=ROUTING, over=Over.DELIVERIES)
+    def test_e09_reasons_for_people(self, delivery: Recording) -> None:
+        """Whatever is ignored has a reason of one short line.
+
+        The reasons for the delivery and for unreadable bodies are read.
+
+        Why: a person who misses an event reads it.
+
+        Fix: say what is missing in a few words, and repeat nothing of the body.
+        """
+        given = self.subject.delivery(delivery)
+        marker = b'{"nobody-may-repeat-this": 1}'
+        for content in (given.content, b"", b"[]", marker):
+            outcome = self.subject.provider.route_event(evolve(given, content=content))
+            if isinstance(outcome, Ignored):
+                reason = outcome.reason
+                require(reason.strip(), "ignored a delivery without a reason")
+                require(
+                    "\n" not in reason and len(reason) <= LONGEST_REASON, f"gave a reason of {len(reason)} letters"
+                )
+                require("nobody-may-repeat" not in reason, "repeated the body in a reason")
+
+    @rule("E10", needs=ROUTING, over=Over.DELIVERIES)
+    def test_e10_routing_is_offline(self, delivery: Recording) -> None:
+        """Routing asks nobody.
+
+        Connections, name look-ups and processes are watched while the delivery is routed.
+
+        Why: thousands of deliveries a minute are routed, in a transaction.
+
+        Fix: read everything from the delivery; what isn't in it is core's to find out.
+        """
+        with sealed_off() as asked:
+            self.subject.route(delivery)
+        require(not asked, f"asked {', '.join(asked)} while routing")
+
+    @rule("E11", needs=ROUTING, over=Over.DELIVERIES)
+    def test_e11_unrouted_kinds_are_nothing(self, delivery: Recording) -> None:
+        """A kind that the manifest leaves unrouted is never an event.
+
+        The kinds of recorded events and changes are looked up in the manifest.
+
+        Why: core drops these kinds before the plugin sees them.
+
+        Fix: take the kind out of unrouted_kinds.
+        """
+        given = self.subject.delivery(delivery)
+        if given.kind and given.kind in self.subject.manifest.webhooks.unrouted_kinds:
+            outcome = self.subject.provider.route_event(given)
+            require(
+                not isinstance(outcome, Event | Lifecycle),
+                f"leaves {given.kind} unrouted, and makes {_kind(outcome)} of it",
+            )
+
+    @rule("E12", needs=ROUTING)
+    def test_e12_the_delivery_id_is_there(self) -> None:
+        """The declared field with the delivery id is in the deliveries.
+
+        Where the manifest names a field of the document, one recorded document at least has a text in it; some
+        envelopes of a provider may have none, and core tells those apart by their content. A header is core's to
+        look at.
+
+        Why: without its id a delivery that comes again isn't recognised.
+
+        Fix: name the right field, or none where the provider gives no id.
+        """
+        name = self.subject.manifest.webhooks.delivery_id_field
+        contents = [self.subject.delivery(recording).content for recording in self.subject.samples.deliveries]
+        found = [json.loads(content).get(name) for content in contents if content]
+        known = any(isinstance(each, str) and each for each in found)
+        require(not name or not found or known, f"names the field {name!r} for ids, which no recorded delivery has")
+
+
+def _kind(outcome: Outcome | object) -> str:
+    return "nothing" if outcome is None else f"a {type(outcome).__name__}"

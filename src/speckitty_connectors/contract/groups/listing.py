@@ -1,0 +1,293 @@
+"""L: a listing is whole or an error, and can be resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from attrs import evolve
+
+from ...providers.api import (
+    ApiError,
+    ApiForbiddenError,
+    ApiNotFoundError,
+    ApiUnauthorizedError,
+    ApiUnavailableError,
+)
+from ...providers.manifest import Capability
+from ...providers.resources import Resource, ResourcePage
+from ..isolation import sealed_off
+from ..mutations import renamed
+from ..playing import Interference, Stage, answering, as_recorded, failing, playing
+from ..rules import NotApplicableError, Over, RuleBrokenError, require, rule
+from ..scenarios import Exchange, GivenAnswer, Scenario
+from .base import Rules
+from .conversing import MALFORMED
+
+LISTING = Capability.LIST_RESOURCES
+
+MOST_PAGES = 1000
+"""Where a listing of a few recorded exchanges is given up."""
+
+TYPED = {401: ApiUnauthorizedError, 403: ApiForbiddenError, 404: ApiNotFoundError, 503: ApiUnavailableError}
+"""The error that core's session makes of a status."""
+
+WAIT_SECONDS = 7.0
+
+
+class ListingRules(Rules):
+    """`list_resources`."""
+
+    @rule("L01", needs=LISTING, waivable=False)
+    def test_l01_pages_are_shown(self) -> None:
+        """A plugin that lists is shown with a listing of at least two pages.
+
+        The folder of exchanges is read.
+
+        Why: without it, every other rule about listings would hold for nothing.
+
+        Fix: record a listing with a small page_size, so that it takes two pages; see 'Recorded exchanges'.
+        """
+        pages = [scenario.expect.get("pages") or () for scenario in self.subject.scenarios(LISTING)]
+        require(any(len(ids) >= 2 for ids in pages), "is shown with no listing of two pages")
+
+    @rule("L02", needs=LISTING, over=Over.LISTINGS)
+    def test_l02_the_expected_pages(self, listing: Scenario) -> None:
+        """A recorded listing has the pages that its author says it has.
+
+        The ids of each page are compared, or the code of the error that is expected.
+
+        Why: an expectation written from the provider's page is the one check that knows the provider.
+
+        Fix: mend the plugin, or the scenario if the provider's page says otherwise.
+        """
+        expected = listing.expect
+        require(
+            "pages" in expected or "error" in expected,
+            "is shown with a listing that expects neither pages nor an error",
+        )
+        try:
+            pages, _ = self._whole(listing)
+        except ApiError as error:
+            require(error.code == expected.get("error"), f"ended the listing with {error.code}")
+            return
+        require("error" not in expected, f"listed where {expected.get('error')} is expected")
+        found = [[resource.id for resource in page.resources] for page in pages]
+        require(found == expected["pages"], f"listed {found}, not {expected['pages']}")
+
+    @rule("L03", needs=LISTING, over=Over.LISTINGS)
+    def test_l03_it_ends(self, listing: Scenario) -> None:
+        """A listing ends, and its last page has no cursor.
+
+        All pages are taken, each of the right type.
+
+        Why: a cursor on the last page has core ask for ever.
+
+        Fix: yield ResourcePage, the last one with an empty cursor.
+        """
+        pages, _ = self._whole(self._good(listing))
+        odd = [type(page).__name__ for page in pages if not isinstance(page, ResourcePage)]
+        require(pages and not odd, f"yielded {', '.join(odd) or 'no page at all'}")
+        require(not pages[-1].cursor, "left a cursor on the last page")
+        require(all(page.cursor for page in pages[:-1]), "left a page before the last one without a cursor")
+
+    @rule("L04", needs=LISTING, over=Over.LISTINGS)
+    def test_l04_it_resumes(self, listing: Scenario) -> None:
+        """A listing resumes after any page.
+
+        It is begun anew at the cursor of each page, and has to yield exactly the pages after it.
+
+        Why: a listing that was interrupted goes on where it was, also in another process.
+
+        Fix: start from listing.cursor where it isn't empty, and put all that is needed into it.
+        """
+        pages, _ = self._whole(self._good(listing))
+        for number, page in enumerate(pages[:-1], 1):
+            with playing(self.subject.manifest, listing) as stage:
+                rest = list(islice(self._pages(stage, cursor=page.cursor), MOST_PAGES))
+            require(rest == pages[number:], f"yielded other pages when resumed after page {number}")
+
+    @rule("L05", needs=LISTING, over=Over.LISTINGS)
+    def test_l05_a_rename_changes_no_id(self, listing: Scenario) -> None:
+        """A rename changes a key, never an id.
+
+        Every key is changed wherever it stands in the answers, and the listing taken again.
+
+        Why: mappings hang on ids; one that follows a name goes to whoever takes the name next.
+
+        Fix: take the id from the provider's immutable id, and the key from the name.
+        """
+        before = self._resources(self._good(listing))
+        names = {name for resource in before for name in (resource.key, resource.key.rpartition("/")[2])} - {""}
+        exchanges = tuple(
+            Exchange(request=each.request, answer=evolve(each.answer, body=renamed(each.answer.body, names)))
+            for each in listing.exchanges
+        )
+        after = self._resources(evolve(listing, exchanges=exchanges))
+        ids = [[resource.id for resource in resources] for resources in (before, after)]
+        require(ids[0] == ids[1], f"changed ids from {ids[0]} to {ids[1]} when names changed")
+
+    @rule("L06", needs=LISTING, over=Over.LISTINGS)
+    def test_l06_failures_are_errors(self, listing: Scenario) -> None:
+        """A request that fails ends the listing with its own error.
+
+        Each request is answered with 401, 403, 404 and 503 in turn; the session's error has to come through.
+
+        Why: a listing that ends quietly looks like an account in which everything was deleted.
+
+        Fix: let the session's errors pass.
+        """
+        for index in range(len(self._good(listing).exchanges)):
+            for status, kind in TYPED.items():
+                try:
+                    self._whole(listing, failing(status, at=index))
+                except ApiError as error:
+                    require(
+                        isinstance(error, kind), f"ended with {type(error).__name__} when the API answered {status}"
+                    )
+                    continue
+                except RuleBrokenError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - that nothing else is raised is the rule
+                    raise RuleBrokenError(f"raised {type(error).__name__} when the API answered {status}") from None
+                raise RuleBrokenError(f"ended the listing quietly when the API answered {status}") from None
+
+    @rule("L07", needs=LISTING, over=Over.LISTINGS)
+    def test_l07_malformed_answers_are_typed(self, listing: Scenario) -> None:
+        """An answer of another shape is an error that says so.
+
+        Each answer is replaced by lists, texts, numbers, nothing and HTML.
+
+        Why: a default looks like an account in which everything was deleted.
+
+        Fix: decode into a typed shape, and raise ApiError where it doesn't fit.
+        """
+        for index in range(len(self._good(listing).exchanges)):
+            for body in MALFORMED:
+                try:
+                    self._whole(listing, answering(body, at=index))
+                except ApiError:
+                    continue
+                except Exception as error:  # noqa: BLE001 - that nothing else is raised is the rule
+                    raise RuleBrokenError(f"raised {type(error).__name__} at the body {body!r}") from None
+                require(
+                    _is_documented(body, listing, index), f"listed as if nothing was there at the body {body!r}"
+                )
+
+    @rule("L08", needs=LISTING, over=Over.LISTINGS)
+    def test_l08_throttling_is_waited_out(self, listing: Scenario) -> None:
+        """A listing that is throttled waits as long as it was asked to, and is whole.
+
+        Each request is throttled once, in the manifest's dialect.
+
+        Why: large accounts are always throttled.
+
+        Fix: send every request through the session, which waits; declare the dialect of the provider.
+        """
+        expected, _ = self._whole(self._good(listing))
+        for index in range(len(listing.exchanges)):
+            pages, stage = self._whole(listing, self._throttled(at=index))
+            require(pages == expected, "listed other pages when it was throttled")
+            require(
+                stage.slept == [WAIT_SECONDS], f"waited {stage.slept} seconds when asked to wait {WAIT_SECONDS}"
+            )
+
+    @rule("L09", needs=LISTING, over=Over.LISTINGS)
+    def test_l09_no_request_more_than_needed(self, listing: Scenario) -> None:
+        """A listing asks for each page once, and only when it is wanted.
+
+        The requests are compared with the recorded ones, and counted while the first page is taken.
+
+        Why: every request counts against the customer's limit.
+
+        Fix: yield each page before asking for the next one, and ask for nothing twice.
+        """
+        pages, stage = self._whole(self._good(listing))
+        require(not stage.unexpected, f"asked what isn't recorded, or twice: {', '.join(stage.unexpected)}")
+        require(
+            len(stage.asked) == len(listing.exchanges),
+            f"sent {len(stage.asked)} of {len(listing.exchanges)} recorded requests",
+        )
+        if len(pages) < 2:
+            return
+        with playing(self.subject.manifest, listing) as begun:
+            next(self._pages(begun))
+        require(
+            len(begun.asked) < len(stage.asked) or not stage.asked,
+            "asked for every page before the first was wanted",
+        )
+
+    @rule("L10", needs=LISTING, over=Over.LISTINGS)
+    def test_l10_resources_are_well_formed(self, listing: Scenario) -> None:
+        """Each resource is of a declared kind, has an id and a key, and is listed once.
+
+        The resources of all pages are looked at.
+
+        Why: a resource is (kind, id), and a person picks it by its key.
+
+        Fix: declare the kind, take the id as text, and leave doubles out.
+        """
+        resources = self._resources(self._good(listing))
+        declared = {kind.name for kind in self.subject.manifest.resource_kinds}
+        for resource in resources:
+            require(resource.kind in declared, f"listed the undeclared kind {resource.kind!r}")
+            is_text = isinstance(resource.id, str) and resource.id.strip()
+            require(is_text, f"listed a {resource.kind} with the id {resource.id!r}")
+            require(resource.key.strip(), f"listed the {resource.kind} {resource.id} without a key")
+        identities = [(resource.kind, resource.id) for resource in resources]
+        require(len(set(identities)) == len(identities), "listed a resource twice")
+
+    @rule("L11", needs=LISTING, over=Over.LISTINGS)
+    def test_l11_only_through_the_session(self, listing: Scenario) -> None:
+        """Everything is asked through the session that core hands over.
+
+        Requests without the session's credential, other connections and processes are looked for.
+
+        Why: the session is what keeps secrets hidden, waits out throttling and refuses foreign hosts.
+
+        Fix: use listing.session.
+        """
+        with playing(self.subject.manifest, self._good(listing), as_recorded) as stage, sealed_off() as tried:
+            list(islice(self._pages(stage), MOST_PAGES))
+        outside = [*stage.outside, *tried]
+        require(not outside, f"asked {', '.join(outside)} outside its session")
+
+    def _pages(self, stage: Stage, cursor: str | None = None) -> Iterator[ResourcePage]:
+        return iter(self.subject.provider.list_resources(stage.listing(cursor)))
+
+    def _whole(self, listing: Scenario, interfere: Interference = as_recorded) -> tuple[list[ResourcePage], Stage]:
+        with playing(self.subject.manifest, listing, interfere) as stage:
+            pages = list(islice(self._pages(stage), MOST_PAGES))
+        if len(pages) == MOST_PAGES:
+            raise RuleBrokenError(f"yielded {MOST_PAGES} pages without an end")
+        return pages, stage
+
+    def _resources(self, listing: Scenario) -> list[Resource]:
+        return [resource for page in self._whole(listing)[0] for resource in page.resources]
+
+    def _good(self, listing: Scenario) -> Scenario:
+        """Return a listing that is expected to succeed.
+
+        Raises:
+            NotApplicableError: it is expected to fail.
+        """
+        if "error" in listing.expect:
+            raise NotApplicableError("this listing is expected to fail")
+        return listing
+
+    def _throttled(self, *, at: int) -> Interference:
+        dialect = self.subject.manifest.rate_limits
+        status = min(dialect.statuses | dialect.conditional_statuses, default=400)
+        body = {"error": dialect.error_code, "code": dialect.error_code}
+
+        def interfere(index: int, before: int, answer: GivenAnswer) -> GivenAnswer:
+            if index != at or before:
+                return answer
+            return GivenAnswer(status=status, headers={dialect.retry_after: f"{WAIT_SECONDS:.0f}"}, body=body)
+
+        return interfere
+
+
+def _is_documented(body: object, listing: Scenario, index: int) -> bool:
+    """Say whether the recorded answer itself has this shape: an empty list is what an empty account answers."""
+    return body == [] and isinstance(listing.exchanges[index].answer.body, list)

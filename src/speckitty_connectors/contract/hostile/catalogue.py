@@ -1,0 +1,15 @@
+"""All switches.
+
+>>> [switch.__name__ for switch in SWITCHES["L06"]]
+['EndsQuietly']
+"""
+
+from __future__ import annotations
+
+from . import deliveries, installing, linking, listings, manifests, processes, proofs, refusals
+from .switches import SWITCHES, Hostile, honest_samples
+
+MODULES = (manifests, proofs, refusals, deliveries, installing, linking, listings, processes)
+"""Where the switches are; importing them registers them."""
+
+__all__ = ["SWITCHES", "Hostile", "honest_samples"]

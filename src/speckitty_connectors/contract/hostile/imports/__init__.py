@@ -1,0 +1,1 @@
+"""Modules that misbehave when they are imported; each is imported in a process of its own only."""

@@ -1,0 +1,3 @@
+"""Fails when it is imported."""
+
+raise ImportError("a library that only its author has")

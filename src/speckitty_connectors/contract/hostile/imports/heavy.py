@@ -1,0 +1,5 @@
+"""Brings a database with it when it is imported."""
+
+import sqlalchemy
+
+NAME = sqlalchemy.__name__

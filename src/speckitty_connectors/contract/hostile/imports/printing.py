@@ -1,0 +1,5 @@
+"""Prints when it is imported."""
+
+import sys
+
+sys.stdout.write("Thank you for choosing Hostile Boards!\n")

@@ -1,0 +1,93 @@
+"""Writes a page for each rule: ``python -m speckitty_connectors.contract.pages docs/contract``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from .rules import Over, Rule
+from .suite import all_rules
+
+GROUPS = {
+    "M": "Manifest",
+    "V": "Verification",
+    "E": "Events",
+    "I": "Installing and linking",
+    "L": "Listing",
+    "S": "Suggestions",
+    "R": "Refresh parameters",
+    "H": "Hygiene",
+    "D": "Documentation",
+}
+"""The letter of a rule's id → its group."""
+
+CASES = {
+    Over.PLUGIN: "the plugin as a whole",
+    Over.DELIVERIES: "each recorded delivery",
+    Over.SCHEMES: "each signature scheme of the manifest",
+    Over.INSTALLS: "each recorded step of connecting",
+    Over.LINKS: "each recorded step of linking",
+    Over.LISTINGS: "each recorded listing",
+}
+
+INDEX = "README.md"
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each page, the index first.
+
+    >>> name, text = next(pages())
+    >>> name, text.splitlines()[0]
+    ('README.md', '# The rules of the contract')
+    """
+    rules = all_rules()
+    yield INDEX, _index(list(rules.values()))
+    for rule in rules.values():
+        yield f"{rule.id}.md", _page(rule)
+
+
+def _index(rules: list[Rule]) -> str:
+    lines = [
+        "# The rules of the contract",
+        "",
+        f"The suite judges a plugin by {len(rules)} rules: [how to run it](../plugin-authors.md),",
+        "[how rules come and go](growth.md). Each page says what is checked, why, and how to mend it. The pages",
+        "are written from the rules: `python -m speckitty_connectors.contract.pages docs/contract`.",
+    ]
+    for letter, group in GROUPS.items():
+        lines += ["", f"## {group}", "", "| rule | says | since |", "|---|---|---|"]
+        of_group = sorted((rule for rule in rules if rule.id[0] == letter), key=lambda rule: rule.id)
+        lines += [f"| [{rule.id}]({rule.id}.md) | {rule.title} | {rule.since} |" for rule in of_group]
+    return "\n".join(lines) + "\n"
+
+
+def _page(rule: Rule) -> str:
+    needs = f", where the manifest declares `{rule.needs}`" if rule.needs else ""
+    waiving = "It can be [waived](../plugin-authors.md) by name." if rule.waivable else "It can't be waived."
+    return (
+        f"# {rule.id} · {rule.title}\n\n"
+        f"[{GROUPS[rule.id[0]]}](README.md) · since contract {rule.since} · "
+        f"judged for {CASES[rule.over]}{needs}\n\n"
+        f"## What it checks\n\n{rule.checks}\n\n"
+        f"## Why\n\n{_sentence(rule.why)}\n\n"
+        f"## How to fix\n\n{_sentence(rule.fix)}\n\n"
+        f"{waiving}\n"
+    )
+
+
+def _sentence(text: str) -> str:
+    """Begin with a capital letter, unless code comes first."""
+    return text[:1].upper() + text[1:] if re.match(r"[a-z]+[ ,:]", text) else text
+
+
+def write(folder: Path) -> None:
+    """Write every page into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

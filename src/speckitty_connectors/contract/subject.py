@@ -1,0 +1,170 @@
+"""The plugin under test, and all that the rules need to judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache, cached_property
+
+from attrs import frozen
+
+from ..errors import ConnectorsError
+from ..inbox.content import read_content
+from ..inbox.reception import Reception
+from ..providers.binding import Provider
+from ..providers.deliveries import Delivery, Outcome
+from ..providers.discovery import GROUP, PluginEntryPoint, discover
+from ..providers.manifest import Capability, Manifest
+from ..providers.registry import Registry
+from ..providers.signatures import SignatureScheme
+from .receiving import NOW, Receiver
+from .recordings import Recording
+from .rules import Nothing, Over
+from .scenarios import Scenario
+
+
+@frozen(kw_only=True)
+class Samples:
+    """What a plugin is shown with.
+
+    Attributes:
+        deliveries: recorded deliveries.
+        scenarios: recorded exchanges.
+    """
+
+    deliveries: tuple[Recording, ...] = ()
+    scenarios: tuple[Scenario, ...] = ()
+
+
+@frozen(kw_only=True)
+class SchemeCase:
+    """One of the manifest's signature schemes."""
+
+    name: str
+    scheme: SignatureScheme
+
+
+Case = Recording | Scenario | SchemeCase
+
+
+class Subject:
+    """One plugin under test.
+
+    Args:
+        plugin: the plugin object.
+        samples: what it is shown with.
+    """
+
+    def __init__(self, plugin: object, samples: Samples) -> None:
+        self.plugin = plugin
+        self.samples = samples
+        self.registry = Registry(entry_points=())
+
+    @cached_property
+    def provider(self) -> Provider:
+        """The plugin as core binds it.
+
+        Raises:
+            PluginUnavailableError: core wouldn't take it.
+        """
+        return self.registry.register(self.plugin)
+
+    @cached_property
+    def fault(self) -> str:
+        """Why core wouldn't take the plugin, or empty."""
+        try:
+            self.provider  # noqa: B018 - binding it is the question
+        except ConnectorsError as error:
+            return str(error)
+        return ""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the plugin declares."""
+        return self.provider.manifest
+
+    @cached_property
+    def receiver(self) -> Receiver:
+        """An inbox that knows the plugin."""
+        return Receiver(self.manifest, self.registry)
+
+    @cached_property
+    def published(self) -> PluginEntryPoint | None:
+        """Where the plugin is published, or None where no installed distribution does."""
+        key = getattr(getattr(self.plugin, "manifest", None), "provider", "")
+        for found in claims(key):
+            with suppress(Exception):  # whatever another plugin's import raises, it is not this one
+                if found.load() is self.plugin:
+                    return found
+        return None
+
+    @property
+    def label(self) -> str:
+        """Name and version of the plugin, for a sentence."""
+        kind = type(self.plugin)
+        return self.published.label if self.published else f"{kind.__module__}:{kind.__qualname__}"
+
+    def cases(self, over: Over) -> Sequence[Case | Nothing]:
+        """Return what a rule is judged for; never nothing, so that no rule vanishes."""
+        if over is Over.SCHEMES:
+            schemes = {} if self.fault else self.manifest.webhooks.schemes
+            cases = [SchemeCase(name=name, scheme=scheme) for name, scheme in schemes.items()]
+            return cases or [Nothing(name="none", instead="M01")]
+        if over is Over.DELIVERIES:
+            return self.samples.deliveries or [Nothing(name="none", instead="E01")]
+        hook, instead = _HOOKS[over]
+        return self.scenarios(hook) or [Nothing(name="none", instead=instead)]
+
+    def scenarios(self, hook: Capability) -> list[Scenario]:
+        """Return the scenarios of a hook."""
+        return [scenario for scenario in self.samples.scenarios if scenario.hook is hook]
+
+    def delivery(self, recording: Recording, *, body: bytes | None = None, **changes: object) -> Delivery:
+        """Return a recording as `route_event` would get it from core."""
+        reception = Reception.of(self.manifest, None)
+        headers = {name.lower(): value for name, value in recording.headers.items()}
+        media_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        content = read_content(
+            media_type, recording.body if body is None else body, form_field=reception.rules.form_field
+        )
+        values: dict[str, object] = {
+            "provider": self.manifest.provider,
+            "host": self.manifest.hosts.default,
+            "kind": reception.kind(headers),
+            "content": content.document,
+            "fields": content.fields,
+            "headers": {name: value for name, value in headers.items() if name in reception.kept},
+            "received_at": NOW,
+        }
+        return Delivery(**{**values, **changes})  # type: ignore[arg-type]  # the values of a rule
+
+    def route(self, recording: Recording, *, body: bytes | None = None, **changes: object) -> Outcome:
+        """Ask the plugin what a recording means."""
+        return self.provider.route_event(self.delivery(recording, body=body, **changes))
+
+    def supports(self, capability: Capability) -> bool:
+        """Say whether the plugin declares a capability."""
+        return self.provider.supports(capability)
+
+    def close(self) -> None:
+        """Give back what was opened; whatever is needed again is opened again."""
+        opened = vars(self).pop("receiver", None)
+        if opened is not None:
+            opened.close()
+
+
+_HOOKS = {
+    Over.INSTALLS: (Capability.INSTALL, "I01"),
+    Over.LINKS: (Capability.LINK_USER, "I11"),
+    Over.LISTINGS: (Capability.LIST_RESOURCES, "L01"),
+}
+
+
+def claims(key: str) -> list[PluginEntryPoint]:
+    """Return the entry points of installed distributions that claim a provider key."""
+    return [found for found in _installed() if found.provider == key and found.group == GROUP]
+
+
+@cache
+def _installed() -> tuple[PluginEntryPoint, ...]:
+    return discover()

@@ -1,0 +1,267 @@
+"""The suite that a plugin's author subclasses: every rule of the contract as a test of pytest."""
+
+from __future__ import annotations
+
+import traceback
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import new_class
+from typing import Any, ClassVar, NoReturn
+
+import pytest
+
+from ..errors import ConfigurationError
+from ..identifiers import utc_now
+from ..providers.binding import CapabilityUnsupportedError
+from ..providers.manifest import CONTRACT_MAJOR, CONTRACT_MINOR
+from .groups.documentation import DocumentationRules
+from .groups.events import EventRules
+from .groups.hygiene import HygieneRules
+from .groups.identities import IdentityRules
+from .groups.installing import InstallRules
+from .groups.linking import LinkRules
+from .groups.listing import ListingRules
+from .groups.manifests import ManifestRules
+from .groups.refreshing import RefreshRules
+from .groups.suggestions import SuggestionRules
+from .groups.verification import VerificationRules
+from .groups.verification_limits import VerificationLimitRules
+from .recordings import Recording, read_recordings
+from .rules import NotApplicableError, Rule, RuleBrokenError, order_of, rule_of
+from .scenarios import read_scenarios
+from .subject import Samples, Subject
+from .waivers import Waiver
+
+CONTRACT_VERSION = f"{CONTRACT_MAJOR}.{CONTRACT_MINOR}"
+"""The version of the contract that this core judges by."""
+
+SETTINGS = frozenset({"plugin", "deliveries", "exchanges", "waivers", "contract_version"})
+"""What a subclass may set; everything else is the suite's."""
+
+
+class PinnedContractWarning(UserWarning):
+    """A plugin is judged by an older version of the contract."""
+
+
+class ConnectorContract(
+    ManifestRules,
+    VerificationRules,
+    VerificationLimitRules,
+    EventRules,
+    IdentityRules,
+    InstallRules,
+    LinkRules,
+    ListingRules,
+    SuggestionRules,
+    RefreshRules,
+    HygieneRules,
+    DocumentationRules,
+):
+    """Judges a plugin by every rule of the contract.
+
+    Attributes:
+        plugin: the plugin object.
+        deliveries: folder of recorded deliveries with their `index.json`.
+        exchanges: folder of recorded exchanges, for the hooks that call out.
+        waivers: rules that the plugin is known to break.
+        contract_version: the version to be judged by: this core's, or one minor before it, with a warning.
+
+    The file of an author::
+
+        class TestContract(ConnectorContract):
+            plugin = plugin
+            deliveries = Path(__file__).parent / "deliveries"
+            exchanges = Path(__file__).parent / "exchanges"
+
+    Raises:
+        ConfigurationError: a subclass overrides a rule, waives what can't be waived, or pins another version.
+    """
+
+    __test__: ClassVar[bool] = False
+    plugin: ClassVar[Any] = None
+    deliveries: ClassVar[Path | None] = None
+    exchanges: ClassVar[Path | None] = None
+    waivers: ClassVar[Sequence[Waiver]] = ()
+    contract_version: ClassVar[str] = CONTRACT_VERSION
+    subject: ClassVar[Subject]
+
+    def __init_subclass__(cls, *, samples: Samples | None = None, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.__test__ = True
+        _refuse_overriding(cls)
+        _check_waivers(cls)
+        _check_version(cls.contract_version, _subject_of(cls))
+        cls.subject = Subject(cls.plugin, _read_samples(cls) if samples is None else samples)
+
+    @classmethod
+    def rules(cls) -> Mapping[str, Rule]:
+        """Return the rules that the pinned version has, by id."""
+        pinned = order_of(cls.contract_version)
+        return {rule_id: rule for rule_id, rule in all_rules().items() if order_of(rule.since) <= pinned}
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Have each rule judged for each of its cases."""
+        found = rule_of(metafunc.function)
+        if found is not None and found.argument:
+            cases = self.subject.cases(found.over)
+            metafunc.parametrize(found.argument, cases, ids=[case.name for case in cases])
+
+    @classmethod
+    def teardown_class(cls) -> None:
+        """Close the database after the last rule."""
+        cls.subject.close()
+
+    def judge(self, rule: Rule, run: Callable[[], None], case: str) -> None:
+        """Run a rule for a case and end it in a verdict of pytest: passed, failed, skipped or expected to fail."""
+        waiver = next((waiver for waiver in self.waivers if waiver.covers(rule.id, case)), None)
+        if waiver is not None and waiver.is_over(utc_now().date()):
+            self._fail(rule, case, f"is waived until {waiver.until}, which is over")
+        obstacle = self._obstacle(rule)
+        did = "" if obstacle else _broken_by(run)
+        if waiver is not None and did:
+            pytest.xfail(f"{rule.id} waived until {waiver.until}: {waiver.reason} ({waiver.link})")
+        if waiver is not None:
+            self._fail(rule, case, "keeps the rule, so its waiver is no longer needed: take it out")
+        if obstacle:
+            pytest.skip(f"{rule.id}: {obstacle}")
+        if did:
+            self._fail(rule, case, did)
+
+    def _obstacle(self, rule: Rule) -> str:
+        """Return why the rule isn't judged at all, or empty; what the manifest doesn't declare has to refuse."""
+        subject = self.subject
+        if order_of(rule.since) > order_of(self.contract_version):
+            return f"the rule came with {rule.since}; the plugin is judged by {self.contract_version}"
+        if rule.id != "M01" and subject.fault:
+            return "core doesn't take the plugin; see M01"
+        if rule.needs is None or subject.supports(rule.needs):
+            return ""
+        try:
+            getattr(subject.provider, rule.needs)(None)
+        except CapabilityUnsupportedError:
+            return f"the manifest says that {rule.needs} is unsupported"
+        return self._fail(rule, "", f"did {rule.needs} although its manifest says that it can't")
+
+    def _fail(self, rule: Rule, case: str, did: str) -> NoReturn:
+        pytest.fail(self._report(rule, case, did), pytrace=False)
+
+    def _report(self, rule: Rule, case: str, did: str) -> str:
+        where = " · ".join(part for part in (rule.id, self.subject.label, case) if part)
+        return (
+            f"{where}\n  what it did: {did}\n  the rule:    {rule.title}\n"
+            f"  why:         {rule.why}\n  how to fix:  {rule.fix}\n  page:        {rule.page}"
+        )
+
+
+@cache
+def all_rules() -> Mapping[str, Rule]:
+    """Return every rule by its id, in the order of the groups."""
+    found = [rule_of(value) for group in ConnectorContract.__bases__ for value in vars(group).values()]
+    return {rule.id: rule for rule in found if rule is not None}
+
+
+def contract_of(plugin: object, samples: Samples, **settings: Any) -> type[ConnectorContract]:
+    """Return the contract class of a plugin whose samples are at hand; settings as of a subclass."""
+    body = {"__doc__": "A plugin's contract.", "plugin": plugin, **settings}
+    return new_class("Contract", (ConnectorContract,), {"samples": samples}, lambda names: names.update(body))
+
+
+def samples_in(deliveries: Path | None, exchanges: Path | None) -> Samples:
+    """Return what is in the two folders; an absent folder holds nothing.
+
+    Raises:
+        ConfigurationError: a file in them can't be read.
+    """
+    recordings: tuple[Recording, ...] = ()
+    if deliveries is not None and any(deliveries.glob("*")):
+        recordings = tuple(read_recordings(deliveries))
+    return Samples(deliveries=recordings, scenarios=tuple(read_scenarios(exchanges)) if exchanges else ())
+
+
+def _read_samples(cls: type[ConnectorContract]) -> Samples:
+    return samples_in(cls.deliveries, cls.exchanges)
+
+
+def _subject_of(cls: type[ConnectorContract]) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _refuse_overriding(cls: type[ConnectorContract]) -> None:
+    """Refuse a class that has anything of the suite's own in another version."""
+    own = {name for name in dir(ConnectorContract) if not name.startswith("__")} - SETTINGS - {"subject"}
+    changed = [name for name in sorted(own) if _raw(cls, name) is not _raw(ConnectorContract, name)]
+    if changed:
+        raise ConfigurationError(
+            f"the contract's own {', '.join(changed)} can't be overridden",
+            subject=_subject_of(cls),
+            remedy="take it out; a rule that the plugin can't keep yet is waived by name: waivers = [Waiver(…)]",
+        )
+
+
+def _raw(cls: type, name: str) -> object:
+    return next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
+
+
+def _check_waivers(cls: type[ConnectorContract]) -> None:
+    rules = all_rules()
+    for waiver in cls.waivers:
+        rule = rules.get(waiver.rule)
+        if rule is None or not rule.waivable:
+            raise ConfigurationError(
+                f"the rule {waiver.rule} can't be waived" if rule else f"there is no rule {waiver.rule}",
+                subject=_subject_of(cls),
+                remedy="take the waiver out" if rule else "look for the rule's id in docs/contract",
+            )
+
+
+def _check_version(pinned: str, subject: str) -> None:
+    if pinned == CONTRACT_VERSION:
+        return
+    if pinned != f"{CONTRACT_MAJOR}.{CONTRACT_MINOR - 1}" or CONTRACT_MINOR == 0:
+        raise ConfigurationError(
+            f"the contract can't be pinned to {pinned}",
+            subject=subject,
+            remedy=f"pin it to one minor before {CONTRACT_VERSION}, or take contract_version out",
+        )
+    warnings.warn(
+        f"{subject} is judged by contract {pinned}; core has {CONTRACT_VERSION}, and the next minor ends {pinned}",
+        PinnedContractWarning,
+        stacklevel=4,
+    )
+
+
+def _broken_by(run: Callable[[], None]) -> str:
+    """Run a rule; return what the plugin did to break it, or empty.
+
+    Raises:
+        pytest.skip.Exception: the rule has nothing to judge in this case.
+    """
+    try:
+        run()
+    except NotApplicableError as reason:
+        nothing = str(reason)
+    except RuleBrokenError as broken:
+        return str(broken)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, even what skips a test
+        return f"raised {type(error).__name__}: {_one_line(error)} ({_place(error)})"
+    else:
+        return ""
+    # Raised here, so that a plugin that raises it is told from the suite.
+    pytest.skip(nothing)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [
+        frame for frame in frames if "speckitty_connectors/contract/" not in frame.filename.replace("\\", "/")
+    ]
+    last = (theirs or frames)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"

@@ -1,0 +1,87 @@
+"""Reads and writes webhooks; every function is bound to one workspace, save the one that says otherwise."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from attrs import asdict
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from ..providers.resources import ResourceReference
+from ..store.metadata import OPERATOR
+from .tables import webhooks
+from .types import Webhook
+
+
+def add(connection: Connection, webhook: Webhook) -> None:
+    """Write a new webhook.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: the installation has one for the same already.
+    """
+    connection.execute(insert(webhooks).values(_values(webhook)))
+
+
+def save(connection: Connection, webhook: Webhook) -> None:
+    """Write a changed webhook back."""
+    values = _values(webhook)
+    workspace, webhook_id = values.pop("workspace_id"), values.pop("id")
+    connection.execute(
+        update(webhooks).where(webhooks.c.workspace_id == workspace, webhooks.c.id == webhook_id).values(values)
+    )
+
+
+def remove(connection: Connection, *, workspace: str, webhook_id: str) -> None:
+    """Delete a webhook."""
+    connection.execute(delete(webhooks).where(webhooks.c.workspace_id == workspace, webhooks.c.id == webhook_id))
+
+
+def list_all(connection: Connection, *, workspace: str, installation_id: str) -> list[Webhook]:
+    """Return an installation's webhooks, oldest first."""
+    rows = connection.execute(
+        select(webhooks)
+        .where(webhooks.c.workspace_id == workspace, webhooks.c.installation_id == installation_id)
+        .order_by(webhooks.c.id)
+    )
+    return [_webhook(row) for row in rows]
+
+
+def covered_by(connection: Connection, *, workspace: str, endpoint_id: str) -> tuple[ResourceReference, ...]:
+    """Return what the webhook of an end point was registered for; nothing where that is a whole account.
+
+    Only for an end point of a workspace: an app's serves webhooks of many.
+    """
+    if workspace == OPERATOR:
+        return ()
+    row = connection.execute(
+        select(webhooks.c.resources).where(
+            webhooks.c.workspace_id == workspace, webhooks.c.endpoint_id == endpoint_id
+        )
+    ).first()
+    return () if row is None else _references(row.resources)
+
+
+def find_due(connection: Connection, *, now: datetime) -> set[tuple[str, str]]:
+    """Return (workspace, installation) of every webhook that is due, **across workspaces**."""
+    rows = connection.execute(
+        select(webhooks.c.workspace_id, webhooks.c.installation_id).where(webhooks.c.due_at <= now).distinct()
+    )
+    return {(row.workspace_id, row.installation_id) for row in rows}
+
+
+def _references(documents: list[dict[str, str]]) -> tuple[ResourceReference, ...]:
+    return tuple(ResourceReference(**document) for document in documents)
+
+
+def _values(webhook: Webhook) -> dict[str, object]:
+    values = asdict(webhook, recurse=False)
+    values["workspace_id"] = values.pop("workspace")
+    values["resources"] = [asdict(resource) for resource in webhook.resources]
+    return values
+
+
+def _webhook(row: Row[tuple[object, ...]]) -> Webhook:
+    values: dict[str, object] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+    values["workspace"] = values.pop("workspace_id")
+    values["resources"] = _references(row.resources)
+    return Webhook(**values)  # type: ignore[arg-type]  # the columns are the attributes

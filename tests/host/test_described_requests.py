@@ -1,0 +1,63 @@
+"""The check that holds requests against published descriptions finds each mistake, or it would prove nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+
+from testbed.schemas import UndescribedRequestError, check, description
+
+ROOT = "https://slack.example/api"
+
+
+@pytest.fixture(autouse=True)
+def published() -> None:
+    if description("slack") is None:
+        pytest.skip("the published descriptions aren't beside this project")
+
+
+def prepared(method: str, path: str, **options: Any) -> requests.PreparedRequest:
+    return requests.Request(method, f"{ROOT}{path}", **options).prepare()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options"),
+    [
+        ("GET", "/conversations.list", {"params": {"limit": "10", "types": "public_channel", "team_id": "T1"}}),
+        ("GET", "/auth.test", {}),
+        ("POST", "/oauth.v2.access", {"data": {"code": "c", "client_id": "1", "grant_type": "authorization_code"}}),
+    ],
+)
+def test_a_described_request_is_passed(method: str, path: str, options: dict[str, object]) -> None:
+    """Method, path, parameters and form are those that are published."""
+    check("slack", prepared(method, path, **options))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "said"),
+    [
+        ("GET", "/conversations.all", {}, "isn't described"),
+        ("DELETE", "/conversations.list", {}, "isn't described"),
+        ("GET", "/conversations.list", {"params": {"page": "2"}}, "takes no page"),
+        ("GET", "/conversations.list", {"params": {"limit": "many"}}, "is not of type 'integer'"),
+        ("POST", "/openid.connect.token", {"data": {"client_id": "1"}}, "misses code"),
+        ("POST", "/oauth.v2.access", {"data": {"code": "c", "scope": "x"}}, "takes no scope"),
+        ("POST", "/auth.revoke", {"json": {"test": True}}, "takes no JSON document"),
+    ],
+)
+def test_a_mistake_is_named(method: str, path: str, options: dict[str, object], said: str) -> None:
+    """Whatever isn't published fails the test that sent it, and says what it was."""
+    with pytest.raises(UndescribedRequestError, match=said):
+        check("slack", prepared(method, path, **options))
+
+
+def test_a_document_is_held_against_its_schema() -> None:
+    """A body of the wrong shape is found too, where the description is OpenAPI 3."""
+    path = "https://api.github.com/app-manifests/x/conversions"
+    check("github", requests.Request("POST", path).prepare())
+    token = "https://api.github.com/app/installations/7/access_tokens"
+    check("github", requests.Request("POST", token, json={"repository_ids": [1]}).prepare())
+    with pytest.raises(UndescribedRequestError, match="integer"):
+        check("github", requests.Request("POST", token, json={"repository_ids": ["one"]}).prepare())
