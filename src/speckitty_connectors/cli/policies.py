@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import click
 
@@ -11,7 +11,7 @@ from ..overrides.comparing import PolicyDifference
 from ..overrides.types import PolicyOverride, PolicyScope, Statement
 from ..providers.codec import converter
 from .arguments import Command, actor, value_written
-from .operating import Operator, as_json, say, show
+from .operating import Operator, as_json, say
 
 for_project = click.option("--project", "project_id", default="", help="Of this project: its exceptions.")
 for_installation = click.option(
@@ -43,11 +43,14 @@ def effective(operator: Operator, *, workspace: str, installation_id: str, proje
         found = connectors.overrides.effective(
             workspace=workspace, installation_id=installation_id, project_id=project_id
         )
+    if not as_json:
+        click.echo("\n".join(found.lines()))
+        return
     rows = [
         *(_row(name, said, known=True) for name, said in found.statements.items()),
         *(_row(name, said, known=False) for name, said in found.passed_over.items()),
     ]
-    _show(rows, as_json=as_json, nothing="")
+    click.echo(json.dumps(rows, indent=2))
 
 
 @policy.command(name="set")
@@ -135,12 +138,6 @@ def _row(name: str, said: Statement, *, known: bool) -> dict[str, object]:
         "locked": str(lock or ""),
         "known": known,
     }
-
-
-def _show(rows: Sequence[Mapping[str, object]], *, as_json: bool, nothing: str) -> None:
-    """Print rows; in a table, values are JSON, too, so that none and "None" are told apart."""
-    written = rows if as_json else [{**row, "value": json.dumps(row["value"], ensure_ascii=False)} for row in rows]
-    show(written, ("field", "value", "level", "set_by", "set_at", "locked"), as_json=as_json, nothing=nothing)
 
 
 def _show_differences(found: Sequence[PolicyDifference], *, as_json: bool, nothing: str) -> None:
