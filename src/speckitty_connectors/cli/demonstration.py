@@ -19,7 +19,7 @@ from ..credentials.secret import Secret
 from ..dispatch.types import Dispatch
 from ..errors import ConfigurationError, NotFoundError
 from ..http.unguarded import browse, post
-from ..installations.types import Installation
+from ..installations.types import Installation, InstallationStatus
 from ..overrides.types import PolicyScope
 from ..providers.resources import ResourceReference
 from ..providers.standin import SampleDelivery, StandIn, SubscribedStandIn, stand_ins
@@ -258,7 +258,12 @@ def _review(scene: Scene) -> None:
     items = scene.connectors.review_items(VISITOR.workspace)
     for item in items:
         click.echo(f"  {item.count} x {item.subject.kind} {item.subject.key}: {item.reason}")
-    mappable = [item for item in items if item.installation_id and item.held and item.subject.id]
+    active = {
+        each.id
+        for each in scene.connectors.installations(VISITOR.workspace)
+        if each.status is InstallationStatus.ACTIVE
+    }
+    mappable = [item for item in items if item.installation_id in active and item.held and item.subject.id]
     if mappable:
         _heading("A person maps the first, and what waited is handed over")
         _map(scene, mappable[0])
