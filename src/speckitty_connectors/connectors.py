@@ -117,7 +117,7 @@ class Connectors:
         keys: Keys | None = None,
     ) -> None:
         self.settings = settings
-        self._keys = keys or _configured_keys(settings)
+        self._keys = keys or configured_keys(settings)
         self.registry = registry or Registry(allow=settings.plugins.allow, block=settings.plugins.block)
         self.store = Store(settings.database_url, clock=clock, workspace_role=settings.workspace_role)
         self._transport = Transport(allowed_hosts=settings.allowed_hosts, clock=clock)
@@ -360,7 +360,12 @@ class Connectors:
         self.close()
 
 
-def _configured_keys(settings: Settings) -> Keys:
+def configured_keys(settings: Settings) -> Keys:
+    """Return what seals credentials, as the settings say.
+
+    Raises:
+        ConfigurationError: there is no key, or the key service can't be imported.
+    """
     if not settings.key_service:
         return KeyRing.from_configuration(settings.keys, active=settings.active_key)
     keys: Keys = load_object(settings.key_service, setting="key_service")()
