@@ -20,6 +20,7 @@ from speckitty_connectors import (
     IgnoreConditions,
     KeyRing,
     MappingFile,
+    PolicyScope,
     ResourceReference,
     Settings,
     Signal,
@@ -101,7 +102,8 @@ VALUES: Final[Mapping[str, Value]] = {
     "signals": lambda _, each: [Signal(project_id=each)],
     "token": lambda _, __: "a token that eve made",
     "file": lambda _, __: MappingFile(),
-    "fields": lambda _, __: {},
+    "fields": lambda _, __: {"muted_kinds": ["star"]},
+    "scope": lambda _, each: PolicyScope(workspace=OURS, provider="fake", installation_id=each),
     "reason": lambda _, __: "curious",
     "automatic": lambda _, __: False,
     "before": lambda tenants, __: tenants.store.now(),
@@ -136,7 +138,9 @@ def surface() -> dict[str, Callable[..., Any]]:
 
 SURFACE: Final = surface()
 ASKED: Final = {
-    name: method for name, method in SURFACE.items() if "workspace" in inspect.signature(method).parameters
+    name: method
+    for name, method in SURFACE.items()
+    if {"workspace", "scope"} & inspect.signature(method).parameters.keys()
 }
 
 
@@ -147,7 +151,7 @@ def test_every_method_has_its_place_in_the_matrix() -> None:
 
 def parameters_of(method: Callable[..., Any]) -> dict[str, bool]:
     """Return the parameters to give, and whether each is about what is tried: all that are needed, and all ids."""
-    about = {"parameters", "state", "account_ids", "identity", "resource", "target", "signals"}
+    about = {"parameters", "state", "account_ids", "identity", "resource", "target", "signals", "scope"}
     found = {}
     for name, parameter in inspect.signature(method).parameters.items():
         is_id = name.endswith("_id") and name not in VALUES

@@ -17,7 +17,7 @@ from speckitty_connectors.installations.types import ResourceStatus, StatusReaso
 from speckitty_connectors_jira.standin import documents
 from testbed.jira import FIRST, WORKSPACE, Layers, Site, open_site
 
-BEFORE = Layers(installation="active", link="active", mapping="active", override={"quiet": True})
+BEFORE = Layers(installation="active", link="active", mapping="active", override={"muted_kinds": ["star"]})
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from speckitty_connectors import (
     HexHmac,
     Installation,
     KeyRing,
+    PolicyScope,
     ResourceMapping,
     ResourceReference,
     Secret,
@@ -43,6 +44,7 @@ from .serving import Served
 
 WORKSPACE, MEMBER, SESSION = "w1", "mona", "the session of mona's browser"
 PROJECT = Target(kind="project", id="apollo")
+OVERRIDE = PolicyScope(workspace=WORKSPACE, provider="jira", project_id=PROJECT.id)
 FIRST = str(documents.FIRST_PROJECT_ID)
 
 
@@ -128,13 +130,7 @@ class Site:
         self.sync(installation)
         self.map_project(installation)
         self.subscribe(installation)
-        self.connectors.overrides.set(
-            workspace=WORKSPACE,
-            project_id=PROJECT.id,
-            provider="jira",
-            fields={"quiet": True},
-            actor=f"member:{MEMBER}",
-        )
+        self.connectors.overrides.set(OVERRIDE, fields={"muted_kinds": ["star"]}, actor=f"member:{MEMBER}")
         return installation
 
     def subscribe(self, installation: Installation) -> list[str]:
@@ -149,7 +145,7 @@ class Site:
         """Return what the four layers look like now."""
         (link,) = self.connectors.links.list(workspace=WORKSPACE, installation_id=installation.id)
         (mapping,) = self.connectors.mappings.list(workspace=WORKSPACE)
-        override = self.connectors.overrides.get(workspace=WORKSPACE, project_id=PROJECT.id, provider="jira")
+        override = self.connectors.overrides.get(OVERRIDE)
         return Layers(
             installation=self.installation(installation).status,
             link=link.status,

@@ -19,6 +19,7 @@ from speckitty_connectors import (
     Dispatch,
     Installation,
     KeyRing,
+    PolicyScope,
     ResourceMapping,
     ResourceReference,
     Secret,
@@ -42,6 +43,7 @@ from .serving import Served
 
 WORKSPACE, MEMBER, SESSION = "w1", "mona", "the session of mona's browser"
 PROJECT = Target(kind="project", id="apollo")
+OVERRIDE = PolicyScope(workspace=WORKSPACE, provider="linear", project_id=PROJECT.id)
 TEAM = ResourceReference(kind="team", id=documents.team(0)["id"])
 TRIES = 4
 """How often Linear sends a delivery: at once, and three times again."""
@@ -125,20 +127,14 @@ class Studio:
         self.link(installation)
         self.sync(installation)
         self.map(installation)
-        self.connectors.overrides.set(
-            workspace=WORKSPACE,
-            project_id=PROJECT.id,
-            provider="linear",
-            fields={"quiet": True},
-            actor=f"member:{MEMBER}",
-        )
+        self.connectors.overrides.set(OVERRIDE, fields={"muted_kinds": ["star"]}, actor=f"member:{MEMBER}")
         return installation
 
     def layers(self, installation: Installation) -> Layers:
         """Return what the four layers look like now, each mapping by the key of its resource."""
         (link,) = self.connectors.links.list(workspace=WORKSPACE, installation_id=installation.id)
         mappings = self.connectors.mappings.list(workspace=WORKSPACE)
-        override = self.connectors.overrides.get(workspace=WORKSPACE, project_id=PROJECT.id, provider="linear")
+        override = self.connectors.overrides.get(OVERRIDE)
         return Layers(
             installation=self.installation(installation).status,
             link=link.status,

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from sqlalchemy import BinaryExpression, ColumnElement, Connection, event, select, true
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.visitors import ExternallyTraversible
 
-from speckitty_connectors import IgnoreConditions, Secret, Signal
+from speckitty_connectors import IgnoreConditions, PolicyScope, Secret, Signal
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.inbox.request import Request
 from speckitty_connectors.inbox.signing import sign
@@ -72,7 +72,10 @@ def furnish(office: Office) -> Tenants:
     assert isinstance(done, LinkDone)
     office.map(made, BOARD, PROJECT)
     connectors.subscriptions.add_by_hand(workspace=THEIRS, installation_id=made.id, actor="member:mona")
-    connectors.overrides.set(workspace=THEIRS, project_id=PROJECT, provider="fake", fields={}, actor="member:mona")
+    everywhere = PolicyScope(workspace=THEIRS, provider="fake")
+    for scope in (everywhere, evolve(everywhere, installation_id=made.id), evolve(everywhere, project_id=PROJECT)):
+        connectors.overrides.set(scope, fields={"muted_kinds": ["star"]}, actor="member:mona")
+    connectors.overrides.lock(everywhere, fields=["doctrine_mode"], actor="member:mona")
     connectors.review.rules.add(
         workspace=THEIRS, conditions=IgnoreConditions(key="attic/*"), actor="member:mona", note="the attic of mona"
     )
