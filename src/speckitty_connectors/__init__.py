@@ -12,6 +12,7 @@ from .errors import ConfigurationError, ConflictError, ConnectorsError, NotFound
 from .hookspecs import hookimpl
 from .providers.accounts import Account, App, BaseUrls, ExternalIdentity
 from .providers.api import (
+    AccountGoneError,
     ApiError,
     ApiForbiddenError,
     ApiNotFoundError,
@@ -49,8 +50,10 @@ from .providers.deliveries import (
     Outcome,
 )
 from .providers.failures import FailureDialect
+from .providers.issue_key_suggestions import suggest_by_issue_keys
 from .providers.manifest import (
     BodyHandshake,
+    Budget,
     Capability,
     FormProbe,
     Hosts,
@@ -71,6 +74,7 @@ from .providers.oauth import (
     RefreshRules,
     TokenEncoding,
 )
+from .providers.policies import CoreIssueField, CorePolicy, DoctrineMode, FieldOwner
 from .providers.reading import (
     NotAList,
     NotAnObject,
@@ -128,10 +132,11 @@ if TYPE_CHECKING:
     from .mappings.signals import SignalReport
     from .mappings.suggestions_types import ResourceSuggestion, SuggestionState
     from .mappings.types import Direction, ResourceMapping, Selector
+    from .overrides.types import EffectivePolicy, PolicyOverride, PolicyScope
     from .providers.registry import Registry
     from .routing.ignoring import IgnoreConditions
     from .routing.review import ReviewItem, ReviewState
-    from .routing.simulation import Proposal, ProposedMapping
+    from .routing.simulation import Proposal, ProposedMapping, ProposedPolicy
     from .web.application import Application
     from .web.visitors import Visitor
 
@@ -143,14 +148,18 @@ _FOR_HOSTS = {
     "Connectors": ".connectors",
     "Direction": ".mappings.types",
     "Dispatch": ".dispatch.types",
+    "EffectivePolicy": ".overrides.types",
     "FileForm": ".mappings.files",
     "IgnoreConditions": ".routing.ignoring",
     "Installation": ".installations.types",
     "KeyRing": ".credentials.keyring",
     "MappingFile": ".mappings.files",
     "PluginSettings": ".configuration",
+    "PolicyOverride": ".overrides.types",
+    "PolicyScope": ".overrides.types",
     "Proposal": ".routing.simulation",
     "ProposedMapping": ".routing.simulation",
+    "ProposedPolicy": ".routing.simulation",
     "KeyService": ".credentials.key_services",
     "ReconnectRequiredError": ".credentials.renewing",
     "Registry": ".providers.registry",
@@ -179,6 +188,7 @@ def __getattr__(name: str) -> object:
 
 __all__ = [
     "Account",
+    "AccountGoneError",
     "ApiError",
     "ApiForbiddenError",
     "ApiNotFoundError",
@@ -197,6 +207,7 @@ __all__ = [
     "BearerJwt",
     "BodyHandshake",
     "BodyTimestamp",
+    "Budget",
     "Capability",
     "Change",
     "ChooseAccount",
@@ -208,15 +219,20 @@ __all__ = [
     "Connectors",
     "ConnectorsError",
     "Conversation",
+    "CoreIssueField",
+    "CorePolicy",
     "Delivery",
     "Direction",
     "Dispatch",
+    "DoctrineMode",
+    "EffectivePolicy",
     "EgressRefusedError",
     "EnteredTokenRules",
     "Event",
     "Evidence",
     "ExternalIdentity",
     "FailureDialect",
+    "FieldOwner",
     "FileForm",
     "FormProbe",
     "GitFacts",
@@ -247,8 +263,11 @@ __all__ = [
     "PendingApproval",
     "PlainToken",
     "PluginSettings",
+    "PolicyOverride",
+    "PolicyScope",
     "Proposal",
     "ProposedMapping",
+    "ProposedPolicy",
     "RateLimitDialect",
     "ReconnectRequiredError",
     "Redirect",
@@ -311,5 +330,6 @@ __all__ = [
     "read_ref",
     "read_text",
     "refused_by_landing",
+    "suggest_by_issue_keys",
     "suggest_by_remotes",
 ]

@@ -22,6 +22,7 @@ from .linking import links, members
 from .mapping import mappings
 from .operating import FAILED, MISUSED, Operator
 from .plugins import providers
+from .policies import policy
 from .records import apps
 from .reviewing import review
 from .routing import route
@@ -63,6 +64,7 @@ COMMANDS = (
     mappings,
     members,
     new,
+    policy,
     providers,
     review,
     route,

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, or_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, and_, case, or_
 
 from ..identifiers import new_id
 from ..providers.resources import Resource, ResourceReference
+from ..store.upserts import upsert
 from .tables import resource_keys, resources
 from .types import NEVER, ResourceStatus
 
@@ -32,18 +32,23 @@ PRESENT: Mapping[str, object] = MappingProxyType({"status": ResourceStatus.ACTIV
 def upsert_resources(
     connection: Connection, *, workspace: str, installation_id: str, listed: Iterable[Resource], at: datetime
 ) -> int:
-    """Write what a listing saw, make it active, and remember its keys; return how many there were."""
+    """Write what a listing saw, make it active unless it lies in the provider's bin, and remember its keys.
+
+    Returns how many there were. Of the keys that it had before, nobody says when: they were its keys all along.
+    """
+    seen = list(listed)
     rows = [
         {
             **_new_row(workspace, installation_id, resource.kind, resource.id, at),
-            **_told({"archived": resource.archived, "private": resource.private, **PRESENT}, resource.key, at),
+            **_told(_shown(resource), resource.key, at),
             "url": resource.url,
             "parent_id": resource.parent_id,
             "attributes": dict(resource.attributes),
         }
-        for resource in listed
+        for resource in seen
     ]
-    return _write(connection, workspace, rows, CHANGING, DETAILS)
+    former = {(resource.kind, resource.id): resource.former_keys for resource in seen}
+    return _write(connection, workspace, rows, CHANGING, DETAILS, former)
 
 
 def note_references(
@@ -94,7 +99,7 @@ def remember_keys(connection: Connection, workspace: str, seen: Iterable[tuple[s
     ]
     if not rows:
         return
-    statement = _insert(connection, resource_keys)
+    statement = upsert(connection, resource_keys)
     new = statement.excluded
     connection.execute(
         statement.on_conflict_do_update(
@@ -129,6 +134,11 @@ def _new_row(workspace: str, installation_id: str, kind: str, external_id: str, 
     }
 
 
+def _shown(resource: Resource) -> Mapping[str, object]:
+    status = ResourceStatus.DELETED if resource.deleted else ResourceStatus.ACTIVE
+    return {"archived": resource.archived, "private": resource.private, "status": status}
+
+
 def _told(told: Mapping[str, object], key: str, at: datetime) -> dict[str, object]:
     values = {**told, "key": key} if key else told
     return {**values, **{f"{column}_at": at for column in values}}
@@ -140,12 +150,13 @@ def _write(
     rows: Iterable[Mapping[str, Any]],
     changing: Sequence[str],
     details: Sequence[str] = (),
+    former: Mapping[tuple[str, str], Sequence[str]] = MappingProxyType({}),
 ) -> int:
     """Insert or update rows by their identity; an id that was replaced stays what it is."""
     latest = {(row["kind"], row["external_id"]): row for row in rows}
     if not latest:
         return 0
-    statement = _insert(connection, resources)
+    statement = upsert(connection, resources)
     new, old = statement.excluded, resources.c
     values: dict[str, ColumnElement[Any]] = {
         "first_seen": _earlier(new["first_seen"], old.first_seen),
@@ -168,6 +179,8 @@ def _write(
     ).all()
     told = [(row.id, latest[row.kind, row.external_id]) for row in written]
     remember_keys(connection, workspace, [(known, row["key"], row["last_seen"]) for known, row in told])
+    before = [(row.id, key, NEVER) for row in written for key in former.get((row.kind, row.external_id), ())]
+    remember_keys(connection, workspace, before)
     return len(latest)
 
 
@@ -177,10 +190,3 @@ def _later(new: ColumnElement[Any], old: ColumnElement[Any]) -> ColumnElement[An
 
 def _earlier(new: ColumnElement[Any], old: ColumnElement[Any]) -> ColumnElement[Any]:
     return case((new < old, new), else_=old)
-
-
-def _insert(connection: Connection, table: Table) -> postgresql.Insert:
-    """Return an insert that can turn into an update; both databases write it the same way."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return cast("postgresql.Insert", sqlite.insert(table))

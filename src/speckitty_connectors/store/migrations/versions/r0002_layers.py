@@ -1,4 +1,4 @@
-"""The four layers: installations with their resources, user links, resource mappings, policy overrides."""
+"""Layers one to three: installations with their resources, user links, resource mappings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ def upgrade() -> None:
     make_resources()
     make_user_links()
     make_resource_mappings()
-    make_policy_overrides()
 
 
 def make_installations() -> None:
@@ -34,6 +33,7 @@ def make_installations() -> None:
         identifier("account_id"),
         words("account_name"),
         words("account_kind"),
+        words("account_url"),
         identifier("provider_installation_id"),
         words("status", 32),
         words("status_reason"),
@@ -42,6 +42,7 @@ def make_installations() -> None:
         document("defaults"),
         identifier("credential_id"),
         identifier("connected_by"),
+        identifier("granted_by"),
         identifier("requester_id"),
         Column("is_exclusive", Boolean, nullable=False),
         moment("inventory_synced_at", optional=True),
@@ -65,6 +66,7 @@ def make_installations() -> None:
             postgresql_where=holds_its_account,
         ),
         Index("ix_installations_account", "provider", "host", "account_id"),
+        Index("ix_installations_account_url", "provider", "host", "account_url"),
         Index("ix_installations_provider_installation", "provider", "host", "provider_installation_id"),
     )
 
@@ -160,19 +162,4 @@ def make_resource_mappings() -> None:
         ),
         Index(None, "workspace_id", "target_kind", "target_id"),
         Index("ix_resource_mappings_installation", "workspace_id", "installation_id"),
-    )
-
-
-def make_policy_overrides() -> None:
-    """Make layer 4's table."""
-    op.create_table(
-        "policy_overrides",
-        identifier("workspace_id", primary_key=True),
-        identifier("id", primary_key=True),
-        identifier("project_id"),
-        words("provider"),
-        document("fields"),
-        words("updated_by"),
-        moment("updated_at"),
-        UniqueConstraint("workspace_id", "project_id", "provider"),
     )
