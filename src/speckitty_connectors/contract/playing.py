@@ -153,6 +153,7 @@ class Stage:
         """What `subscribe` is called with."""
         given = self.scenario.given
         resources = (ResourceReference(**each) for each in given.get("resources", ()))
+        rules = self.manifest.webhooks.subscriptions
         return Subscription(
             step=SubscriptionStep(given.get("step", "register")),
             app=self.app,
@@ -162,7 +163,7 @@ class Stage:
             url=f"https://saas.example/webhooks/{self.manifest.provider}/{PurePath(self.scenario.name).stem}",
             installation=given.get("installation", ""),
             resources=tuple(resources),
-            secret=Secret(WEBHOOK_SECRET),
+            secret=Secret(WEBHOOK_SECRET) if rules is None or rules.own_endpoint else None,
             scheme=next(iter(self.manifest.webhooks.schemes)),
             registration=given.get("registration", ""),
         )
