@@ -35,6 +35,13 @@ def form(*names: str, required: tuple[str, ...] = ()) -> list[Document]:
     return [{"name": name, "in": "formData", "type": "string", "required": name in required} for name in names]
 
 
+def document(*names: str, required: tuple[str, ...]) -> list[Document]:
+    """Describe the fields of a JSON document, each a text."""
+    properties = {name: {"type": "string"} for name in names}
+    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    return [{"name": "body", "in": "body", "schema": json.loads(json.dumps(schema))}]
+
+
 CLIENT = ("client_id", "client_secret", "redirect_uri", "grant_type")
 
 HOOK: list[Document] = [
@@ -71,6 +78,19 @@ ADDITIONS: Mapping[str, Mapping[str, Mapping[str, list[Document]]]] = {
         "/oauth/revoke": {
             "post": form("client_id", "client_secret", "token", "token_type_hint", required=("token",))
         },
+    },
+    "jira": {
+        # Atlassian's page "OAuth 2.0 (3LO) apps"
+        "/oauth/token": {"post": document(*CLIENT, "code", "refresh_token", required=CLIENT[:2])},
+        "/oauth/token/accessible-resources": {"get": []},
+        "/me": {"get": []},
+        # Data Center, "Jira OAuth 2.0 provider API" and the REST API of its own
+        "/rest/oauth2/latest/token": {
+            "post": form(*CLIENT, "code", "code_verifier", "refresh_token", required=CLIENT[:2])
+        },
+        "/rest/api/2/serverInfo": {"get": []},
+        "/rest/api/2/myself": {"get": []},
+        "/rest/api/2/project": {"get": query("expand", "includeArchived")},
     },
     "slack": {
         "/conversations.list": {"get": query("team_id")},

@@ -19,12 +19,16 @@ from ..credentials.secret import Secret
 from ..dispatch.types import Dispatch
 from ..errors import ConfigurationError, NotFoundError
 from ..http.unguarded import browse, post
+from ..inbox.verification import covers_body
 from ..installations.types import Installation, InstallationStatus
+from ..providers.registry import Registry
 from ..providers.resources import ResourceReference
+from ..providers.signatures import SignatureScheme
 from ..providers.standin import SampleDelivery, StandIn, SubscribedStandIn, stand_ins
 from ..providers.suggestions import Target
 from ..routing.review import ReviewItem
 from ..store.metadata import OPERATOR
+from ..subscriptions.types import Webhook
 from ..web.application import Application
 from ..web.visitors import Environ, Visitor
 from .loopback import Loopback
@@ -88,10 +92,14 @@ def _scene(provider: str, database_url: str | None) -> Iterator[Scene]:
             public_url=here.url,
             allowed_hosts=frozenset({there.address}),
         )
-        connectors = stack.enter_context(Connectors(settings))
+        factory, registry, host = stand_ins()[provider], Registry(), there.address
+        if getattr(factory, "own_host", False):
+            registry.provider(provider).relocate(there.url)
+            host = registry.provider(provider).manifest.hosts.default
+        connectors = stack.enter_context(Connectors(settings, registry=registry))
         connectors.upgrade()
-        callback = connectors.callback_url(provider, there.address)
-        stand_in = stand_ins()[provider](setup_url=callback, callback_url=callback)
+        callback = connectors.callback_url(provider, host)
+        stand_in = factory(setup_url=callback, callback_url=callback)
         app = _app_settings(provider, stand_in, there.url)
         url = connectors.webhook_url(connectors.register_app(app))
         connectors.on(PROJECT.kind)(_take)
@@ -171,20 +179,35 @@ def _with_webhooks(scene: Scene, installation: Installation) -> Scene:
     _heading("Have its webhook made")
     result = scene.connectors.subscriptions.sync(workspace=VISITOR.workspace, installation_id=installation.id)
     for webhook in result.webhooks:
-        click.echo(f"  for the {webhook.scope}, signed by its {webhook.scheme}, at an address of its own")
+        click.echo(f"  {webhook.registration} for the {webhook.scope}{_until(webhook)}")
     made = scene.stand_in.webhooks()[0]
+    click.echo(f"  signed by its {made.scheme}")
     return evolve(scene, webhook_url=made.url, webhook_secret=Secret(made.secret), webhook_scheme=made.scheme)
 
 
+def _until(webhook: Webhook) -> str:
+    return f", until {webhook.expires_at:%Y-%m-%d}, renewed before" if webhook.expires_at else ""
+
+
 def _receive(scene: Scene) -> None:
-    """Post the story, then a broken copy and a repeat of its first delivery, and say what became of each."""
+    """Post the story, then a repeat and a forgery of its first delivery, and say what became of each."""
     _heading("Receive signed deliveries")
     story = scene.stand_in.deliveries()
     for sample in story:
         _post(scene, sample)
     repeat = evolve(story[0], title=f"{story[0].title}, delivered again")
     _post(scene, repeat)
-    _post(scene, evolve(story[0], title=f"{story[0].title}, changed on its way"), broken=True)
+    if covers_body(_scheme(scene)):
+        _post(scene, evolve(story[0], title=f"{story[0].title}, changed on its way"), broken=True)
+    else:
+        stranger = evolve(scene, webhook_secret=Secret("a secret that a stranger made up for it"))
+        _post(stranger, evolve(story[0], title=f"{story[0].title}, from a stranger"))
+
+
+def _scheme(scene: Scene) -> SignatureScheme:
+    """Return the scheme that deliveries are signed by."""
+    schemes = scene.connectors.registry.provider(scene.provider).manifest.webhooks.schemes
+    return schemes[scene.webhook_scheme or next(iter(schemes))]
 
 
 def _post(scene: Scene, sample: SampleDelivery, *, broken: bool = False) -> None:

@@ -62,6 +62,7 @@ class Arrival:
         body: the raw body.
         unrouted_reason: why it is recorded without its body, or empty.
         replayable: whether who saw it could send it again under another id, because neither id nor time is signed.
+        id_per_account: whether another account's delivery may have the same id.
     """
 
     endpoint: Endpoint
@@ -76,6 +77,7 @@ class Arrival:
     body: bytes
     unrouted_reason: str = ""
     replayable: bool = False
+    id_per_account: bool = False
 
 
 @frozen(kw_only=True)
@@ -129,7 +131,8 @@ def record(store: Store, arrival: Arrival) -> Recorded:
 
     What is unclear is stored as well, but not to be routed: the same delivery id with other content becomes a
     row of its own in the state ``conflict``; the same content under another id, where a stranger could have
-    sent it, one in the state ``replay_suspect``. A re-delivery of a parked row makes it due again.
+    sent it, one in the state ``replay_suspect``. Where ids are unique within an account only, other content under
+    a known id is another account's delivery, and routed. A re-delivery of a parked row makes it due again.
 
     Raises:
         StoreUnavailableError: the database didn't take it.
@@ -139,8 +142,13 @@ def record(store: Store, arrival: Arrival) -> Recorded:
         return Recorded.IGNORED if arrival.unrouted_reason else Recorded.ACCEPTED
     if _is_redelivery(store, arrival):
         return Recorded.DUPLICATE
-    _insert(store, arrival, f"{arrival.delivery_id}{CONFLICT_MARK}{arrival.digest.hex()}", state=CONFLICT)
-    return Recorded.CONFLICT
+    with_digest = f"{arrival.delivery_id}{CONFLICT_MARK}{arrival.digest.hex()}"
+    if not arrival.id_per_account:
+        _insert(store, arrival, with_digest, state=CONFLICT)
+        return Recorded.CONFLICT
+    if not _insert(store, arrival, with_digest, state=state):
+        return Recorded.DUPLICATE
+    return Recorded.IGNORED if arrival.unrouted_reason else Recorded.ACCEPTED
 
 
 def find(connection: Connection, workspace: str, inbox_id: str) -> StoredDelivery | None:

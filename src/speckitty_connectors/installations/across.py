@@ -1,11 +1,11 @@
-"""Finds installations **across workspaces**, for what the operator looks after."""
+"""Finds and changes installations **across workspaces**, where one workspace alone can't say what holds."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, or_, select, update
 
 from ..store.confinement import across_workspaces
 from .repository import find_live, from_row
@@ -45,3 +45,21 @@ def find_stale(
         .order_by(installations.c.inventory_synced_at.nulls_first(), installations.c.id)
     )
     return [from_row(row) for row in rows]
+
+
+def claim_url(connection: Connection, installation: Installation) -> None:
+    """Take the address of an account away from all other accounts, **across workspaces**: the newest proof holds.
+
+    An address is a label that the provider may give to another account, and some deliveries name nothing else.
+    """
+    connection.execute(
+        update(installations)
+        .where(
+            installations.c.provider == installation.provider,
+            installations.c.host == installation.host,
+            installations.c.account_url == installation.account_url,
+            installations.c.account_url != "",
+            installations.c.account_id != installation.account_id,
+        )
+        .values(account_url="")
+    )

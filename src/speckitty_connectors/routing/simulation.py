@@ -22,6 +22,7 @@ from ..providers.suggestions import Target
 from ..store.engine import Store
 from . import repository
 from .cases import Case, PlacingStage
+from .identifying import open_case
 from .placing import place
 from .stages import STAGES, explicit_mappings
 from .types import Conclusion
@@ -189,7 +190,7 @@ def _decided(connection: Connection, workspace: str, event_id: str) -> list[tupl
 
 def _case(connection: Connection, registry: Registry, workspace: str, installation_id: str, event: Event) -> Case:
     installation = installations.get(connection, workspace=workspace, installation_id=installation_id)
-    return Case(installation=installation, event=event, manifest=registry.provider(installation.provider).manifest)
+    return open_case(connection, installation, event, registry.provider(installation.provider).manifest)
 
 
 def _under(proposal: Proposal, stages: Iterable[PlacingStage]) -> list[PlacingStage]:
