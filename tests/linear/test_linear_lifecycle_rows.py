@@ -14,7 +14,9 @@ from speckitty_connectors.installations.types import ResourceStatus
 from speckitty_connectors_linear.standin import documents
 from testbed.linear import Layers, Studio
 
-BEFORE = Layers(installation="active", link="active", mappings={"HEL": "active"}, override={"muted_kinds": ["star"]})
+BEFORE = Layers(
+    installation="active", link="active", mappings={"HEL": "active"}, override={"muted_kinds": ["star"]}
+)
 PROJECT = ResourceReference(kind="project", id=documents.project(0)["id"])
 WITH_PROJECT = evolve(BEFORE, mappings={"HEL": "active", "Project 1": "active"})
 LISA = documents.uuid_of("lisa")
