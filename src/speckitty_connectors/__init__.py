@@ -71,6 +71,7 @@ from .providers.oauth import (
     RefreshRules,
     TokenEncoding,
 )
+from .providers.policies import CoreIssueField, CorePolicy, DoctrineMode, FieldOwner
 from .providers.reading import (
     NotAList,
     NotAnObject,
@@ -128,10 +129,11 @@ if TYPE_CHECKING:
     from .mappings.signals import SignalReport
     from .mappings.suggestions_types import ResourceSuggestion, SuggestionState
     from .mappings.types import Direction, ResourceMapping, Selector
+    from .overrides.types import EffectivePolicy, PolicyOverride, PolicyScope
     from .providers.registry import Registry
     from .routing.ignoring import IgnoreConditions
     from .routing.review import ReviewItem, ReviewState
-    from .routing.simulation import Proposal, ProposedMapping
+    from .routing.simulation import Proposal, ProposedMapping, ProposedPolicy
     from .web.application import Application
     from .web.visitors import Visitor
 
@@ -143,14 +145,18 @@ _FOR_HOSTS = {
     "Connectors": ".connectors",
     "Direction": ".mappings.types",
     "Dispatch": ".dispatch.types",
+    "EffectivePolicy": ".overrides.types",
     "FileForm": ".mappings.files",
     "IgnoreConditions": ".routing.ignoring",
     "Installation": ".installations.types",
     "KeyRing": ".credentials.keyring",
     "MappingFile": ".mappings.files",
     "PluginSettings": ".configuration",
+    "PolicyOverride": ".overrides.types",
+    "PolicyScope": ".overrides.types",
     "Proposal": ".routing.simulation",
     "ProposedMapping": ".routing.simulation",
+    "ProposedPolicy": ".routing.simulation",
     "KeyService": ".credentials.key_services",
     "ReconnectRequiredError": ".credentials.renewing",
     "Registry": ".providers.registry",
@@ -208,15 +214,20 @@ __all__ = [
     "Connectors",
     "ConnectorsError",
     "Conversation",
+    "CoreIssueField",
+    "CorePolicy",
     "Delivery",
     "Direction",
     "Dispatch",
+    "DoctrineMode",
+    "EffectivePolicy",
     "EgressRefusedError",
     "EnteredTokenRules",
     "Event",
     "Evidence",
     "ExternalIdentity",
     "FailureDialect",
+    "FieldOwner",
     "FileForm",
     "FormProbe",
     "GitFacts",
@@ -247,8 +258,11 @@ __all__ = [
     "PendingApproval",
     "PlainToken",
     "PluginSettings",
+    "PolicyOverride",
+    "PolicyScope",
     "Proposal",
     "ProposedMapping",
+    "ProposedPolicy",
     "RateLimitDialect",
     "ReconnectRequiredError",
     "Redirect",

@@ -92,7 +92,7 @@ class Connectors:
         signals: keeps what the host observed of its projects.
         suggestions: says which resource probably belongs to which project.
         mapping_files: exports mappings, and brings them in line with a file.
-        overrides: keeps projects' exceptions (layer 4).
+        overrides: keeps defaults, locks and projects' exceptions (layer 4).
         review: what waits for a person, and what people do about it.
         subscriptions: makes webhooks through the API of providers that want that.
         audit: who changed what, and why.
@@ -145,7 +145,7 @@ class Connectors:
         self.suggestions = Suggestions(self.store, self.registry, self.mappings)
         self.mapping_files = MappingFiles(self.store, self.mappings)
         self.audit = Audit(self.store)
-        self.overrides = Overrides(self.store)
+        self.overrides = Overrides(self.store, self.registry)
         self.review = ReviewQueue(self.store, self.registry, self.mappings)
         self._router = Router(self.store, self.registry)
         self._handlers = Handlers()
@@ -301,16 +301,17 @@ class Connectors:
         installation_id: str = "",
         proposal: Proposal | None = None,
     ) -> tuple[Simulation, ...]:
-        """Return what becomes of an event now, and what would if the mappings were others; change nothing.
+        """Return what becomes of an event now, and what would if mappings or policies were others; write nothing.
 
         Args:
             workspace: who asks.
             event_id: id of a decided delivery, ours or the provider's; or empty where an event is given.
             event: what happens; or None where a delivery is named.
             installation_id: the installation that a given event comes through.
-            proposal: how the mappings could be changed.
+            proposal: how mappings and policies could be changed.
 
         Raises:
+            ConfigurationError: a proposed field isn't known, or its value isn't what it must be.
             NotFoundError: this workspace has no decision on such an event, or no such installation.
         """
         return simulate(

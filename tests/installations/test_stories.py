@@ -19,10 +19,12 @@ from speckitty_connectors import (
     ExternalIdentity,
     InstallAnswer,
     Listing,
+    PolicyScope,
     Refused,
     ResourcePage,
     hookimpl,
 )
+from speckitty_connectors.contract.fake import FakePolicy
 from speckitty_connectors.credentials.oauth import Revocation
 from speckitty_connectors.installations.inventory import SyncInterruptedError
 from speckitty_connectors.installations.refusals import OnboardingRefusedError
@@ -230,7 +232,7 @@ def test_a_choice_among_accounts_is_still_asked_when_connecting(office: Office) 
 
 
 def test_the_app_is_uninstalled_and_comes_back(office: Office) -> None:
-    """The mapping, the link and our ids are the same again, and deliveries find their way."""
+    """The mapping, the link, the policies and our ids are the same again, and deliveries find their way."""
     made = office.connect(installation="41")
     office.connectors.inventory.sync("w1", made.id)
     mapping = office.map(made, "b1", "apollo")
@@ -239,6 +241,10 @@ def test_the_app_is_uninstalled_and_comes_back(office: Office) -> None:
         **who(), provider="fake", host=office.host, parameters=office.server.approve(sent.url)
     )
     assert isinstance(link, LinkDone)
+    defaults = PolicyScope(workspace="w1", provider="fake", installation_id=made.id)
+    project = PolicyScope(workspace="w1", provider="fake", project_id="apollo")
+    for scope, fields in ((defaults, {"labels": ["urgent"]}), (project, {"digest_hours": None})):
+        office.connectors.overrides.set(scope, fields=fields, actor="member:mona")
     office.tell({"change": "uninstalled", "installation": "41", "account": ACCOUNT})
     assert stands(office, made) == ("removed", "uninstalled", "connect")
     assert office.connectors.mappings.get(workspace="w1", mapping_id=mapping).state is MappingState.ORPHANED
@@ -249,6 +255,8 @@ def test_the_app_is_uninstalled_and_comes_back(office: Office) -> None:
     assert office.connectors.mappings.get(workspace="w1", mapping_id=mapping).state is MappingState.ACTIVE
     acting = office.connectors.links.act_as(workspace="w1", installation_id=made.id, member="mona")
     assert (acting.path.type, acting.path.user_link_id) == (Authority.USER_LINK, link.link.id)
+    policy = office.connectors.overrides.effective(workspace="w1", installation_id=back.id, project_id="apollo")
+    assert policy.own == FakePolicy(digest_hours=None, labels=("urgent",))
 
 
 def test_the_app_is_suspended_and_resumed(office: Office) -> None:

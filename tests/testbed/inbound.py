@@ -128,8 +128,10 @@ class Inbound:
         with self.store.reading() as connection:
             return list_items(connection, workspace=workspace, now=self.store.now())
 
-    def map(self, installation: Installation, external_id: str, target: str, **values: object) -> ResourceMapping:
-        """Map a board that the installation sees to a project."""
+    def map(
+        self, installation: Installation, external_id: str, target: str | Target, **values: object
+    ) -> ResourceMapping:
+        """Map a board that the installation sees to a project, or to another target."""
         resource = resource_of(self.store, installation, external_id)
         given: dict[str, object] = {
             "workspace": installation.workspace,
@@ -139,7 +141,7 @@ class Inbound:
             "resource_kind": resource.kind,
             "resource_external_id": resource.external_id,
             "resource_key": resource.key,
-            "target": Target(kind="project", id=target),
+            "target": target if isinstance(target, Target) else Target(kind="project", id=target),
             "created_by": "member:mona",
             "created_at": MOMENT,
             "updated_at": MOMENT,

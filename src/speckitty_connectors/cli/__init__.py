@@ -21,6 +21,7 @@ from .linking import links, members
 from .mapping import mappings
 from .operating import FAILED, MISUSED, Operator
 from .plugins import providers
+from .policies import policy
 from .records import apps
 from .reviewing import review
 from .routing import route
@@ -59,6 +60,7 @@ COMMANDS = (
     links,
     mappings,
     members,
+    policy,
     providers,
     review,
     route,

@@ -1,13 +1,15 @@
-"""What several commands take: targets, resources, selectors, and who acts."""
+"""What several commands take: targets, resources, selectors, policies, and who acts."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import click
 
 from ..mappings.types import Direction, Selector
+from ..overrides.types import Level, PolicyScope
 from ..providers.resources import ResourceReference
 from ..providers.suggestions import Target
 
@@ -29,6 +31,26 @@ def resource_named(text: str) -> ResourceReference:
         raise click.BadParameter(f"{text!r} isn't written kind:id or kind:key=key")
     key = identifier.removeprefix("key=") if identifier.startswith("key=") else ""
     return ResourceReference(kind=kind, id="" if key else identifier, key=key)
+
+
+def scope_named(workspace: str, text: str) -> PolicyScope:
+    """Return the scope that is written ``provider``, ``provider/project:id`` or ``provider/installation:id``."""
+    provider, _, narrower = text.partition("/")
+    level, _, identifier = narrower.partition(":")
+    if narrower and (level not in {Level.PROJECT, Level.INSTALLATION} or not identifier):
+        raise click.BadParameter(
+            f"{text!r} isn't written provider, provider/project:id or provider/installation:id"
+        )
+    named = {f"{level}_id": identifier} if narrower else {}
+    return PolicyScope(workspace=workspace, provider=provider, **named)
+
+
+def value_written(text: str) -> Any:
+    """Return a value as it was meant: JSON where it is some, else the text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 actor = click.option(

@@ -20,10 +20,13 @@ from ..dispatch.types import Dispatch
 from ..errors import ConfigurationError, NotFoundError
 from ..http.unguarded import browse, post
 from ..installations.types import Installation
+from ..overrides.types import PolicyScope
 from ..providers.resources import ResourceReference
 from ..providers.standin import SampleDelivery, StandIn, SubscribedStandIn, stand_ins
 from ..providers.suggestions import Target
 from ..routing.review import ReviewItem
+from ..routing.simulation import Proposal, ProposedPolicy
+from ..routing.types import Stage
 from ..store.metadata import OPERATOR
 from ..web.application import Application
 from ..web.visitors import Environ, Visitor
@@ -72,6 +75,7 @@ def demo(*, provider: str | None, database_url: str | None) -> None:
         installation = _connect(scene)
         _list_and_map(scene, installation)
         _receive(_with_webhooks(scene, installation))
+        _except(scene, installation)
         _review(scene)
         _leave(scene, installation)
 
@@ -217,6 +221,35 @@ def _became(scene: Scene, sample: SampleDelivery, status: int) -> list[str]:
         return scene.connectors.explain(workspace=VISITOR.workspace, event_id=sample.delivery_id).lines()
     except NotFoundError:
         return scene.connectors.explain(workspace=OPERATOR, event_id=sample.delivery_id).lines()
+
+
+def _except(scene: Scene, installation: Installation) -> None:
+    """Let the project want one kind of event no more: tried on an event that it got, then set, and explained."""
+    event_id, kind = next(_placed(scene), ("", ""))
+    if not event_id:
+        return
+    _heading(f"The project wants no {kind} any more: tried, then set")
+    project = PolicyScope(workspace=VISITOR.workspace, provider=scene.provider, project_id=PROJECT.id)
+    muted = {"muted_kinds": [kind]}
+    proposal = Proposal(policies=(ProposedPolicy(scope=project, fields=muted),))
+    for tried in scene.connectors.simulate(workspace=VISITOR.workspace, event_id=event_id, proposal=proposal):
+        click.echo("\n".join(f"  {line}" for line in tried.lines()))
+    scene.connectors.overrides.set(project, fields=muted, actor=f"member:{VISITOR.member}")
+    policy = scene.connectors.overrides.effective(
+        workspace=VISITOR.workspace, installation_id=installation.id, project_id=PROJECT.id
+    )
+    click.echo(f"  what holds for {PROJECT} from now on:")
+    click.echo("\n".join(f"    {line}" for line in policy.lines()))
+
+
+def _placed(scene: Scene) -> Iterator[tuple[str, str]]:
+    """Yield the deliveries of the story that a mapping places, each with the kind of its event."""
+    for sample in scene.stand_in.deliveries():
+        try:
+            simulated = scene.connectors.simulate(workspace=VISITOR.workspace, event_id=sample.delivery_id)
+        except NotFoundError:
+            continue
+        yield from ((sample.delivery_id, each.event.kind) for each in simulated if each.now.stage is Stage.EXPLICIT)
 
 
 def _review(scene: Scene) -> None:

@@ -11,8 +11,8 @@ from ..providers.codec import converter, outcome_from
 from ..providers.deliveries import Event
 from ..providers.resources import ResourceReference
 from ..providers.suggestions import Target
-from ..routing.simulation import Proposal, ProposedMapping
-from .arguments import resource_named, target_named
+from ..routing.simulation import Proposal, ProposedMapping, ProposedPolicy
+from .arguments import resource_named, scope_named, target_named, value_written
 from .operating import Operator, as_json
 
 
@@ -37,6 +37,14 @@ def route() -> None:
     help="As if this were mapped. May be repeated.",
 )
 @click.option("--unmap", "removed", metavar="MAPPING", multiple=True, help="As if this mapping weren't there.")
+@click.option(
+    "--set",
+    "policies",
+    type=(str, str, value_written),
+    metavar="PROVIDER[/project:ID|/installation:ID] FIELD VALUE",
+    multiple=True,
+    help="As if this were set in a policy. May be repeated.",
+)
 @as_json
 @click.pass_obj
 def simulate(
@@ -48,9 +56,10 @@ def simulate(
     workspace: str,
     added: tuple[tuple[str, ResourceReference, Target], ...],
     removed: tuple[str, ...],
+    policies: tuple[tuple[str, str, object], ...],
     as_json: bool,
 ) -> None:
-    """Show what becomes of EVENT, a delivery's id, now and under other mappings; change nothing.
+    """Show what becomes of EVENT, a delivery's id, now and under other mappings and policies; change nothing.
 
     Instead of a delivery, an event may be given: a file with a document such as `explain --json` shows.
     """
@@ -60,7 +69,14 @@ def simulate(
         ProposedMapping(installation_id=seen_through, resource=resource, target=target)
         for seen_through, resource, target in added
     )
-    proposal = Proposal(add=proposed, remove=removed)
+    proposal = Proposal(
+        add=proposed,
+        remove=removed,
+        policies=tuple(
+            ProposedPolicy(scope=scope_named(workspace, scope), fields={field: value})
+            for scope, field, value in policies
+        ),
+    )
     with operator.connectors() as connectors:
         simulated = connectors.simulate(
             workspace=workspace,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 import msgspec
+from attrs import frozen
 
 from speckitty_connectors import (
     Account,
@@ -70,6 +71,20 @@ OAUTH = OAuthRules(
 )
 """One flow for accounts and people; the token answer itself names both."""
 
+
+@frozen(kw_only=True)
+class FakePolicy:
+    """What a project may want otherwise of boards.
+
+    Attributes:
+        digest_hours: how often a summary is made, in hours; or never.
+        labels: labels of new cards; none by default.
+    """
+
+    digest_hours: int | None = 24
+    labels: tuple[str, ...] | None = None
+
+
 MANIFEST = Manifest(
     provider="fake",
     title="Fake Boards",
@@ -94,8 +109,9 @@ MANIFEST = Manifest(
     ),
     install_oauth=OAUTH,
     link_oauth=OAUTH,
+    policy=FakePolicy,
 )
-"""What the fake provider declares: every capability, boards (git) in spaces, one signature scheme."""
+"""What the fake provider declares: every capability, boards (git) in spaces, one signature scheme, a policy."""
 
 DEMO_RESOURCES = (
     Resource(kind="space", id="s1", key="kitchen"),

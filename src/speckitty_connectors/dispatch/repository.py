@@ -12,9 +12,12 @@ from ..installations.types import InstallationStatus
 from ..mappings import suggestions_repository as suggestions
 from ..mappings.tables import resource_mappings
 from ..mappings.types import Direction, MappingState
+from ..overrides.effective import effective
 from ..providers.codec import outcome_from
 from ..providers.deliveries import Event
+from ..providers.registry import Registry
 from ..providers.suggestions import Target
+from ..routing.permitting import project_of
 from ..routing.placing import RECEIVING
 from ..routing.tables import decisions, dispatches
 from ..store.claims import Claim
@@ -27,8 +30,8 @@ ROUTING = frozenset({MappingState.ACTIVE, MappingState.DEGRADED})
 """The states of a mapping over which events still go to its target."""
 
 
-def load(connection: Connection, claim: Claim) -> Dispatch:
-    """Return the dispatch of a claim.
+def load(connection: Connection, claim: Claim, registry: Registry) -> Dispatch:
+    """Return the dispatch of a claim, with the policy as it is now.
 
     Raises:
         NotFoundError: its decision, or the event that it tells of, isn't there.
@@ -37,6 +40,7 @@ def load(connection: Connection, claim: Claim) -> Dispatch:
     event = outcome_from(row.outcome) if row else None
     if row is None or not isinstance(event, Event):
         raise NotFoundError("there is no event to hand over", subject=f"dispatch {claim.id}")
+    target = Target(kind=row.target_kind, id=row.target_id)
     return Dispatch(
         id=row.id,
         workspace=row.workspace_id,
@@ -47,7 +51,15 @@ def load(connection: Connection, claim: Claim) -> Dispatch:
         decision_id=row.decision_id,
         mapping_id=row.mapping_id,
         event=event,
-        target=Target(kind=row.target_kind, id=row.target_id),
+        target=target,
+        policy=effective(
+            connection,
+            registry,
+            workspace=row.workspace_id,
+            provider=row.provider,
+            installation_id=row.installation_id,
+            project_id=project_of(target),
+        ),
         effect_key=row.effect_key,
         attempt=claim.attempts,
     )
@@ -56,11 +68,31 @@ def load(connection: Connection, claim: Claim) -> Dispatch:
 def revocation(connection: Connection, dispatch: Dispatch) -> str:
     """Return why a dispatch may no longer be handed over, or empty where it may.
 
-    What it looks at stays as it is until the transaction ends: who disconnects in the meantime waits, and has
-    no effect behind their back afterwards.
+    What it looks at of installation and mapping stays as it is until the transaction ends: who disconnects in the
+    meantime waits, and has no effect behind their back afterwards.
     """
-    if not dispatch.mapping_id:
-        return _revocation_of_inferred(connection, dispatch)
+    if dispatch.policy.core.mutes(dispatch.event):
+        return f"its target doesn't want it any more: {dispatch.policy.why('muted_kinds')}"
+    if dispatch.mapping_id:
+        return _revocation_of_mapped(connection, dispatch)
+    return _revocation_of_inferred(connection, dispatch)
+
+
+def revoke(connection: Connection, claim: Claim, *, reason: str, now: datetime) -> None:
+    """End a dispatch that is held without handing it over."""
+    connection.execute(
+        update(dispatches)
+        .where(
+            dispatches.c.workspace_id == claim.workspace,
+            dispatches.c.id == claim.id,
+            dispatches.c.generation == claim.generation,
+        )
+        .values(state=REVOKED, last_error=reason, finished_at=now)
+    )
+
+
+def _revocation_of_mapped(connection: Connection, dispatch: Dispatch) -> str:
+    """Return why what a mapping says may no longer be handed over."""
     row = connection.execute(
         select(
             installations.c.status,
@@ -91,19 +123,6 @@ def revocation(connection: Connection, dispatch: Dispatch) -> str:
     if Target(kind=row.target_kind, id=row.target_id) != dispatch.target:
         return "the mapping leads to another target now"
     return "" if MappingState(row.state) in ROUTING else f"the mapping is {row.state}"
-
-
-def revoke(connection: Connection, claim: Claim, *, reason: str, now: datetime) -> None:
-    """End a dispatch that is held without handing it over."""
-    connection.execute(
-        update(dispatches)
-        .where(
-            dispatches.c.workspace_id == claim.workspace,
-            dispatches.c.id == claim.id,
-            dispatches.c.generation == claim.generation,
-        )
-        .values(state=REVOKED, last_error=reason, finished_at=now)
-    )
 
 
 def _revocation_of_inferred(connection: Connection, dispatch: Dispatch) -> str:

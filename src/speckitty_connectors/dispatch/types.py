@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import field, frozen
 from sqlalchemy import Connection
 
+from ..overrides.types import EffectivePolicy
 from ..providers.deliveries import Event
 from ..providers.suggestions import Target
 
@@ -28,6 +29,7 @@ class Dispatch:
         target: where it goes.
         effect_key: equal on every attempt, and for every delivery that tells of the same change: the key by
             which a receiver outside this database leaves out what it has seen.
+        policy: what holds for a project at this moment, or by default for every other kind of target.
         attempt: 1 for the first start; starts that ended in a crash count.
 
     >>> from speckitty_connectors.providers.resources import ResourceReference
@@ -49,6 +51,7 @@ class Dispatch:
     target: Target
     effect_key: str
     attempt: int
+    policy: EffectivePolicy = field(factory=EffectivePolicy)
 
 
 TransactionalHandler = Callable[[Dispatch, Connection], None]

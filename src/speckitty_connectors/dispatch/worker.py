@@ -118,7 +118,7 @@ class Worker:
         with self._store.transaction() as connection:
             if not self._queue.hold(connection, claim):
                 return None
-            dispatch = repository.load(connection, claim)
+            dispatch = repository.load(connection, claim, self._router.registry)
             reason = repository.revocation(connection, dispatch)
             if reason:
                 repository.revoke(connection, claim, reason=reason, now=self._store.now())

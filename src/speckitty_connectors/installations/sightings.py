@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, or_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, and_, case, or_
 
 from ..identifiers import new_id
 from ..providers.resources import Resource, ResourceReference
+from ..store.upserts import upsert
 from .tables import resource_keys, resources
 from .types import NEVER, ResourceStatus
 
@@ -94,7 +94,7 @@ def remember_keys(connection: Connection, workspace: str, seen: Iterable[tuple[s
     ]
     if not rows:
         return
-    statement = _insert(connection, resource_keys)
+    statement = upsert(connection, resource_keys)
     new = statement.excluded
     connection.execute(
         statement.on_conflict_do_update(
@@ -145,7 +145,7 @@ def _write(
     latest = {(row["kind"], row["external_id"]): row for row in rows}
     if not latest:
         return 0
-    statement = _insert(connection, resources)
+    statement = upsert(connection, resources)
     new, old = statement.excluded, resources.c
     values: dict[str, ColumnElement[Any]] = {
         "first_seen": _earlier(new["first_seen"], old.first_seen),
@@ -177,10 +177,3 @@ def _later(new: ColumnElement[Any], old: ColumnElement[Any]) -> ColumnElement[An
 
 def _earlier(new: ColumnElement[Any], old: ColumnElement[Any]) -> ColumnElement[Any]:
     return case((new < old, new), else_=old)
-
-
-def _insert(connection: Connection, table: Table) -> postgresql.Insert:
-    """Return an insert that can turn into an update; both databases write it the same way."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return cast("postgresql.Insert", sqlite.insert(table))

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 
 from attrs import frozen
 from sqlalchemy import Connection, delete, func, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 
+from ..store.upserts import upsert
 from .signals_observations import Observation, SignalKind
 from .tables import signals
 
@@ -54,7 +54,7 @@ def add(connection: Connection, *, workspace: str, observations: Iterable[Observ
     rows = {(each.project_id, each.kind, each.value): _row(workspace, each, now) for each in observations}
     if not rows:
         return 0
-    statement = _insert(connection)
+    statement = upsert(connection, signals)
     new = statement.excluded
     connection.execute(
         statement.on_conflict_do_update(
@@ -140,10 +140,3 @@ def _row(workspace: str, observation: Observation, now: datetime) -> dict[str, o
         "first_seen": at,
         "last_seen": at,
     }
-
-
-def _insert(connection: Connection) -> postgresql.Insert:
-    """Return an insert that can turn into an update; both databases write it the same way."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(signals)
-    return cast("postgresql.Insert", sqlite.insert(signals))

@@ -1,21 +1,52 @@
-"""Layer 4's table."""
+"""Layer 4's tables: what is said of fields of the policy, one table for each level."""
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, String, Table, UniqueConstraint
+from collections.abc import Sequence
 
-from ..store.metadata import UtcDateTime, identifier, metadata, workspace_column
+from sqlalchemy import JSON, Column, String, Table
+from sqlalchemy.schema import SchemaItem
+
+from ..store.metadata import UtcDateTime, belongs_to, identifier, metadata, workspace_column
+
+
+def _statement_columns() -> Sequence[SchemaItem]:
+    """Return the columns of what is said of a field: set where `set_at` is there, locked where `locked_at` is."""
+    return (
+        identifier("field", primary_key=True),
+        Column("value", JSON, nullable=False),
+        Column("set_by", String, nullable=False),
+        Column("set_at", UtcDateTime),
+        Column("locked_by", String, nullable=False),
+        Column("locked_at", UtcDateTime),
+    )
+
+
+workspace_policies = Table(
+    "workspace_policies",
+    metadata,
+    workspace_column(),
+    identifier("provider", primary_key=True),
+    *_statement_columns(),
+)
+"""A workspace's defaults for a provider."""
+
+installation_policies = Table(
+    "installation_policies",
+    metadata,
+    workspace_column(),
+    identifier("installation_id", primary_key=True),
+    *_statement_columns(),
+    belongs_to("installations", "installation_id"),
+)
+"""An installation's defaults."""
 
 policy_overrides = Table(
     "policy_overrides",
     metadata,
     workspace_column(),
-    identifier("id", primary_key=True),
-    identifier("project_id"),
-    Column("provider", String, nullable=False),
-    Column("fields", JSON, nullable=False),
-    Column("updated_by", String, nullable=False),
-    Column("updated_at", UtcDateTime, nullable=False),
-    UniqueConstraint("workspace_id", "project_id", "provider"),
+    identifier("provider", primary_key=True),
+    identifier("project_id", primary_key=True),
+    *_statement_columns(),
 )
-"""A project's exceptions for one provider: field → value, null for "explicitly none"; absent inherits."""
+"""A project's exceptions for a provider, whatever the installation."""

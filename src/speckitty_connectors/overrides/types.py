@@ -1,36 +1,205 @@
-"""Layer 4's type: a project's exceptions to the defaults."""
+"""Layer 4's types: what the levels say of a field of the policy, and what holds in the end."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
-from attrs import field, frozen
+from attrs import AttrsInstance, evolve, field, frozen
+
+from ..errors import ConfigurationError
+from ..providers.policies import CorePolicy
+
+
+class Level(StrEnum):
+    """Where something of a policy is said, the broadest first; what is narrower goes further."""
+
+    LIBRARY = "library"
+    WORKSPACE = "workspace"
+    INSTALLATION = "installation"
+    PROJECT = "project"
+
+
+@frozen(kw_only=True)
+class Provenance:
+    """Who said something, at which level, and when.
+
+    Attributes:
+        level: the level.
+        actor: who, as the audit names them; empty for the library itself.
+        at: when, in UTC; None for the library itself.
+
+    >>> str(Provenance(level=Level.PROJECT, actor="member:mona"))
+    'project, by member:mona'
+    """
+
+    level: Level
+    actor: str = ""
+    at: datetime | None = None
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        moment = f" at {self.at.isoformat(timespec='seconds')}" if self.at else ""
+        return f"{self.level}{f', by {self.actor}' if self.actor else ''}{moment}"
+
+
+@frozen(kw_only=True)
+class Statement:
+    """What a level, or several of them together, says of one field.
+
+    Statements are put together by `narrowed_by`, from the broadest level to the narrowest. It doesn't matter in
+    which groups (it is associative), nor whether a level is given twice (it is idempotent), and a statement that
+    says nothing changes nothing.
+
+    Attributes:
+        value: the value as JSON; None is "explicitly none" where there is a source.
+        source: who set the value; None where it is inherited.
+        lock: who locked the field, so that no narrower level may say otherwise; None where nobody did.
+
+    >>> workspace = Statement(value=True, source=Provenance(level=Level.WORKSPACE))
+    >>> project = Statement(value=None, source=Provenance(level=Level.PROJECT))
+    >>> workspace.narrowed_by(project).value is None, workspace.narrowed_by(Statement()).value
+    (True, True)
+    >>> locked = Statement(lock=Provenance(level=Level.INSTALLATION))
+    >>> workspace.narrowed_by(locked).narrowed_by(project).value
+    True
+    """
+
+    value: Any = None
+    source: Provenance | None = None
+    lock: Provenance | None = None
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether it neither sets nor locks."""
+        return self.source is None and self.lock is None
+
+    def narrowed_by(self, narrower: Statement) -> Statement:
+        """Return what holds when a narrower level speaks after this one."""
+        if self.lock is not None:
+            return self
+        return narrower if narrower.source is not None else evolve(self, lock=narrower.lock)
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        lock = f", locked: {self.lock}" if self.lock else ""
+        return f"{json.dumps(self.value, ensure_ascii=False)} ({self.source or 'inherited'}{lock})"
+
+
+Statements = Mapping[str, Statement]
+"""Field → what is said of it; nothing is said of a field that isn't named."""
+
+
+@frozen(kw_only=True)
+class PolicyScope:
+    """Where something is said: in a workspace, of one installation, or of one project.
+
+    Attributes:
+        workspace: the host's workspace.
+        provider: provider key.
+        installation_id: the installation whose default it is; empty for all.
+        project_id: the host's project whose override it is; empty for all.
+
+    >>> str(PolicyScope(workspace="w1", provider="acme", project_id="apollo"))
+    'project apollo, provider acme'
+
+    Raises:
+        ConfigurationError: an installation and a project are named at once.
+    """
+
+    workspace: str
+    provider: str
+    installation_id: str = ""
+    project_id: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        if self.installation_id and self.project_id:
+            raise ConfigurationError(
+                "a policy is set for an installation or for a project, not for one within the other",
+                subject=f"installation {self.installation_id}, project {self.project_id}",
+                remedy="name one of them",
+            )
+
+    @property
+    def level(self) -> Level:
+        """The level of what is said here."""
+        if self.project_id:
+            return Level.PROJECT
+        return Level.INSTALLATION if self.installation_id else Level.WORKSPACE
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        name = self.project_id or self.installation_id or self.workspace
+        return f"{self.level} {name}, provider {self.provider}"
 
 
 @frozen(kw_only=True)
 class PolicyOverride:
-    """What one project wants otherwise than its installation and workspace, for one provider.
+    """What one scope says: a project's exceptions, or the defaults of an installation or a workspace.
 
     Attributes:
-        workspace: the host's workspace.
-        project_id: the host's project.
-        provider: provider key.
-        fields: field → value; None says "explicitly none", and a field that isn't named inherits.
-        updated_by: who changed it last, as the audit names them.
-        updated_at: when, in UTC.
+        scope: where it is said.
+        statements: field → what is said of it; a field that isn't named inherits.
 
-    >>> from datetime import UTC, datetime
-    >>> override = PolicyOverride(workspace="w1", project_id="apollo", provider="acme",
-    ...                           fields={"digest": None}, updated_by="member:mona",
-    ...                           updated_at=datetime(2026, 1, 2, tzinfo=UTC))
-    >>> "digest" in override.fields, "labels" in override.fields
-    (True, False)
+    >>> override = PolicyOverride(scope=PolicyScope(workspace="w1", provider="acme", project_id="apollo"),
+    ...                           statements={"digest": Statement(source=Provenance(level=Level.PROJECT))})
+    >>> override.fields
+    {'digest': None}
     """
 
-    workspace: str
-    project_id: str
-    provider: str
-    updated_by: str
-    updated_at: datetime
-    fields: Mapping[str, object | None] = field(factory=dict)
+    scope: PolicyScope
+    statements: Statements = field(factory=dict)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The values that are set: field → value; None is "explicitly none"."""
+        return {name: said.value for name, said in self.statements.items() if said.source is not None}
+
+    @property
+    def locked(self) -> list[str]:
+        """The fields that are locked here."""
+        return [name for name, said in self.statements.items() if said.lock is not None]
+
+
+@frozen(kw_only=True)
+class EffectivePolicy:
+    """What holds in the end, field by field, and where each value comes from.
+
+    Attributes:
+        statements: every field → its value with the level, the person and the moment it comes from, and its lock.
+        core: the values of the fields that core has for every provider.
+        own: the values of the provider's own fields, in the class that its manifest names; None where it has none.
+        passed_over: fields → what is kept of them without holding: of a newer schema, or a value that this one
+            doesn't know.
+
+    >>> EffectivePolicy().core.doctrine_mode.value
+    'external_authoritative'
+    """
+
+    statements: Statements = field(factory=dict)
+    core: CorePolicy = field(factory=CorePolicy)
+    own: AttrsInstance | None = None
+    passed_over: Statements = field(factory=dict)
+
+    @property
+    def exceptions(self) -> dict[str, Statement]:
+        """The fields that people set or locked, in alphabetical order."""
+        return {
+            name: said
+            for name, said in sorted(self.statements.items())
+            if said.lock or (said.source and said.source.level is not Level.LIBRARY)
+        }
+
+    def why(self, name: str) -> str:
+        """Return a field's value and where it comes from, in words."""
+        return f"{name} = {self.statements[name]}"
+
+    def lines(self) -> list[str]:
+        """Return the policy in words, one field a line."""
+        return [
+            *map(self.why, self.statements),
+            *(f"{name} = {said}, kept but not known here" for name, said in self.passed_over.items()),
+        ]

@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from attrs import field, frozen
+from attrs import AttrsInstance, field, frozen
 from attrs.validators import ge, matches_re, min_len
 
 from .accounts import BaseUrls
 from .failures import FailureDialect
 from .oauth import AppTokenRules, EnteredTokenRules, OAuthRules
+from .policies import check_policy
 from .signatures import SignatureScheme
 from .subscriptions import SubscriptionRules
 
@@ -247,6 +248,10 @@ def _names_every_hook(_: object, __: object, value: Mapping[Capability, Support]
         raise ValueError(f"the manifest's capabilities must name every hook; missing: {', '.join(missing)}")
 
 
+def _is_a_policy(_: object, __: object, value: type[AttrsInstance] | None) -> None:
+    check_policy(value)
+
+
 @frozen(kw_only=True)
 class Manifest:
     """Everything that core needs to know of a provider without knowing the provider.
@@ -271,6 +276,9 @@ class Manifest:
         optional_settings: further public settings that it may have, name → what it is.
         api_headers: headers of every API request, for example the accepted media type and version.
         api_page_size: how many entries a listing asks for.
+        policy: attrs class of what workspaces and projects may want otherwise of this provider, beside what
+            `CorePolicy` has for all; its defaults are the library's. A field takes "explicitly none" where its type
+            has None. None where there is nothing.
     """
 
     provider: str = field(validator=matches_re(KEY))
@@ -294,6 +302,7 @@ class Manifest:
     optional_settings: Mapping[str, str] = field(factory=dict)
     api_headers: Mapping[str, str] = field(factory=dict)
     api_page_size: int = 100
+    policy: type[AttrsInstance] | None = field(default=None, validator=_is_a_policy)
 
     def parent_kinds(self) -> Mapping[str, str]:
         """Return each kind that something contains → the kind of that."""

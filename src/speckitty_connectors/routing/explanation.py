@@ -102,6 +102,8 @@ def _decision_lines(explained: ExplainedDecision) -> Iterator[str]:
     yield f"decided{where}: {decision.stage} by rule {decision.rule}"
     for evidence in decision.evidence:
         yield f"  {'against' if evidence.against else 'for'}: {evidence.text}"
+    for routed in decision.targets:
+        yield from routed.policy_lines()
     for dispatch in explained.dispatches:
         error = f", last error: {dispatch.last_error}" if dispatch.last_error else ""
         yield f"  to {dispatch.target}: {dispatch.state} after {dispatch.attempts} attempts{error}"

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from ..installations.types import InstallationStatus
 from ..providers.suggestions import Evidence
 from .cases import Case, PlacingStage
+from .permitting import ProposePolicy, as_it_is, permit
 from .rulings import NO_MAPPING, NO_RESOURCE, for_review
 from .screening import screen
 from .types import Conclusion, Stage
@@ -25,16 +26,29 @@ RECEIVING = frozenset(
 the provider, not the provider's deliveries to us."""
 
 
-def place(connection: Connection, cases: Sequence[Case], stages: Sequence[PlacingStage]) -> list[Conclusion]:
+def place(
+    connection: Connection,
+    cases: Sequence[Case],
+    stages: Sequence[PlacingStage],
+    *,
+    propose: ProposePolicy = as_it_is,
+) -> list[Conclusion]:
     """Return what becomes of each case: the stages are asked in their order, the first answer holds.
 
-    What would go to the review queue is held against the ignore rules and the dismissals of people first.
-    Nothing is written.
+    What found its targets is held against their policies. What would go to the review queue is held against the
+    ignore rules and the dismissals of people first. Nothing is written.
+
+    Args:
+        connection: the transaction.
+        cases: the events.
+        stages: what is asked, in this order.
+        propose: returns what is said of policies as it would be.
     """
     beforehand = [_beforehand(case) for case in cases]
     asked = [case for case, known in zip(cases, beforehand, strict=True) if known is None]
     answers = iter(_ask(connection, asked, stages))
-    concluded = [(case, known or next(answers)) for case, known in zip(cases, beforehand, strict=True)]
+    placed = [(case, known or next(answers)) for case, known in zip(cases, beforehand, strict=True)]
+    concluded = list(zip(cases, permit(connection, placed, propose=propose), strict=True))
     waiting = [(case, conclusion) for case, conclusion in concluded if conclusion.stage is Stage.REVIEW]
     screened = iter(screen(connection, waiting))
     return [next(screened) if each.stage is Stage.REVIEW else each for _, each in concluded]

@@ -41,6 +41,9 @@ class Router:
     Plugins are asked outside any transaction. A batch is decided in one; where that fails, each delivery is
     decided in its own, so that one that can't be holds up no other.
 
+    Attributes:
+        registry: the plugins.
+
     Args:
         store: where everything is.
         registry: the plugins.
@@ -57,7 +60,7 @@ class Router:
         stages: Sequence[PlacingStage] = STAGES,
     ) -> None:
         self._store = store
-        self._registry = registry
+        self.registry = registry
         self._queue = queue or ClaimQueue(inbox)
         self._stages = stages
 
@@ -79,7 +82,7 @@ class Router:
                 delivery = find(connection, claim.workspace, claim.id)
                 if delivery is None:
                     return None
-                provider = self._registry.provider(delivery.provider)
+                provider = self.registry.provider(delivery.provider)
                 content = evolve(
                     load_delivery(connection, claim.workspace, claim.id, provider.manifest),
                     covers=covered_by(connection, workspace=claim.workspace, endpoint_id=delivery.endpoint_id),

@@ -1,12 +1,12 @@
-"""What would become of an event if the mappings were others; nothing is changed."""
+"""What would become of an event if mappings or policies were others; nothing is changed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from sqlalchemy import Connection
 
 from ..errors import NotFoundError
@@ -14,6 +14,9 @@ from ..inbox.repository import find_by_delivery_id
 from ..installations import repository as installations
 from ..installations.types import NEVER, Installation
 from ..mappings.types import Direction, ResourceMapping, Selector
+from ..overrides.book import PolicyBook
+from ..overrides.schema import PolicySchema, schema_of
+from ..overrides.types import PolicyScope, Provenance
 from ..providers.codec import converter
 from ..providers.deliveries import Event
 from ..providers.registry import Registry
@@ -72,12 +75,30 @@ class ProposedMapping:
 
 
 @frozen(kw_only=True)
+class ProposedPolicy:
+    """Fields of a policy as somebody could set them.
+
+    Attributes:
+        scope: where: in the workspace, for an installation, or for a project.
+        fields: field → value; None is "explicitly none".
+
+    >>> scope = PolicyScope(workspace="w1", provider="acme", project_id="apollo")
+    >>> ProposedPolicy(scope=scope, fields={"muted_kinds": ["star"]}).fields
+    {'muted_kinds': ['star']}
+    """
+
+    scope: PolicyScope
+    fields: Mapping[str, object]
+
+
+@frozen(kw_only=True)
 class Proposal:
-    """How the mappings of a workspace could be changed.
+    """How mappings and policies of a workspace could be changed.
 
     Attributes:
         add: mappings that aren't there.
         remove: ids of mappings that wouldn't be there any more; to change one, remove it and add what it becomes.
+        policies: fields that would be set; a lock wins over them, as it would.
 
     >>> Proposal().is_empty
     True
@@ -85,17 +106,24 @@ class Proposal:
 
     add: tuple[ProposedMapping, ...] = ()
     remove: tuple[str, ...] = ()
+    policies: tuple[ProposedPolicy, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is proposed."""
-        return not self.add and not self.remove
+        return not self.add and not self.remove and not self.policies
 
     def apply(self, installation: Installation, found: Sequence[ResourceMapping]) -> list[ResourceMapping]:
         """Return the mappings of an installation as they would be."""
         kept = [mapping for mapping in found if mapping.id not in self.remove]
         added = (each for each in self.add if each.installation_id == installation.id)
         return [*kept, *(each.as_mapping(installation.workspace, number) for number, each in enumerate(added))]
+
+    def apply_policies(self, book: PolicyBook) -> PolicyBook:
+        """Return what is said of policies as it would be."""
+        for each in self.policies:
+            book = book.setting(each.scope, each.fields, Provenance(level=each.scope.level, actor=PROPOSED))
+        return book
 
 
 @frozen(kw_only=True)
@@ -148,18 +176,23 @@ def simulate(
         event_id: id of a decided delivery, ours or the provider's; or empty where an event is given.
         event: what happens; or None where a delivery is named.
         installation_id: the installation that a given event comes through.
-        proposal: how the mappings could be; as they are where not given.
+        proposal: how mappings and policies could be; as they are where not given.
         stages: what is asked to place the event, in this order.
 
     Raises:
+        ConfigurationError: a proposed field isn't known, or its value isn't what it must be.
         NotFoundError: the workspace has no decision on such an event, or no such installation.
     """
-    wanted = proposal or Proposal()
+    wanted = _checked(proposal or Proposal(), registry)
     with store.reading() as connection:
         happened = [(installation_id, event)] if event is not None else _decided(connection, workspace, event_id)
         cases = [_case(connection, registry, workspace, *each) for each in happened]
         now = place(connection, cases, stages)
-        proposed = now if wanted.is_empty else place(connection, cases, _under(wanted, stages))
+        proposed = (
+            now
+            if wanted.is_empty
+            else place(connection, cases, _under(wanted, stages), propose=wanted.apply_policies)
+        )
     return tuple(
         Simulation(installation_id=case.installation.id, event=case.event, now=before, proposed=after)
         for case, before, after in zip(cases, now, proposed, strict=True)
@@ -169,6 +202,19 @@ def simulate(
 def as_bytes(conclusion: Conclusion) -> bytes:
     """Return a conclusion as it is stored: equal conclusions give equal bytes."""
     return json.dumps(converter.unstructure(conclusion), ensure_ascii=False).encode()
+
+
+def _checked(proposal: Proposal, registry: Registry) -> Proposal:
+    """Return the proposal with its policies in the form in which they would be stored."""
+    checked = tuple(
+        evolve(each, fields=_schema(registry, each.scope).check(each.fields, subject=str(each.scope)))
+        for each in proposal.policies
+    )
+    return evolve(proposal, policies=checked)
+
+
+def _schema(registry: Registry, scope: PolicyScope) -> PolicySchema:
+    return schema_of(registry.provider(scope.provider).manifest.policy)
 
 
 def _decided(connection: Connection, workspace: str, event_id: str) -> list[tuple[str, Event]]:
@@ -202,3 +248,5 @@ def _lines(title: str, conclusion: Conclusion) -> Iterator[str]:
     yield f"{title}: {conclusion.stage} by rule {conclusion.rule}{f' → {targets}' if targets else ''}"
     for evidence in conclusion.evidence:
         yield f"  {'against' if evidence.against else 'for'}: {evidence.text}"
+    for routed in conclusion.targets:
+        yield from routed.policy_lines()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ..mappings.suggestions_types import Finding
+from ..overrides.types import Statements
 from ..providers.deliveries import Outcome
 from ..providers.suggestions import Confidence, Evidence, Target
 
@@ -24,7 +25,13 @@ class Stage(StrEnum):
 
 @frozen(kw_only=True)
 class RoutedTarget:
-    """A target that a decision hands an event to, and the mapping that says so; empty where it was inferred.
+    """A target that a decision hands an event to.
+
+    Attributes:
+        target: the target.
+        mapping_id: the mapping that says so; empty where it was inferred.
+        policy: what people set or locked of the policy that held for it at the decision; the library's defaults
+            aren't repeated.
 
     >>> str(RoutedTarget(target=Target(kind="project", id="apollo"), mapping_id="0195").target)
     'project:apollo'
@@ -32,6 +39,11 @@ class RoutedTarget:
 
     target: Target
     mapping_id: str
+    policy: Statements = field(factory=dict, hash=False)
+
+    def policy_lines(self) -> list[str]:
+        """Return the policy in words, one field a line."""
+        return [f"  policy of {self.target}: {name} = {said}" for name, said in self.policy.items()]
 
 
 @frozen(kw_only=True)

@@ -22,6 +22,8 @@ from speckitty_connectors import (
     WebhookRules,
 )
 
+from .policy import GitHubPolicy
+
 TITLE = "GitHub"
 """The name for people."""
 
@@ -133,4 +135,5 @@ MANIFEST = Manifest(
         "X-GitHub-Api-Version": "2022-11-28",
     },
     api_page_size=PAGE_SIZE,
+    policy=GitHubPolicy,
 )

@@ -24,6 +24,8 @@ from speckitty_connectors import (
     WebhookRules,
 )
 
+from .policy import GitLabPolicy
+
 TITLE = "GitLab"
 """The name for people."""
 
@@ -135,4 +137,5 @@ MANIFEST = Manifest(
     rate_limits=RATE_LIMITS,
     api_headers={"Accept": "application/json"},
     api_page_size=PAGE_SIZE,
+    policy=GitLabPolicy,
 )

@@ -24,6 +24,8 @@ from speckitty_connectors import (
     WebhookRules,
 )
 
+from .policy import SlackPolicy
+
 CHANNEL = "channel"
 """The one kind of resource that can be mapped: public or private, told by a flag and never by the id's prefix."""
 
@@ -177,4 +179,5 @@ MANIFEST = Manifest(
         USER_SCOPES: "scopes that the installing person is asked for themselves, separated by commas",
     },
     api_page_size=PAGE_SIZE,
+    policy=SlackPolicy,
 )

@@ -1,4 +1,4 @@
-"""The four layers: installations with their resources, user links, resource mappings, policy overrides."""
+"""Layers one to three: installations with their resources, user links, resource mappings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ def upgrade() -> None:
     make_resources()
     make_user_links()
     make_resource_mappings()
-    make_policy_overrides()
 
 
 def make_installations() -> None:
@@ -160,19 +159,4 @@ def make_resource_mappings() -> None:
         ),
         Index(None, "workspace_id", "target_kind", "target_id"),
         Index("ix_resource_mappings_installation", "workspace_id", "installation_id"),
-    )
-
-
-def make_policy_overrides() -> None:
-    """Make layer 4's table."""
-    op.create_table(
-        "policy_overrides",
-        identifier("workspace_id", primary_key=True),
-        identifier("id", primary_key=True),
-        identifier("project_id"),
-        words("provider"),
-        document("fields"),
-        words("updated_by"),
-        moment("updated_at"),
-        UniqueConstraint("workspace_id", "project_id", "provider"),
     )

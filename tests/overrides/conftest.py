@@ -1,0 +1,32 @@
+"""Policies of the fake provider on both databases."""
+
+from __future__ import annotations
+
+import pytest
+
+from speckitty_connectors.contract.fake import FakeProvider
+from speckitty_connectors.installations.types import Installation
+from speckitty_connectors.overrides.service import Overrides
+from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.store.engine import Store
+from testbed.layers import add_installation
+
+
+@pytest.fixture
+def registry() -> Registry:
+    """A registry with the fake provider alone."""
+    made = Registry(entry_points=())
+    made.register(FakeProvider())
+    return made
+
+
+@pytest.fixture
+def overrides(store: Store, registry: Registry) -> Overrides:
+    """What is said of policies."""
+    return Overrides(store, registry)
+
+
+@pytest.fixture
+def installation(store: Store) -> Installation:
+    """The installation of workspace w1."""
+    return add_installation(store)
