@@ -54,7 +54,7 @@ BEFORE: dict[str, object] = {
             {"channel": {"id": FIRST, "name": "apollo-11"}},
             {"mappings": [(FIRST, "#apollo-11", "active")]},
         ),
-        ("channel_archive", {"channel": FIRST}, {}),
+        ("channel_archive", {"channel": FIRST}, {"mappings": [(FIRST, "#apollo", "degraded")]}),
         ("channel_unarchive", {"channel": FIRST}, {}),
         ("channel_deleted", {"channel": FIRST}, {"mappings": [(FIRST, "#apollo", "orphaned")]}),
         ("group_deleted", {"channel": FIRST}, {"mappings": [(FIRST, "#apollo", "orphaned")]}),
@@ -204,7 +204,7 @@ def test_a_silent_uninstall_is_found_by_listing(office: Office) -> None:
     [
         ({"is_member": False}, {"mappings": [(FIRST, "#apollo", "orphaned")]}),
         ({"name": "apollo-11"}, {"mappings": [(FIRST, "#apollo-11", "active")]}),
-        ({"is_archived": True}, {}),
+        ({"is_archived": True}, {"mappings": [(FIRST, "#apollo", "degraded")]}),
         ({"is_ext_shared": True}, {}),
     ],
 )

@@ -68,7 +68,9 @@ ADDITIONS: Mapping[str, Mapping[str, Mapping[str, list[Document]]]] = {
         "/oauth/token": {
             "post": form(*CLIENT, "code", "code_verifier", "refresh_token", required=("grant_type", "redirect_uri"))
         },
-        "/oauth/revoke": {"post": form("client_id", "client_secret", "token", required=("token",))},
+        "/oauth/revoke": {
+            "post": form("client_id", "client_secret", "token", "token_type_hint", required=("token",))
+        },
     },
     "slack": {
         "/conversations.list": {"get": query("team_id")},

@@ -30,15 +30,14 @@ LEADS_FROM: Mapping[Change, frozenset[InstallationStatus]] = {
     Change.UNINSTALLED: frozenset(InstallationStatus),
     Change.ACCOUNT_DELETED: frozenset(InstallationStatus) - GONE,
     Change.HOOK_REMOVED: frozenset({InstallationStatus.ACTIVE, InstallationStatus.SUSPENDED}),
-    Change.CREDENTIAL_REVOKED: frozenset(
-        {InstallationStatus.ACTIVE, InstallationStatus.DEGRADED, InstallationStatus.NEEDS_RECONSENT}
-    ),
+    Change.CREDENTIAL_REVOKED: frozenset(InstallationStatus) - GONE,
 }
 """The statuses in which a change has a meaning; in others only its moment is noted."""
 
 SEVERITY = (
     InstallationStatus.ACTIVE,
     InstallationStatus.DEGRADED,
+    InstallationStatus.NEEDS_REAUTHORISATION,
     InstallationStatus.SUSPENDED,
     InstallationStatus.ORPHANED,
     InstallationStatus.REMOVED,
