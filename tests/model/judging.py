@@ -8,6 +8,7 @@ from model.memory import Place, Told, Verdict
 from model.world import World
 from speckitty_connectors.dispatch.repository import REVOKED
 from speckitty_connectors.routing.explanation import ExplainedDecision
+from speckitty_connectors.routing.permitting import BLOCKED_BY_POLICY
 from speckitty_connectors.routing.rulings import PRINCIPAL_CONFLICT, UNKNOWN_INSTALLATION
 from speckitty_connectors.routing.screening import DISMISSED
 from speckitty_connectors.routing.types import Stage
@@ -30,7 +31,7 @@ def expected_of_event(world: World, told: Told, concerned: list[Place]) -> Mappi
     """Take note of an event, and return what must become of it for each of these installations."""
     for place in concerned:
         world.memory.hear(place, told)
-    return {place.id: place.verdict(told) for place in concerned}
+    return {place.id: world.memory.verdict(place, told) for place in concerned}
 
 
 def judge(world: World, told: Told, expected: Mapping[str, Verdict | None], *, alone: bool = True) -> None:
@@ -59,7 +60,7 @@ def judge_one(world: World, told: Told, place: Place, expected: Verdict | None, 
         if each.decision.installation_id == place.id
     )
     decision = explained.decision
-    projects = {routed.target.id for routed in decision.targets}
+    projects = frozenset(routed.target.id for routed in decision.targets)
     assert bool(projects) == (decision.stage in PLACED)
     if expected is None:
         _check_inferred(world, told, place, explained)
@@ -81,15 +82,24 @@ def judge_conflict(world: World, told: Told, place: Place) -> None:
 
 
 def _check_inferred(world: World, told: Told, place: Place, explained: ExplainedDecision) -> None:
-    """Check an event that nothing is mapped for: it is placed by what this workspace reported, or left to people."""
-    decision = explained.decision
+    """Check an event that nothing is mapped for: what this workspace reported places it, or people are asked."""
+    decision, memory = explained.decision, world.memory
     if decision.stage is not Stage.INFERRED:
-        assert decision.stage is Stage.REVIEW or decision.rule == DISMISSED, decision
+        muting = memory.muting(place.workspace, told.kind)
+        ignored = {DISMISSED, BLOCKED_BY_POLICY} if muting else {DISMISSED}
+        assert decision.stage is Stage.REVIEW or decision.rule in ignored, decision
+        if decision.rule == BLOCKED_BY_POLICY:
+            _learn(world, told, place)
         return
     (routed,) = decision.targets
     assert routed.mapping_id == ""
-    assert routed.target.id in world.memory.reports[place.workspace].projects()
-    assert not world.memory.is_turned_down(place, told.board, routed.target.id), "a person said no to that"
+    assert routed.target.id in memory.reports[place.workspace].projects()
+    assert not memory.is_turned_down(place, told.board, routed.target.id), "a person said no to that"
+    _learn(world, told, place)
+
+
+def _learn(world: World, told: Told, place: Place) -> None:
+    """Remember that an inferred event has shown its board, where nothing else had."""
     if told.board not in place.seen:
         place.note(told.board, world.office.clock(), gone=False, key=told.key)
 

@@ -16,6 +16,7 @@ from speckitty_connectors import (
     ConflictError,
     GitFacts,
     NotFoundError,
+    PolicyScope,
     ResourceSuggestion,
     ReviewItem,
     SuggestionState,
@@ -225,17 +226,23 @@ class Model(RuleBasedStateMachine):
         item, _ = self._item(pick)
         self.connectors.review.dismiss(workspace=item.workspace, item_id=item.id, actor=ACTOR, reason="noise")
 
-    @rule(workspace=workspaces, project=projects, value=st.sampled_from([None, "daily"]))
-    def override(self, workspace: int, project: int, value: object) -> None:
-        """A project wants something otherwise, or explicitly nothing; where its events go is the same."""
-        name = self.world.workspaces[workspace]
-        self.connectors.overrides.set(
-            workspace=name,
-            project_id=self.world.projects(name)[project],
-            provider="fake",
-            fields={"digest": value},
-            actor=ACTOR,
-        )
+    @rule(workspace=workspaces, project=projects, muted=st.sampled_from([None, ("card",), ("card", "push")]))
+    def override(self, workspace: int, project: int, muted: tuple[str, ...] | None) -> None:
+        """A project doesn't want some kinds of events, or explicitly mutes none."""
+        owner = self.world.workspaces[workspace]
+        name = self.world.projects(owner)[project]
+        scope = PolicyScope(workspace=owner, provider="fake", project_id=name)
+        self.connectors.overrides.set(scope, fields={"muted_kinds": muted}, actor=ACTOR)
+        self.memory.muted[owner, name] = muted or ()
+
+    @rule(workspace=workspaces, project=projects)
+    def inherit(self, workspace: int, project: int) -> None:
+        """A project wants nothing otherwise any more."""
+        owner = self.world.workspaces[workspace]
+        name = self.world.projects(owner)[project]
+        scope = PolicyScope(workspace=owner, provider="fake", project_id=name)
+        self.connectors.overrides.clear(scope, actor=ACTOR)
+        self.memory.muted.pop((owner, name), None)
 
     # what always holds
 
@@ -297,7 +304,7 @@ class Model(RuleBasedStateMachine):
         for (told_id, installation_id), told in list(self.world.waiting.items()):
             if (installation_id, told.board) == (place.id, board):
                 del self.world.waiting[told_id, installation_id]
-                judge_one(self.world, told, place, place.verdict(told))
+                judge_one(self.world, told, place, self.memory.verdict(place, told))
 
     def _chosen(self, place: int, project: int) -> tuple[Place, str]:
         chosen = self.memory.places[place]

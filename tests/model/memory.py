@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 
 from attrs import define, field, frozen
@@ -116,8 +116,13 @@ class Place:
             return MappingState.PAUSED
         return MappingState.ORPHANED if self.is_gone(thing) else MappingState.ACTIVE
 
-    def verdict(self, told: Told) -> Verdict | None:
-        """Return what must become of an event; None where nothing is mapped, so that inference is asked."""
+    def verdict(self, told: Told, muted: Collection[str]) -> Verdict | None:
+        """Return what must become of an event; None where nothing is mapped, so that inference is asked.
+
+        Args:
+            told: the event.
+            muted: the projects that want no event of its kind.
+        """
         if not self.live:
             return Verdict(Stage.IGNORED)
         level = next((each for each in (told.board, SPACE) if self.mapped.get(each)), None)
@@ -127,7 +132,8 @@ class Place:
         routing = {project for project, state in states.items() if state is MappingState.ACTIVE}
         wanting = {each for each in routing if told.kind in (self.mapped[level][each].kinds or (told.kind,))}
         if wanting:
-            return Verdict(Stage.EXPLICIT, frozenset(wanting))
+            left = frozenset(wanting - set(muted))
+            return Verdict(Stage.EXPLICIT, left) if left else Verdict(Stage.IGNORED)
         is_said = routing or MappingState.PAUSED in states.values()
         return Verdict(Stage.IGNORED if is_said else Stage.REVIEW)
 
@@ -152,14 +158,14 @@ class Memory:
     Attributes:
         places: the connections, in a fixed order.
         reports: workspace → what its projects reported.
+        muted: workspace and project → the kinds of events that it doesn't want.
         turned_down: place, thing and project of each suggestion that people turned down → what spoke for it then.
-        dismissed: place and board of review items that people dismissed.
     """
 
     places: list[Place]
     reports: Mapping[str, Report]
+    muted: dict[tuple[str, str], tuple[str, ...]] = field(factory=dict)
     turned_down: dict[tuple[str, str, str], frozenset[str]] = field(factory=dict)
-    dismissed: set[tuple[str, str]] = field(factory=set)
 
     def concerned(self, account: str) -> Iterator[Place]:
         """Yield the connections that a delivery of an account concerns."""
@@ -168,6 +174,14 @@ class Memory:
     def place(self, installation_id: str) -> Place:
         """Return the connection of an installation."""
         return next(place for place in self.places if place.id == installation_id)
+
+    def verdict(self, place: Place, told: Told) -> Verdict | None:
+        """Return what must become of an event; None where nothing is mapped, so that inference is asked."""
+        return place.verdict(told, self.muting(place.workspace, told.kind))
+
+    def muting(self, workspace: str, kind: str) -> set[str]:
+        """Return the projects of a workspace that want no event of a kind."""
+        return {project for (owner, project), kinds in self.muted.items() if owner == workspace and kind in kinds}
 
     def take(self, told: Told) -> list[Place]:
         """Take note of a change, and return the connections that it concerns."""

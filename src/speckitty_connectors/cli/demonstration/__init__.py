@@ -9,7 +9,7 @@ from ...providers.standin import stand_ins
 from .connecting import connect, leave, list_and_map, make_webhooks
 from .deciding import make_exception, map_what_waits
 from .observing import report
-from .receiving import receive
+from .receiving import receive, receive_the_end
 from .scene import open_scene
 
 
@@ -29,7 +29,9 @@ def demo(*, provider: str | None, database_url: str | None) -> None:
         installation = connect(scene)
         list_and_map(scene, installation)
         report(scene, installation)
-        receive(make_webhooks(scene, installation))
+        heard = make_webhooks(scene, installation)
+        end = receive(heard)
         map_what_waits(scene)
         make_exception(scene, installation)
+        receive_the_end(heard, end)
         leave(scene, installation)

@@ -18,7 +18,7 @@ def map_what_waits(scene: Scene) -> None:
     heading("What waits for a person")
     items = scene.connectors.review_items(VISITOR.workspace)
     for item in items:
-        tell([f"{item.count} x {item.subject.kind} {item.subject.key}: {item.reason}"])
+        tell([f"{item.count} x {_name(item)}: {item.reason}"])
         tell(_candidates(item), indent=7)
     mappable = [item for item in items if item.installation_id and item.held and item.subject.id]
     if mappable:
@@ -45,6 +45,11 @@ def make_exception(scene: Scene, installation: Installation) -> None:
     tell(policy.lines(), indent=4)
 
 
+def _name(item: ReviewItem) -> str:
+    """Return what an item is about; some providers' events name ids alone."""
+    return f"{item.subject.kind} {item.subject.key or item.subject.id}".strip()
+
+
 def _candidates(item: ReviewItem) -> Iterator[str]:
     """Yield the targets that a person may choose from, each with what speaks for and against it."""
     for candidate in item.candidates:
@@ -57,7 +62,7 @@ def _map(scene: Scene, item: ReviewItem) -> None:
     review = scene.connectors.review
     (latest,) = review.events(workspace=VISITOR.workspace, item_id=item.id, limit=1)
     review.map(workspace=VISITOR.workspace, item_id=item.id, target=SECOND_PROJECT, actor=ACTOR)
-    tell([f"{item.subject.kind} {item.subject.key} → {SECOND_PROJECT}"])
+    tell([f"{_name(item)} → {SECOND_PROJECT}"])
     scene.work()
     tell(scene.explain(latest.event_id), indent=7)
 

@@ -2,27 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import takewhile
+
 import click
 from attrs import evolve
 
 from ...contract.recordings import Recording
 from ...errors import NotFoundError
 from ...http.unguarded import post
+from ...identifiers import utc_now
+from ...providers.deliveries import Change, Delivery, Lifecycle
 from ...providers.standin import SampleDelivery
 from ...store.metadata import OPERATOR
 from ..sending import signed_headers, tampered
 from .scene import Scene, heading, tell
 
+ENDS = frozenset({Change.UNINSTALLED, Change.ACCOUNT_DELETED})
+"""The changes after which an account isn't connected any more."""
 
-def receive(scene: Scene) -> None:
-    """Post the story, then a repeat and a broken copy of its first delivery, and say what became of each."""
+
+def receive(scene: Scene) -> Sequence[SampleDelivery]:
+    """Post the story, then a repeat and a broken copy of its first delivery, and say what became of each.
+
+    Where it ends the connection, that end is left for later, and returned: nothing could be decided after it.
+    """
     heading("Receive signed deliveries")
     story = scene.stand_in.deliveries()
+    told = list(takewhile(lambda sample: not _is_an_end(scene, sample), story))
+    for sample in told:
+        _post(scene, sample)
+    _post(scene, evolve(story[0], title=f"{story[0].title}, delivered again"))
+    _post(scene, evolve(story[0], title=f"{story[0].title}, changed on its way"), broken=True)
+    return story[len(told) :]
+
+
+def receive_the_end(scene: Scene, story: Sequence[SampleDelivery]) -> None:
+    """Post what was left for later."""
+    if story:
+        heading("Receive the end of the story")
     for sample in story:
         _post(scene, sample)
-    repeat = evolve(story[0], title=f"{story[0].title}, delivered again")
-    _post(scene, repeat)
-    _post(scene, evolve(story[0], title=f"{story[0].title}, changed on its way"), broken=True)
+
+
+def _is_an_end(scene: Scene, sample: SampleDelivery) -> bool:
+    """Return whether a delivery tells that the account isn't connected any more, as its plugin understands it."""
+    delivery = Delivery(
+        provider=scene.provider,
+        host=scene.manifest.hosts.default,
+        kind=sample.kind,
+        content=sample.content,
+        headers={name.lower(): value for name, value in sample.headers.items()},
+        received_at=utc_now(),
+    )
+    outcome = scene.connectors.registry.provider(scene.provider).route_event(delivery)
+    return isinstance(outcome, Lifecycle) and outcome.change in ENDS
 
 
 def _post(scene: Scene, sample: SampleDelivery, *, broken: bool = False) -> None:

@@ -43,7 +43,7 @@ def deliveries(web: str) -> Sequence[SampleDelivery]:
             _push(renamed, _HEAD, _NEXT),
         ),
         _delivery(web, "mona makes a group in the group", "Subgroup Hook", _subgroup()),
-        _delivery(web, "an owner deletes the other project", "Project Hook", _destroyed(other)),
+        _delivery(web, "an owner deletes a fourth project", "Project Hook", _destroyed(documents.project(web, 3))),
     )
 
 
