@@ -47,7 +47,7 @@ class MarkFirstWorker(Worker):
         with self._store.transaction() as connection:
             if not self._queue.hold(connection, claim):
                 return
-            dispatch = repository.load(connection, claim)
+            dispatch = repository.load(connection, claim, self._router.registry)
             self._queue.finish(connection, claim)
         handler = self._handlers.find(dispatch.target.kind)
         assert isinstance(handler, InTransaction)

@@ -18,7 +18,7 @@ BEFORE: dict[str, object] = {
     "listed": True,
     "links": ["active"],
     "mappings": [(HELLO, PATH, "active")],
-    "override": {"quiet": True},
+    "override": {"muted_kinds": ["star"]},
 }
 """All four layers of a workshop that is set up."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hypothesis import assume
+from hypothesis import reject
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
@@ -69,7 +69,7 @@ class Model(RuleBasedStateMachine):
     @rule(target=told, board=st.sampled_from(BOARDS), key=st.sampled_from(KEYS), at_once=soon)
     def rename(self, board: str, key: str, at_once: bool) -> Told:
         """A board is renamed; two never have one name at the same time."""
-        assume(key not in self.world.keys.values())
+        _need(key not in self.world.keys.values())
         self.world.keys[board] = key
         return self._told(self.world.tell(board, change="resource_renamed"), at_once=at_once)
 
@@ -105,7 +105,7 @@ class Model(RuleBasedStateMachine):
     def event_by_hook(self, place: int, board: str, elsewhere: bool) -> Told:
         """An event comes by one installation's own hook, which may claim to be of another account."""
         chosen = self.memory.places[place]
-        assume(chosen.id in self.world.hooks)
+        _need(chosen.id in self.world.hooks)
         (other,) = set(self.world.accounts) - {chosen.account}
         told = self.world.tell(board, account=other if elsewhere else chosen.account, kind="card")
         self.world.office.clock.advance(60)
@@ -173,7 +173,7 @@ class Model(RuleBasedStateMachine):
     def refresh(self, place: int) -> None:
         """The inventory is looked over for suggestions."""
         chosen = self.memory.places[place]
-        assume(chosen.live)
+        _need(chosen.live)
         self.connectors.suggestions.refresh(workspace=chosen.workspace, installation_id=chosen.id)
 
     @rule(pick=picks)
@@ -318,7 +318,7 @@ class Model(RuleBasedStateMachine):
             for thing in (*BOARDS, SPACE)
             for project in sorted(place.mapped[thing])
         ]
-        assume(there)
+        _need(there)
         return there[pick % len(there)]
 
     def _suggestion(self, pick: int) -> ResourceSuggestion:
@@ -331,7 +331,7 @@ class Model(RuleBasedStateMachine):
                 key=lambda each: (each.resource_external_id, each.target.id),
             )
         ]
-        assume(there)
+        _need(there)
         return there[pick % len(there)]
 
     def _item(self, pick: int) -> tuple[ReviewItem, Place]:
@@ -345,12 +345,18 @@ class Model(RuleBasedStateMachine):
             )
             if item.subject.kind == "board"
         ]
-        assume(there)
+        _need(there)
         return there[pick % len(there)]
 
     def _report(self, workspace: int, project: int, how: str, value: str) -> None:
         name = self.world.workspaces[workspace]
         self.world.report(name, self.world.projects(name)[project], how, value)
+
+
+def _need(condition: object) -> None:
+    """Leave a rule out where there is nothing for it to act on."""
+    if not condition:
+        reject()
 
 
 @contextmanager

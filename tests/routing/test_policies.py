@@ -48,7 +48,7 @@ def overrides(store: Store, inbound: Inbound) -> Overrides:
 
 def routed(inbound: Inbound, **values: object) -> Decision:
     """Deliver a card of the board, route it, and return the decision."""
-    event_id = inbound.deliver(inbound.endpoint(), card(**values))
+    event_id = inbound.deliver(inbound.endpoint(), card("b1", "7", **values))
     while inbound.router().route_due():
         pass
     return inbound.decision(event_id)

@@ -23,7 +23,7 @@ BEFORE: dict[str, object] = {
     "listed": True,
     "links": ["active"],
     "mappings": [(FIRST, "#apollo", "active")],
-    "override": {"quiet": True},
+    "override": {"muted_kinds": ["star"]},
 }
 """All four layers of an office that is set up."""
 

@@ -20,6 +20,7 @@ from speckitty_connectors import (
     Dispatch,
     Installation,
     KeyRing,
+    PolicyScope,
     ResourceReference,
     Secret,
     Settings,
@@ -37,6 +38,7 @@ from speckitty_connectors_gitlab.standin import GitLabStandIn, documents
 
 WORKSPACE, MEMBER, SESSION = "w1", "mona", "the session of mona's browser"
 PROJECT = Target(kind="project", id="apollo")
+OVERRIDE = PolicyScope(workspace=WORKSPACE, provider="gitlab", project_id=PROJECT.id)
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 HELLO = str(documents.FIRST_PROJECT_ID)
 
@@ -102,13 +104,7 @@ class Workshop:
         self.connectors.inventory.sync(WORKSPACE, installation.id)
         self.link(installation)
         self.map(installation)
-        self.connectors.overrides.set(
-            workspace=WORKSPACE,
-            project_id=PROJECT.id,
-            provider="gitlab",
-            fields={"quiet": True},
-            actor="member:mona",
-        )
+        self.connectors.overrides.set(OVERRIDE, fields={"muted_kinds": ["star"]}, actor="member:mona")
         self.connectors.subscriptions.sync(workspace=WORKSPACE, installation_id=installation.id)
         return installation
 
@@ -149,13 +145,13 @@ class Workshop:
         """Return what each layer looks like now."""
         (installation,) = self.connectors.installations(WORKSPACE)
         mappings = self.connectors.mappings.list(workspace=WORKSPACE)
-        override = self.connectors.overrides.get(workspace=WORKSPACE, project_id=PROJECT.id, provider="gitlab")
+        override = self.connectors.overrides.get(OVERRIDE)
         return {
             "installation": str(installation.status),
             "listed": installation.inventory_synced_at is not None,
             "links": [str(link.status) for link in self.connectors.links.list(workspace=WORKSPACE)],
             "mappings": [(each.resource_external_id, each.resource_key, str(each.state)) for each in mappings],
-            "override": dict(override.fields) if override else None,
+            "override": override.fields,
         }
 
 

@@ -21,6 +21,7 @@ from speckitty_connectors import (
     Dispatch,
     Installation,
     KeyRing,
+    PolicyScope,
     ResourceMapping,
     ResourceReference,
     Secret,
@@ -40,6 +41,7 @@ from .serving import Served
 
 WORKSPACE, MEMBER, SESSION = "w1", "mona", "the session of mona's browser"
 PROJECT = Target(kind="project", id="apollo")
+OVERRIDE = PolicyScope(workspace=WORKSPACE, provider="slack", project_id=PROJECT.id)
 TRIES = 4
 """How often Slack sends a delivery: at once, and three times again."""
 
@@ -139,13 +141,7 @@ class Office:
         if not self.organization:
             self.link(installation)
         self.map_channel(installation)
-        self.connectors.overrides.set(
-            workspace=WORKSPACE,
-            project_id=PROJECT.id,
-            provider="slack",
-            fields={"quiet": True},
-            actor="member:mona",
-        )
+        self.connectors.overrides.set(OVERRIDE, fields={"muted_kinds": ["star"]}, actor="member:mona")
         return installation
 
     def post(self, body: bytes, content_type: str = "application/json", **headers: str) -> PlainAnswer:
@@ -209,14 +205,14 @@ class Office:
         (installation,) = self.connectors.installations(WORKSPACE)
         links = self.connectors.links.list(workspace=WORKSPACE)
         mappings = self.connectors.mappings.list(workspace=WORKSPACE)
-        override = self.connectors.overrides.get(workspace=WORKSPACE, project_id=PROJECT.id, provider="slack")
+        override = self.connectors.overrides.get(OVERRIDE)
         return {
             "installation": str(installation.status),
             "account": installation.account_name,
             "listed": installation.inventory_synced_at is not None,
             "links": [str(link.status) for link in links],
             "mappings": [(each.resource_external_id, each.resource_key, str(each.state)) for each in mappings],
-            "override": dict(override.fields) if override else None,
+            "override": override.fields,
         }
 
 

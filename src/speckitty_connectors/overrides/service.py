@@ -167,13 +167,11 @@ class Overrides:
     def _own(self, provider: str) -> type[AttrsInstance] | None:
         return self._registry.provider(provider).manifest.policy
 
-    def _checked(
-        self, connection: Connection, before: PolicyOverride, fields: Mapping[str, object]
-    ) -> dict[str, Any]:
+    def _checked(self, connection: Connection, before: PolicyOverride, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is new, in the form in which it is stored."""
-        here = before.fields
-        new = {name: value for name, value in fields.items() if name not in here or here[name] != value}
-        values = schema_of(self._own(before.scope.provider)).check(new, subject=str(before.scope))
+        new = _differing(before, fields)
+        checked = schema_of(self._own(before.scope.provider)).check(new, subject=str(before.scope))
+        values = _differing(before, checked)
         _refuse_locked(connection, before.scope, values)
         return values
 
@@ -197,6 +195,12 @@ class Overrides:
                     after={"fields": after.fields, "locked": after.locked},
                 )
         return after
+
+
+def _differing(before: PolicyOverride, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those fields that a scope doesn't say just so already."""
+    here = before.fields
+    return {name: value for name, value in fields.items() if name not in here or here[name] != value}
 
 
 def _concerned(connection: Connection, scope: PolicyScope) -> list[Installation]:
