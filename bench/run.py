@@ -13,7 +13,7 @@ from pathlib import Path
 
 import accepting
 import reading
-import reading_others
+import reading_each
 import reading_slack
 import routing_scale
 import signals_scale
@@ -37,7 +37,7 @@ def main() -> None:
         return
     reading.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
     reading_slack.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
-    reading_others.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
+    reading_each.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
     accepting.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
 
 

@@ -12,6 +12,7 @@ from .errors import ConfigurationError, ConflictError, ConnectorsError, NotFound
 from .hookspecs import hookimpl
 from .providers.accounts import Account, App, BaseUrls, ExternalIdentity
 from .providers.api import (
+    AccountGoneError,
     ApiError,
     ApiForbiddenError,
     ApiNotFoundError,
@@ -49,8 +50,10 @@ from .providers.deliveries import (
     Outcome,
 )
 from .providers.failures import FailureDialect
+from .providers.issue_key_suggestions import suggest_by_issue_keys
 from .providers.manifest import (
     BodyHandshake,
+    Budget,
     Capability,
     FormProbe,
     Hosts,
@@ -185,6 +188,7 @@ def __getattr__(name: str) -> object:
 
 __all__ = [
     "Account",
+    "AccountGoneError",
     "ApiError",
     "ApiForbiddenError",
     "ApiNotFoundError",
@@ -203,6 +207,7 @@ __all__ = [
     "BearerJwt",
     "BodyHandshake",
     "BodyTimestamp",
+    "Budget",
     "Capability",
     "Change",
     "ChooseAccount",
@@ -325,5 +330,6 @@ __all__ = [
     "read_ref",
     "read_text",
     "refused_by_landing",
+    "suggest_by_issue_keys",
     "suggest_by_remotes",
 ]

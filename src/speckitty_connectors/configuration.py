@@ -92,6 +92,7 @@ class Settings:
         target_kinds: the kinds of targets that mappings may have.
         signal_retention_days: how long an observation of a project is kept after it was last made.
         exclusive_accounts: whether an account may be connected to one workspace only.
+        workspace_role: the PostgreSQL role that row-level security holds to a workspace; or empty.
         apps: the apps to register at the start.
         handler: ``module:function`` that the command line's worker hands dispatches to; or empty.
 
@@ -111,6 +112,7 @@ class Settings:
     target_kinds: tuple[str, ...] = TARGET_KINDS
     signal_retention_days: int = field(default=RETENTION_DAYS, validator=ge(1))
     exclusive_accounts: bool = False
+    workspace_role: str = ""
     apps: tuple[AppSettings, ...] = ()
     handler: str = ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
@@ -24,7 +24,6 @@ from .dispatch.worker import Worker
 from .http.session import Transport
 from .identifiers import Clock, utc_now
 from .inbox.accept import Inbox
-from .inbox.repository import find_by_delivery_id
 from .installations import repository as installation_rows
 from .installations.entered_tokens import EnteredTokens
 from .installations.inventory import Inventory
@@ -51,8 +50,10 @@ from .routing.router import Router
 from .routing.simulation import Proposal, Simulation, simulate
 from .store import migrations
 from .store.audit import Audit
+from .store.confinement import check_confinement, confined
 from .store.engine import Store
 from .store.metadata import OPERATOR
+from .store.row_level_security import confined_tables
 from .subscriptions.service import Subscriptions
 
 if TYPE_CHECKING:
@@ -116,9 +117,9 @@ class Connectors:
         keys: Keys | None = None,
     ) -> None:
         self.settings = settings
-        self._keys = keys or _configured_keys(settings)
+        self._keys = keys or configured_keys(settings)
         self.registry = registry or Registry(allow=settings.plugins.allow, block=settings.plugins.block)
-        self.store = Store(settings.database_url, clock=clock)
+        self.store = Store(settings.database_url, clock=clock, workspace_role=settings.workspace_role)
         self._transport = Transport(allowed_hosts=settings.allowed_hosts, clock=clock)
         vault = Vault(self._keys, clock)
         self.keys = KeyRotation(self.store, self._keys, vault)
@@ -159,12 +160,34 @@ class Connectors:
         """Refuse an outdated database or a wrong key, and register the apps of the settings.
 
         Raises:
-            ConfigurationError: tables, keys or apps aren't as they must be.
+            ConfigurationError: tables, row-level security, keys or apps aren't as they must be.
         """
         migrations.check(self.store)
+        if role := self.settings.workspace_role:
+            with self.store.reading() as connection:
+                check_confinement(connection, role, [table.name for table in confined_tables()])
         verify_keys(self._keys, self.store)
         for app in self.settings.apps:
             self.register_app(app)
+
+    def confined(self, workspace: str) -> AbstractContextManager[None]:
+        """Hold what the block asks to a workspace, by PostgreSQL itself, where `Settings.workspace_role` is set.
+
+        Use it around each request of a signed-in member, with the workspace that the session names: a mistake
+        in any filter, ours or yours, then finds nothing. Deliveries and workers serve all workspaces.
+
+        >>> from speckitty_connectors import KeyRing, Settings
+        >>> connectors = Connectors(Settings(database_url="sqlite://", keys={"2026": KeyRing.new_key()}))
+        >>> connectors.upgrade()
+        >>> with connectors.confined("w1"):
+        ...     connectors.installations("w1")
+        []
+        >>> connectors.close()
+
+        Raises:
+            ValueError: the workspace is empty.
+        """
+        return confined(workspace)
 
     def register_app(self, app: AppSettings) -> RegisteredApp:
         """Register an app, or update it; the same call twice changes nothing.
@@ -289,8 +312,7 @@ class Connectors:
             NotFoundError: this workspace knows no such delivery.
         """
         with self.store.reading() as connection:
-            known = find_by_delivery_id(connection, event_id) or event_id
-            return explain(connection, workspace=workspace, event_id=known)
+            return explain(connection, workspace=workspace, event_id=event_id)
 
     def simulate(
         self,
@@ -338,7 +360,12 @@ class Connectors:
         self.close()
 
 
-def _configured_keys(settings: Settings) -> Keys:
+def configured_keys(settings: Settings) -> Keys:
+    """Return what seals credentials, as the settings say.
+
+    Raises:
+        ConfigurationError: there is no key, or the key service can't be imported.
+    """
     if not settings.key_service:
         return KeyRing.from_configuration(settings.keys, active=settings.active_key)
     keys: Keys = load_object(settings.key_service, setting="key_service")()

@@ -9,12 +9,13 @@ from attrs import evolve
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from speckitty_connectors import BaseUrls
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 from speckitty_connectors.credentials.keyring import KeyRing
 from speckitty_connectors.credentials.vault import Vault
 from speckitty_connectors.providers.oauth import AppTokenRules
 from speckitty_connectors.providers.registry import Registry
-from speckitty_connectors.providers.signatures import PlainToken
+from speckitty_connectors.providers.signatures import BearerJwt, PlainToken
 from testbed.clock import FrozenClock
 
 
@@ -37,6 +38,33 @@ class HostedProvider(FakeProvider):
     """The fake provider without a self-managed edition."""
 
     manifest = evolve(MANIFEST, provider="hosted", hosts=evolve(MANIFEST.hosts, self_managed=None))
+
+
+class SpacedProvider(FakeProvider):
+    """The fake provider, but each account has a root of its own in the API."""
+
+    manifest = evolve(
+        MANIFEST,
+        provider="spaced",
+        hosts=evolve(
+            MANIFEST.hosts,
+            self_managed=BaseUrls(web="{base}", api="{base}/api", account_api="{base}/api/spaces/{account}"),
+        ),
+    )
+
+
+class SelfSigningProvider(FakeProvider):
+    """The fake provider, but its own host signs bearer tokens with the client secret."""
+
+    manifest = evolve(
+        MANIFEST,
+        provider="selfsigning",
+        webhooks=evolve(
+            MANIFEST.webhooks,
+            schemes={**MANIFEST.webhooks.schemes, "bearer": BearerJwt()},
+            client_secret_scheme="bearer",
+        ),
+    )
 
 
 @cache
@@ -94,8 +122,8 @@ def vault(keys: KeyRing, clock: FrozenClock) -> Vault:
 
 @pytest.fixture
 def registry() -> Registry:
-    """The fake provider, one that mints app tokens, and one without a self-managed edition."""
+    """The fake provider and those above, each with one thing that is different."""
     registry = Registry(entry_points=())
-    for plugin in (FakeProvider(), MintingProvider(), HostedProvider()):
-        registry.register(plugin)
+    for plugin in (FakeProvider, MintingProvider, HostedProvider, SpacedProvider, SelfSigningProvider):
+        registry.register(plugin())
     return registry

@@ -295,6 +295,22 @@ def test_secrets_get_the_strongest_scheme_or_the_named_one(
     assert schemes(webhook_scheme="token") == ["token"]
 
 
+def test_an_app_whose_provider_signs_with_the_client_secret_accepts_it(
+    store: Store, apps: Apps, vault: Vault
+) -> None:
+    """The client secret proves deliveries, and former ones that are named; a self-managed host has its own."""
+    own = apps.register(provider="selfsigning", **CLIENT, webhook_secrets=[FIRST])
+    endpoint = endpoint_of(store, apps, own)
+    assert accepted(store, vault, endpoint) == ["the-client-secret", FIRST]
+    assert {secret.scheme for secret in endpoint.secrets} == {"bearer"}
+    elsewhere = apps.register(
+        provider="selfsigning", **CLIENT, webhook_secrets=[FIRST], base_url="https://boards.example"
+    )
+    endpoint = endpoint_of(store, apps, elsewhere)
+    assert accepted(store, vault, endpoint) == [FIRST]
+    assert {secret.scheme for secret in endpoint.secrets} == {"secret"}
+
+
 def test_processes_that_register_together_make_one_app(store: Store, apps: Apps) -> None:
     """Several processes that start at once end with one app, one end point and one secret each."""
     barrier = threading.Barrier(4)

@@ -312,6 +312,8 @@ def test_no_answer_breaks_anything(body: bytes, server: Server) -> None:
         (429, ApiThrottledError),
         (404, ApiError),
         (302, ApiError),
+        (307, ApiError),
+        (308, ApiError),
     ],
 )
 def test_a_failing_end_point_is_an_api_error(status: int, error: type[ApiError], server: Server) -> None:

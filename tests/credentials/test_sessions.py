@@ -39,6 +39,7 @@ class Connected:
     app_id: str
     workspace: str = "w1"
     provider_installation_id: str = ""
+    account_id: str = "7"
     credential_id: str = ""
     subject: str = "installation 7"
 
@@ -94,12 +95,12 @@ class Desk:
             **further,  # type: ignore[arg-type]  # what minting needs
         )
 
-    def grant(self, workspace: str = "w1") -> str:
+    def grant(self, workspace: str = "w1", provider: str = "fake") -> str:
         with self.store.transaction() as connection:
             return self.vault.seal_new(
                 connection,
                 workspace=workspace,
-                provider="fake",
+                provider=provider,
                 host=self.provider.host.address,
                 kind="grant",
                 values={"access_token": "granted-token"},
@@ -127,6 +128,21 @@ def test_a_minted_token_is_used_until_its_margin(desk: Desk, clock: FrozenClock)
         "/api/boards",
         "/api/installations/42/tokens",
     }
+
+
+def test_a_session_of_an_installation_starts_at_the_root_of_its_account(desk: Desk) -> None:
+    """Where each account has its own root, an installation speaks there, and a fresh grant above all of them."""
+    registered = desk.register("spaced")
+    credential_id = desk.grant(provider="spaced")
+    for account_id in ("7", "kitchen/8"):
+        connected = Connected(app_id=registered.id, account_id=account_id, credential_id=credential_id)
+        desk.sessions.for_installation(connected).get("/boards")
+    desk.sessions.for_grant(registered, {"access_token": "granted-token"}).get("/spaces")
+    assert [request.path for request in desk.provider.host.received] == [
+        "/api/spaces/7/boards",
+        "/api/spaces/kitchen%2F8/boards",
+        "/api/spaces",
+    ]
 
 
 def test_each_installation_has_a_token_of_its_own(desk: Desk) -> None:

@@ -61,3 +61,31 @@ def test_a_document_is_held_against_its_schema() -> None:
     check("github", requests.Request("POST", token, json={"repository_ids": [1]}).prepare())
     with pytest.raises(UndescribedRequestError, match="integer"):
         check("github", requests.Request("POST", token, json={"repository_ids": ["one"]}).prepare())
+
+
+GRAPHQL = "https://api.linear.app/graphql"
+VIEWER = "query Who { viewer { id } }"
+TEAMS = "query Some($first: Int!) { teams(first: $first) { nodes { id } } }"
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ({"operationName": "Who", "query": VIEWER}, ""),
+        ({"operationName": "Some", "query": TEAMS, "variables": {"first": 50}}, ""),
+        ({"operationName": "Who", "query": "query Who {"}, "Syntax Error"),
+        ({"operationName": "Who", "query": "query Who { viewer { shoeSize } }"}, "shoeSize"),
+        ({"operationName": "Other", "query": VIEWER}, "no operation is named Other"),
+        ({"operationName": "Some", "query": TEAMS, "variables": {"first": "many"}}, "many"),
+        ({"operationName": "Some", "query": TEAMS, "variables": {}}, "first"),
+        ({"operationName": "Who", "query": VIEWER, "variables": {"after": "x"}}, "no variable after"),
+    ],
+)
+def test_a_graphql_request_is_held_against_the_schema(sent: dict[str, Any], said: str) -> None:
+    """Document, operation and variables have to be those that the schema knows."""
+    request = requests.Request("POST", GRAPHQL, json=sent).prepare()
+    if not said:
+        check("linear", request)
+        return
+    with pytest.raises(UndescribedRequestError, match=said):
+        check("linear", request)

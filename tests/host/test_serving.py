@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -128,6 +130,19 @@ def test_every_recorded_delivery_gets_an_answer_and_a_typed_outcome(
         assert again == 0
         assert {answer["answer"] for answer in answers} == {"duplicate"}
         assert outcomes(store) == first
+
+
+def test_strangers_who_send_slowly_keep_nobody_out(operator: Operator, tmp_path: Path) -> None:
+    """While hundreds of requests never come to their end, a delivery is answered as if they weren't there."""
+    recording = tmp_path / "star.json"
+    recording.write_text('{"action": "created", "sender": {"id": 1}}')
+    with ExitStack() as stack:
+        url = urlsplit(stack.enter_context(operator.serving()))
+        for _ in range(300):
+            slow = stack.enter_context(socket.create_connection((url.hostname, url.port)))
+            slow.sendall(f"POST {url.path}/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n1".encode())
+        code, answers = operator.send(recording, url.geturl(), "--kind", "star")
+    assert (code, answers[0]["status"]) == (0, 202)
 
 
 def test_a_recording_of_ones_own_is_sent_and_explained(operator: Operator, tmp_path: Path) -> None:

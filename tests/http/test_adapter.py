@@ -21,6 +21,8 @@ from testbed.hosts import Received, Reply, provider_host, raw_host
 
 CANARY = "canary-of-the-credential"
 HEAD = b"HTTP/1.1 200 OK\r\n"
+ENDLESS = 64_000_000
+"""More bytes than fit into all buffers on the way."""
 
 
 @pytest.fixture
@@ -148,6 +150,31 @@ def test_an_endless_body_ends_at_the_limit(head: bytes, piece: bytes, stack: Exi
     address = stack.enter_context(raw_host(speak))
     with pytest.raises(ApiError, match="larger than 1000000 bytes"):
         session_to(stack, address, body_limit=1_000_000).get("/")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"", id="status"),
+        pytest.param(HEAD + b"X: ", id="header"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", id="size of a chunk"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;", id="extension of a chunk"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: ", id="trailer"),
+    ],
+)
+def test_a_line_without_an_end_is_not_collected(head: bytes, stack: ExitStack) -> None:
+    """What HTTP has beside the body is held to a limit too: a line that never ends is given up, not kept."""
+    sent: list[int] = []
+
+    def speak(connection: socket.socket, ended: threading.Event) -> None:
+        connection.sendall(head)
+        while not ended.is_set() and sum(sent) < ENDLESS:
+            sent.append(connection.send(b"1" * 65536))
+
+    address = stack.enter_context(raw_host(speak))
+    with pytest.raises(ApiUnavailableError):
+        session_to(stack, address, body_limit=1_000_000).post("/")
+    assert sum(sent) < ENDLESS
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ HOSTILE_URLS = [
     "https://[::ffff:127.0.0.1]/", "https://[::ffff:7f00:1]/", "https://[::ffff:a9fe:a9fe]/",
     "https://[::ffff:0:127.0.0.1]/", "https://[64:ff9b::7f00:1]/", "https://[64:ff9b::a9fe:a9fe]/",
     "https://[64:ff9b:1::7f00:1]/", "https://[2002:7f00:1::]/", "https://[2002:a9fe:a9fe::1]/",
-    "https://[2001:0:4136:e378:8000:63bf:3fff:fdd2]/",
+    "https://[2001:0:4136:e378:8000:63bf:3fff:fdd2]/", "https://[2606:50c0::5efe:7f00:1]/",
+    "https://[2606:50c0::200:5efe:a9fe:a9fe]/", "https://[2606:50c0:1:2:0:5efe:a00:1]/",
     # letters that are normalised into others
     "https://\uff11\uff12\uff17.0.0.1/", "https://\u2460\u2461\u2466.\u24ea.\u24ea.\u2460/",
     "https://127\u30020\u30020\u30021/", "https://\u24dbocalhost/", "https://\u212aube.example/",
@@ -91,6 +92,14 @@ def test_a_hostile_url_is_refused_before_any_connection(url: str, connections: l
     transport = Transport(resolve=resolve_without_network)
     with pytest.raises(EgressRefusedError):
         session_on(transport, url).get(url)
+    assert connections == []
+
+
+@pytest.mark.parametrize("url", HOSTILE_URLS)
+def test_what_is_published_there_is_not_fetched_either(url: str, connections: list[object]) -> None:
+    """The way out that carries no credential has the same guard."""
+    with pytest.raises(EgressRefusedError):
+        Transport(resolve=resolve_without_network).fetch(url)
     assert connections == []
 
 

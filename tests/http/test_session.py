@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
@@ -23,7 +24,7 @@ from speckitty_connectors.providers.api import (
     ApiUnavailableError,
     EgressRefusedError,
 )
-from speckitty_connectors.providers.manifest import RateLimitDialect, ResetUnit
+from speckitty_connectors.providers.manifest import Budget, RateLimitDialect, ResetUnit
 from testbed.clock import FrozenClock
 
 ROOT = "https://api.example/v3"
@@ -60,8 +61,10 @@ def sleeper(clock: FrozenClock) -> Sleeper:
     return Sleeper(clock)
 
 
-def open_session(sleeper: Sleeper, clock: FrozenClock, **options: object) -> TransportSession:
-    transport = Transport(clock=clock, sleep=sleeper, patience_seconds=600)
+def open_session(
+    sleeper: Sleeper, clock: FrozenClock, *, transport: Transport | None = None, **options: object
+) -> TransportSession:
+    transport = transport or Transport(clock=clock, sleep=sleeper, patience_seconds=600)
     settings: dict[str, object] = {"dialect": DIALECT, "headers": {}, "subject": "acme installation 7", **options}
     return TransportSession(transport, root=ROOT, authorization=lambda: "Bearer t", **settings)  # type: ignore[arg-type]  # tests name what they need
 
@@ -264,6 +267,24 @@ def test_the_end_of_a_window_is_read_in_the_manifests_unit(
     assert sleeper.slept == [30]
 
 
+@pytest.mark.parametrize(
+    ("left", "waited"), [(("0", "5"), 30), (("5", "0"), 90), (("0", "0"), 90), (("5", "5"), 60), (("0", ""), 30)]
+)
+def test_of_several_limits_the_latest_end_counts(
+    left: tuple[str, str], waited: int, api: responses.RequestsMock, sleeper: Sleeper, clock: FrozenClock
+) -> None:
+    """Those of which something is left don't matter; where none is used up, the fallback holds."""
+    dialect = RateLimitDialect(
+        remaining="calls-left",
+        reset="calls-end",
+        further_limits={"points-left": "points-end", "more-left": "more-end"},
+    )
+    headers = {"calls-left": left[0], "calls-end": str(EPOCH + 30), "points-end": str(EPOCH + 90)}
+    throttled(api, (429, {**headers, "points-left": left[1]}), (200, {}))
+    open_session(sleeper, clock, dialect=dialect).post("/boards")
+    assert sleeper.slept == [waited]
+
+
 def test_pages_are_followed_by_the_link_header(api: responses.RequestsMock, session: ApiSession) -> None:
     """The next page's URL comes from the answer, relative or not, and is empty on the last one."""
     api.get(f"{ROOT}/boards", headers={"Link": f'<{ROOT}/boards?page=2>; rel="next", <{ROOT}/x>; rel="last"'})
@@ -285,6 +306,10 @@ FOREIGN = [
     "https://api.example.evil.example/x",
     "https:\\\\evil.example/x",
     "ftp://api.example/x",
+    "https://[evil.example/x",
+    "//[x",
+    "https://api.example\u2100/x",
+    "https://api.example\u3002evil.example/x",
 ]
 
 
@@ -381,6 +406,46 @@ def test_logs_name_neither_path_nor_credential(
     own = [record.getMessage() for record in caplog.records if record.name.startswith("speckitty")]
     assert any("answered 200" in line for line in own)
     assert not any("private" in line or "Bearer" in line for line in own)
+
+
+@pytest.mark.parametrize(
+    ("limit", "waiting"), [("everybody", {"7", "8"}), ("this-account", {"7"}), ("burst", set()), ("", set())]
+)
+def test_who_shares_a_used_up_budget_waits_without_asking(
+    api: responses.RequestsMock, sleeper: Sleeper, clock: FrozenClock, limit: str, waiting: set[str]
+) -> None:
+    """What one call is told holds for all whose requests the limit counts, and for nobody else."""
+    dialect = RateLimitDialect(
+        budget_header="x-limit", budgets={"everybody": Budget.APP, "this-account": Budget.ACCOUNT}
+    )
+    impatient = Transport(clock=clock, sleep=sleeper, patience_seconds=10)
+
+    def speak(account: str) -> TransportSession:
+        budgets = {Budget.APP: "app", Budget.ACCOUNT: account}
+        return open_session(sleeper, clock, transport=impatient, dialect=dialect, budgets=budgets)
+
+    api.get(f"{ROOT}/boards", status=429, headers={"Retry-After": "60", "X-Limit": limit})
+    with pytest.raises(ApiThrottledError):
+        speak("7").get("/boards")
+    api.replace("GET", f"{ROOT}/boards", json=[])
+    for account in ("7", "8"):
+        asked = len(api.calls)
+        with pytest.raises(ApiThrottledError) if account in waiting else nullcontext():
+            speak(account).get("/boards")
+        assert len(api.calls) == asked + (account not in waiting)
+    clock.advance(60)
+    assert speak("7").get("/boards").status == 200
+
+
+def test_a_call_waits_for_the_end_of_a_shared_budget(
+    api: responses.RequestsMock, sleeper: Sleeper, clock: FrozenClock
+) -> None:
+    """Where the patience allows it, the pause is slept out and the call sent once."""
+    transport = Transport(clock=clock, sleep=sleeper, patience_seconds=600)
+    transport.pauses.note("app", 30, clock())
+    api.get(f"{ROOT}/boards", json=[])
+    open_session(sleeper, clock, transport=transport, budgets={Budget.APP: "app"}).get("/boards")
+    assert (sleeper.slept, len(api.calls)) == ([30.0], 1)
 
 
 def test_a_secret_in_a_document_is_written_on_the_wire_alone(

@@ -90,3 +90,52 @@ def test_a_status_that_tells_a_failure_is_believed(clock: FrozenClock) -> None:
         api.get(f"{ROOT}/x", status=404, json={"ok": False, "error": "revoked"})
         with pytest.raises(ApiNotFoundError):
             open_session(clock, [], []).get("/x")
+
+
+GRAPHQL = FailureDialect(errors_field="errors", statuses={"AUTHENTICATION_ERROR": 401, "FORBIDDEN": 403})
+
+
+def asked(status: int, document: object) -> ApiError | None:
+    """Ask an API whose failures are lists of errors; return the error, if there was one."""
+    session = TransportSession(
+        Transport(),
+        root=ROOT,
+        authorization=lambda: "Bearer t",
+        dialect=RateLimitDialect(),
+        headers={},
+        subject="acme installation 7",
+        failures=GRAPHQL,
+    )
+    with responses.RequestsMock() as api:
+        api.post(f"{ROOT}/graphql", json=document, status=status)
+        try:
+            session.post("/graphql", document={"query": "{ viewer { id } }"})
+        except ApiError as error:
+            return error
+    return None
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize(
+    ("extensions", "error", "meant"),
+    [
+        ({"code": "AUTHENTICATION_ERROR"}, ApiUnauthorizedError, 401),
+        ({"code": "FORBIDDEN"}, ApiForbiddenError, 403),
+        ({"code": "INPUT_ERROR"}, ApiError, 400),
+        ({"code": 7}, ApiError, 400),
+        ({}, ApiError, 400),
+        (None, ApiError, 400),
+    ],
+)
+def test_a_list_of_errors_is_a_failure_whatever_data_are_beside_it(
+    status: int, extensions: object, error: type[ApiError], meant: int
+) -> None:
+    """GraphQL answers 200 with some of the data, or a bare 400: the first error's code says which failure it is."""
+    found = asked(status, {"data": {"viewer": None}, "errors": [{"message": "no", "extensions": extensions}]})
+    assert (type(found), found.status if found else 0) == (error, meant)
+
+
+@pytest.mark.parametrize("errors", [[], None, "none", {}])
+def test_no_errors_are_no_failure(errors: object) -> None:
+    """A member that lists nothing, or isn't a list, tells of no failure."""
+    assert asked(200, {"data": {}, "errors": errors}) is None

@@ -114,6 +114,15 @@ def test_the_same_id_with_other_content_is_kept_beside_the_first(receiver: Recei
     assert receiver.bodies()[conflicts[0].id].body == other
 
 
+def test_where_ids_are_an_accounts_own_other_content_is_another_delivery(store: Store) -> None:
+    """Two accounts may use one id: both deliveries are routed, and each is known again when it is sent again."""
+    receiver = Receiver(store, delivery_id_per_account=True)
+    other = DOCUMENT.replace(b"moved", b"closed")
+    codes = [receiver.post(body).code for body in (DOCUMENT, other, DOCUMENT, other)]
+    assert codes == ["accepted", "accepted", "duplicate", "duplicate"]
+    assert [row.state for row in receiver.rows()] == ["pending", "pending"]
+
+
 def test_the_same_content_under_another_id_is_not_run_again(receiver: Receiver) -> None:
     """Where neither id nor time is signed, a copy under a fresh id is stored but never claimed."""
     receiver.post(delivery="d1")

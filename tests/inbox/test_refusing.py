@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from typing import Any
 
@@ -11,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speckitty_connectors.credentials.secret import Secret
+from speckitty_connectors.inbox.refusals import BodyTooSlowError
+from speckitty_connectors.inbox.request import read_body
 from speckitty_connectors.store.engine import Store
 from testbed.receiving import DOCUMENT, JSON, Receiver
 from testbed.webhooks import OTHER, SECRET
@@ -83,6 +86,13 @@ def test_odd_header_values_are_refused(receiver: Receiver, name: str, value: str
     assert (answer.status, answer.code) == (400, "header_refused")
 
 
+def test_a_request_with_hundreds_of_headers_is_refused(receiver: Receiver) -> None:
+    """However small they are; and a hundred that don't count are left aside."""
+    for count, status in ((100, 202), (100_000, 400)):
+        further = [(f"X-{number}", "") for number in range(count)]
+        assert receiver.send([*further, *receiver.signed().items()], DOCUMENT).status == status
+
+
 @pytest.mark.parametrize("changes", [{"delivery": "d" * 256}, {"delivery": "d#1"}, {"kind": "k" * 256}])
 def test_long_names_are_refused(receiver: Receiver, changes: dict[str, Any]) -> None:
     """An id or a kind beyond 255 characters, or an id with our own mark in it, is refused."""
@@ -136,6 +146,13 @@ class Endless(io.RawIOBase):
         return b"x" * size
 
 
+class Dripping(Endless):
+    """A body that comes byte by byte."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        return super().read(min(size, 1))
+
+
 def test_an_endless_body_is_read_to_the_limit_only(receiver: Receiver) -> None:
     """Reading stops one byte past the limit, whatever the request says of its length."""
     body = Endless()
@@ -163,6 +180,15 @@ def test_a_stream_may_come_in_pieces(receiver: Receiver) -> None:
 
     assert receiver.send(list(receiver.signed().items()), Slow(DOCUMENT)).status == 202
     assert next(iter(receiver.bodies().values())).body == DOCUMENT
+
+
+def test_a_body_that_never_gets_on_is_given_up() -> None:
+    """A stranger who sends a little now and then can't hold a thread for as long as it takes to reach the limit."""
+    now = itertools.count(step=4)
+    body = Dripping()
+    with pytest.raises(BodyTooSlowError) as caught:
+        read_body(body, LIMIT, seconds=lambda: float(next(now)))
+    assert (caught.value.status, body.taken) == (408, 3)
 
 
 def test_a_broken_connection_is_a_bad_request(receiver: Receiver) -> None:

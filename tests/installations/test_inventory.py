@@ -8,6 +8,8 @@ import pytest
 from attrs import evolve
 
 from speckitty_connectors import (
+    Account,
+    AccountGoneError,
     ApiUnauthorizedError,
     ApiUnavailableError,
     ConflictError,
@@ -21,8 +23,9 @@ from speckitty_connectors import (
 )
 from speckitty_connectors.installations import inventory, repository
 from speckitty_connectors.installations.inventory import SyncInterruptedError
+from speckitty_connectors.installations.resources import former_keys
 from speckitty_connectors.installations.steps import Done
-from speckitty_connectors.installations.types import Installation, InstallationStatus, ResourceStatus
+from speckitty_connectors.installations.types import Installation, InstallationStatus, ResourceStatus, StatusReason
 from speckitty_connectors.mappings.lifecycle import follow
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.types import MappingState
@@ -40,6 +43,7 @@ class Shelf(Script):
         self.pages = [BOARDS[0:2], (), BOARDS[2:5]]
         self.failing: dict[int, Exception] = {}
         self.last_cursor = ""
+        self.account: Account | None = None
         self.listings: list[Listing] = []
 
     @hookimpl
@@ -49,7 +53,8 @@ class Shelf(Script):
             if number in self.failing:
                 raise self.failing[number]
             last = number + 1 == len(self.pages)
-            yield ResourcePage(resources=self.pages[number], cursor=self.last_cursor if last else str(number + 1))
+            cursor = self.last_cursor if last else str(number + 1)
+            yield ResourcePage(resources=self.pages[number], cursor=cursor, account=self.account)
 
 
 @pytest.fixture
@@ -214,3 +219,52 @@ def test_another_workspaces_installation_cannot_be_listed(
     with pytest.raises(NotFoundError):
         desk.inventory.sync("w2", installation.id)
     assert shelf.listings == []
+
+
+def test_a_listing_refreshes_the_labels_of_its_account(
+    desk: Desk, shelf: Shelf, installation: Installation
+) -> None:
+    """Name and address are those that the listing gives today; those of another account change nothing."""
+    for account in (Account(id="7", name="Seven Seas", url="https://seas.example"), Account(id="8", name="Eight")):
+        shelf.account = account
+        sync(desk, installation)
+    after = installation_of(desk.store, installation)
+    assert (after.account_name, after.account_url) == ("Seven Seas", "https://seas.example")
+
+
+def test_former_keys_and_the_bin_are_remembered(desk: Desk, shelf: Shelf, installation: Installation) -> None:
+    """What the provider says of a resource's past is in its history, and what lies in its bin may come back."""
+    told = Resource(kind="board", id="b9", key="new", former_keys=("old", "older"), deleted=True)
+    shelf.pages = [(told,)]
+    for _ in range(2):
+        sync(desk, installation)
+    binned = resource_of(desk.store, installation, "b9")
+    assert binned.status is ResourceStatus.DELETED
+    with desk.store.reading() as connection:
+        keys = former_keys(connection, workspace="w1", resource_id=binned.id)
+    assert sorted(keys) == ["new", "old", "older"]
+    shelf.pages = [(evolve(told, deleted=False),)]
+    sync(desk, installation)
+    assert resource_of(desk.store, installation, "b9").status is ResourceStatus.ACTIVE
+
+
+def test_an_account_that_the_grant_reaches_no_more_is_uninstalled(
+    desk: Desk, shelf: Shelf, installation: Installation
+) -> None:
+    """What no delivery told is found by listing: the app is gone there, and mappings wait for its return."""
+    sync(desk, installation)
+    mapping = Mappings(desk.store).create(
+        workspace="w1",
+        installation_id=installation.id,
+        resource=ResourceReference(kind="board", id="b1"),
+        target=Target(kind="project", id="apollo"),
+        actor="member:mona",
+    )
+    shelf.failing[0] = AccountGoneError("the site isn't among those of the grant", status=200)
+    with pytest.raises(SyncInterruptedError):
+        sync(desk, installation)
+    after = installation_of(desk.store, installation)
+    assert (after.status, after.status_reason) == ("removed", StatusReason.UNINSTALLED)
+    assert resource_of(desk.store, installation, "b1").status is ResourceStatus.ORPHANED
+    (orphaned,) = Mappings(desk.store).list(workspace="w1")
+    assert (orphaned.id, orphaned.state) == (mapping.id, MappingState.ORPHANED)

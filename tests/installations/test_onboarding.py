@@ -39,7 +39,7 @@ from speckitty_connectors.installations.types import Installation, InstallationS
 from speckitty_connectors.mappings.lifecycle import follow
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.types import MappingState
-from testbed.desk import ACCOUNT, SESSION, USER, Desk, open_desk, state_in
+from testbed.desk import ACCOUNT, SESSION, USER, Desk, open_desk, state_in, strict
 from testbed.layers import add_resources, audited, installation_of, resource_of
 
 EIGHT = {"id": "8", "name": "Eight", "kind": "space"}
@@ -73,6 +73,17 @@ def test_a_proven_account_becomes_an_active_installation(desk: Desk) -> None:
     assert (made.provider_installation_id, made.scopes, made.connected_by) == ("42", ("boards:read",), "mona")
     assert installation_of(desk.store, made) == made
     assert "installation.connected" in audited(desk.store)
+
+
+def test_a_self_managed_host_may_speak_a_flow_of_its_own(database_url: str) -> None:
+    """Where the manifest has another flow for self-managed hosts, their people are sent there, with its rules."""
+    assert MANIFEST.install_oauth is not None
+    own = evolve(MANIFEST.install_oauth, authorize_url="{web}/own/authorize", scopes=("READ",))
+    with open_desk(database_url, manifest=strict(self_managed=own)) as desk:
+        url = desk.begin().url
+        assert url.startswith(f"{desk.server.host.url}/own/authorize?")
+        assert "scope=READ" in url
+        assert connected(desk.complete(desk.server.approve(url))).account_id == "7"
 
 
 def test_the_grant_is_sealed_and_opens_to_what_was_granted(desk: Desk) -> None:
@@ -131,6 +142,44 @@ def test_a_person_picks_among_the_accounts_of_a_grant(desk: Desk) -> None:
     assert {made.credential_id for made in done.installations} == set(kept(desk))
     assert len(kept(desk)) == 1
     assert len(desk.server.exchanges) == 1
+
+
+@pytest.mark.parametrize("one_grant", [True, False])
+def test_where_a_person_has_one_grant_its_newest_tokens_serve_all_they_connected(
+    database_url: str, one_grant: bool
+) -> None:
+    """A second consent of a person replaces the grant of the first, where the provider keeps one a person."""
+    with open_desk(database_url, manifest=strict(one_grant_per_person=one_grant)) as desk:
+        first = connected(desk.connect({"account": ACCOUNT, "user": USER}))
+        second = connected(desk.connect({"account": EIGHT, "user": USER}))
+        other = connected(desk.connect({"account": {"id": "9"}, "user": {"id": "u2"}}))
+        held = [installation_of(desk.store, each).credential_id for each in (first, second, other)]
+        assert second.granted_by == ("u1" if one_grant else "")
+        assert len(set(held)) == len(kept(desk)) == (2 if one_grant else 3)
+        assert (held[0] == held[1]) is one_grant
+
+
+def test_a_person_who_withdraws_takes_their_grant_along(database_url: str) -> None:
+    """What speaks with the grant of whoever left has to be connected again; what others connected goes on."""
+    with open_desk(database_url, manifest=strict(one_grant_per_person=True)) as desk:
+        own = connected(desk.connect({"account": ACCOUNT, "user": USER}))
+        other = connected(desk.connect({"account": EIGHT, "user": {"id": "u2"}}))
+        told = Lifecycle(change=Change.LINK_REVOKED, identities=(ExternalIdentity(id="u1"),))
+        for installation in (own, other):
+            with desk.store.transaction() as connection:
+                lifecycle.apply(connection, installation=installation, lifecycle=told, now=desk.clock())
+        assert installation_of(desk.store, own).status is InstallationStatus.NEEDS_REAUTHORISATION
+        assert installation_of(desk.store, other).status is InstallationStatus.ACTIVE
+
+
+def test_an_address_belongs_to_the_account_that_proved_it_last(desk: Desk) -> None:
+    """Addresses are labels: one that the provider gave to another account finds the former holder no more."""
+    address = "https://kitchen.example"
+    first = connected(desk.connect({"account": {**ACCOUNT, "url": address}}))
+    assert first.account_url == address
+    second = connected(desk.connect({"account": {**EIGHT, "url": address}}, workspace="w2"))
+    assert installation_of(desk.store, first).account_url == ""
+    assert installation_of(desk.store, second).account_url == address
 
 
 @pytest.mark.parametrize("picked", [[], ["10"], ["7", "10"], ["7", "7"]])

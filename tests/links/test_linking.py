@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from attrs import evolve
 from sqlalchemy import select
 
 from speckitty_connectors import (
@@ -18,6 +19,7 @@ from speckitty_connectors import (
     NotFoundError,
     Refused,
 )
+from speckitty_connectors.contract.fake import MANIFEST, OAUTH
 from speckitty_connectors.credentials.tables import credentials
 from speckitty_connectors.installations.attempts import Purpose
 from speckitty_connectors.installations.one_time_states import purpose_of
@@ -28,6 +30,7 @@ from speckitty_connectors.links.types import LinkDone, LinkStatus, UserLink
 from testbed.desk import SESSION, Desk, open_desk, state_in
 from testbed.layers import audited, installation_of
 
+ONE_GRANT = evolve(OAUTH, one_grant_per_person=True)
 MONA = {"id": "u1", "name": "octocat"}
 HUGO = {"id": "u2", "name": "hubot"}
 
@@ -206,3 +209,20 @@ def test_a_plugins_refusal_reaches_the_member(desk: Desk, installation: Installa
     with pytest.raises(OnboardingRefusedError) as caught:
         link(desk, installation, "mona", MONA)
     assert (caught.value.refusal, caught.value.what) == ("suspended", "You are suspended.")
+
+
+def test_where_a_person_has_one_grant_their_link_needs_no_tokens(database_url: str) -> None:
+    """Whoever connected the account and links themselves renews its grant; the others keep grants of their own."""
+    with open_desk(database_url, manifest=evolve(MANIFEST, install_oauth=ONE_GRANT, link_oauth=ONE_GRANT)) as desk:
+        step = desk.connect({"user": MONA})
+        assert isinstance(step, Done)
+        (installation,) = step.installations
+        own, other = link(desk, installation, "mona", MONA), link(desk, installation, "hugo", HUGO)
+        assert (own.credential_id, kept(desk)) == ("", [other.credential_id])
+        held = installation_of(desk.store, installation).credential_id
+        with desk.store.reading() as connection:
+            renewed = desk.vault.open(connection, workspace="w1", credential_id=held)
+        assert renewed.values["access_token"].reveal() == "token-of-code-2"
+        desk.links.revoke(workspace="w1", link_id=own.id, actor="member:mona")
+        with desk.store.reading() as connection:
+            desk.vault.open(connection, workspace="w1", credential_id=held)

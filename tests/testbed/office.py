@@ -82,7 +82,7 @@ class Office:
         assert answer.status == 202, answer
         self.work()
         with self.connectors.store.reading() as connection:
-            event_id = find_by_delivery_id(connection, delivery_id)
+            event_id = find_by_delivery_id(connection, delivery_id, workspace=self.app.workspace)
         assert event_id is not None
         return event_id
 
@@ -147,7 +147,12 @@ def who(member: str = "mona", workspace: str = "w1") -> Who:
 
 @contextmanager
 def open_office(
-    database_url: str, plugin: Script | None = None, *, office: Office | None = None, exclusive: bool = False
+    database_url: str,
+    plugin: Script | None = None,
+    *,
+    office: Office | None = None,
+    exclusive: bool = False,
+    workspace_role: str = "",
 ) -> Iterator[Office]:
     """Open a host for a provider; with another `office`, its next release on the same database and provider."""
     plugin = plugin or Script()
@@ -160,6 +165,7 @@ def open_office(
         public_url="https://saas.example",
         allowed_hosts=frozenset({server.host.address}),
         exclusive_accounts=exclusive,
+        workspace_role=workspace_role,
     )
     app = AppSettings(
         provider="fake",

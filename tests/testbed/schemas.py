@@ -1,7 +1,8 @@
 """Holds every request that plugins send in tests against what the providers publish about their APIs.
 
 The published descriptions are beside the project and not part of it; where they aren't there, nothing is held
-against anything. They are OpenAPI 3 or Swagger 2, and some are older than what we ask: `ADDITIONS` has the rest.
+against anything. They are OpenAPI 3 or Swagger 2, beside which there may be a GraphQL schema, and some are older
+than what we ask: `ADDITIONS` has the rest.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import requests
 from attrs import frozen
 from jsonschema import Draft4Validator
 
+from .graphql_schemas import GraphQlDescription
+
 Document = dict[str, Any]
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "schemas"
@@ -33,6 +36,13 @@ def query(*names: str) -> list[Document]:
 def form(*names: str, required: tuple[str, ...] = ()) -> list[Document]:
     """Describe fields of a form."""
     return [{"name": name, "in": "formData", "type": "string", "required": name in required} for name in names]
+
+
+def document(*names: str, required: tuple[str, ...]) -> list[Document]:
+    """Describe the fields of a JSON document, each a text."""
+    properties = {name: {"type": "string"} for name in names}
+    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    return [{"name": "body", "in": "body", "schema": json.loads(json.dumps(schema))}]
 
 
 CLIENT = ("client_id", "client_secret", "redirect_uri", "grant_type")
@@ -72,6 +82,26 @@ ADDITIONS: Mapping[str, Mapping[str, Mapping[str, list[Document]]]] = {
             "post": form("client_id", "client_secret", "token", "token_type_hint", required=("token",))
         },
     },
+    "jira": {
+        # Atlassian's page "OAuth 2.0 (3LO) apps"
+        "/oauth/token": {"post": document(*CLIENT, "code", "refresh_token", required=CLIENT[:2])},
+        "/oauth/token/accessible-resources": {"get": []},
+        "/me": {"get": []},
+        # Data Center, "Jira OAuth 2.0 provider API" and the REST API of its own
+        "/rest/oauth2/latest/token": {
+            "post": form(*CLIENT, "code", "code_verifier", "refresh_token", required=CLIENT[:2])
+        },
+        "/rest/api/2/serverInfo": {"get": []},
+        "/rest/api/2/myself": {"get": []},
+        "/rest/api/2/project": {"get": query("expand", "includeArchived")},
+    },
+    "linear": {
+        # "OAuth 2.0 authentication"; the rest is the GraphQL schema
+        "/oauth/token": {"post": form(*CLIENT, "code", "code_verifier", "refresh_token", required=("grant_type",))},
+        "/oauth/revoke": {
+            "post": form("client_id", "client_secret", "token", "token_type_hint", required=("token",))
+        },
+    },
     "slack": {
         "/conversations.list": {"get": query("team_id")},
         "/auth.teams.list": {"get": query("cursor", "limit", "include_icon")},
@@ -96,9 +126,10 @@ class Description:
 
     document: Document
     paths: Mapping[str, Mapping[str, list[Document]]]
+    graphql: GraphQlDescription | None = None
 
     @classmethod
-    def of(cls, provider: str, document: Document) -> Description:
+    def of(cls, provider: str, document: Document, graphql: GraphQlDescription | None = None) -> Description:
         """Read a description, and add what it lacks."""
         paths: dict[str, dict[str, list[Document]]] = {}
         for path, operations in document["paths"].items():
@@ -111,12 +142,15 @@ class Description:
             for method, parameters in added.items():
                 known = paths.setdefault(path, {}).setdefault(method, [])
                 known.extend(parameters)
-        return cls(document=document, paths=paths)
+        return cls(document=document, paths=paths, graphql=graphql)
 
     def objections(self, request: requests.PreparedRequest) -> Iterator[str]:
         """Yield what the description has against a request."""
         parts = urlsplit(str(request.url))
         method = str(request.method).lower()
+        if self.graphql and parts.path.endswith("/graphql"):
+            yield from self.graphql.objections(request)
+            return
         path = self._path(parts.path, method)
         if path is None:
             yield f"{request.method} {parts.path} isn't described"
@@ -172,9 +206,13 @@ class Description:
 
 @cache
 def description(provider: str) -> Description | None:
-    """Return what a provider publishes, or None where that isn't beside the project or isn't OpenAPI."""
-    file = FOLDER / f"{provider}.json"
-    return Description.of(provider, json.loads(file.read_bytes())) if file.is_file() else None
+    """Return what a provider publishes, or None where that isn't beside the project."""
+    rest, graphql = FOLDER / f"{provider}.json", FOLDER / f"{provider}.graphql"
+    if not rest.is_file() and not graphql.is_file():
+        return None
+    document = json.loads(rest.read_bytes()) if rest.is_file() else {"paths": {}}
+    schema = GraphQlDescription.read(graphql) if graphql.is_file() else None
+    return Description.of(provider, document, schema)
 
 
 def check(provider: str, request: requests.PreparedRequest) -> None:

@@ -14,6 +14,7 @@ from ..errors import ConnectorsError
 from .auditing import audit
 from .database import db
 from .demonstration import demo
+from .examining import doctor
 from .hooks import hooks
 from .installing import installations
 from .judging import contract
@@ -25,6 +26,7 @@ from .policies import policy
 from .records import apps
 from .reviewing import review
 from .routing import route
+from .scaffolding import new
 from .sealing_keys import keys
 from .sending import send
 from .serving import serve, work
@@ -53,6 +55,7 @@ COMMANDS = (
     contract,
     db,
     demo,
+    doctor,
     explain,
     hooks,
     installations,
@@ -60,6 +63,7 @@ COMMANDS = (
     links,
     mappings,
     members,
+    new,
     policy,
     providers,
     review,

@@ -12,6 +12,9 @@ from .operating import load_extra
 
 WsgiApplication = Callable[..., Any]
 
+POLL_SECONDS = 0.05
+"""How often the server looks whether it has been closed."""
+
 
 class Loopback:
     """A port that is known before the application is, so that two of them can know each other's address.
@@ -24,6 +27,7 @@ class Loopback:
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._server: Any = None
+        self._closing = False
         self._thread = threading.Thread(target=self._run, name="loopback", daemon=True)
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self.url = f"http://{self.address}"
@@ -31,10 +35,15 @@ class Loopback:
     def serve(self, application: WsgiApplication) -> None:
         """Serve the application until the block ends."""
         self._server = load_extra("waitress").create_server(application, sockets=[self._socket], threads=4)
+        self._server.adj.asyncore_loop_timeout = POLL_SECONDS  # as an option it would take whole seconds only
         self._thread.start()
 
     def _run(self) -> None:
-        self._server.run()
+        try:
+            self._server.run()
+        except OSError:
+            if not self._closing:  # else it looked at a socket at the moment in which that was closed
+                raise
 
     def __enter__(self) -> Loopback:
         return self
@@ -42,6 +51,7 @@ class Loopback:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closing = True
         if self._server:
             self._server.close()
             self._thread.join(timeout=5)

@@ -110,4 +110,4 @@ def _print_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -
         table.add_column(column, overflow="fold")  # an id that is cut off can't be used in the next command
     for row in rows:
         table.add_row(*(str(row[column]) for column in columns))
-    console.Console().print(table)
+    console.Console(markup=False, highlight=False, emoji=False).print(table)  # brackets are ours, not rich's

@@ -13,6 +13,12 @@ from .operating import Operator, load_extra
 LARGEST_REQUEST = 32 * 1024 * 1024
 """Where the server itself stops reading; each provider's own, smaller limit is the inbox's to keep."""
 
+CONNECTIONS = 1000
+"""How many may be open at once; those of strangers who send slowly cost no thread, so there may be many."""
+
+SILENT_SECONDS = 30
+"""How long a connection may stay silent before it may be closed to make room."""
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -34,6 +40,9 @@ def serve(operator: Operator, *, host: str, port: int, threads: int, workers: in
             port=port,
             threads=threads,
             max_request_body_size=LARGEST_REQUEST,
+            connection_limit=CONNECTIONS,
+            channel_timeout=SILENT_SECONDS,
+            asyncore_use_poll=True,  # select() ends at 1024 descriptors
             ident=None,
         )
         for app in connectors.apps.list():

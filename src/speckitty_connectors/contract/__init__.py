@@ -14,10 +14,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .stores import StoreContract
     from .suite import ConnectorContract, PinnedContractWarning
     from .waivers import Waiver
 
-_PLACES = {"ConnectorContract": ".suite", "PinnedContractWarning": ".suite", "Waiver": ".waivers"}
+_PLACES = {
+    "ConnectorContract": ".suite",
+    "PinnedContractWarning": ".suite",
+    "StoreContract": ".stores",
+    "Waiver": ".waivers",
+}
 """Names that are imported when they are first asked for, and where they are."""
 
 
@@ -28,4 +34,4 @@ def __getattr__(name: str) -> object:
     return getattr(import_module(_PLACES[name], __name__), name)
 
 
-__all__ = ["ConnectorContract", "PinnedContractWarning", "Waiver"]
+__all__ = ["ConnectorContract", "PinnedContractWarning", "StoreContract", "Waiver"]

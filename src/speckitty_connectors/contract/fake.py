@@ -144,6 +144,7 @@ class _Document(msgspec.Struct):
     former: tuple[str, ...] = ()
     scopes: tuple[str, ...] | None = None
     private: bool | None = None
+    registrations: tuple[str, ...] = ()
     relist: bool = False
     at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
@@ -254,6 +255,7 @@ class FakeProvider:
             actor=document.actor,
             git=document.git,
             subject=document.subject,
+            registrations=document.registrations,
             occurred_at=at,
         )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .rules import Over, Rule
+from .stores import store_rules
 from .suite import all_rules
 
 GROUPS = {
@@ -20,6 +21,7 @@ GROUPS = {
     "R": "Refresh parameters",
     "H": "Hygiene",
     "D": "Documentation",
+    "B": "Databases",
 }
 """The letter of a rule's id → its group."""
 
@@ -30,6 +32,7 @@ CASES = {
     Over.INSTALLS: "each recorded step of connecting",
     Over.LINKS: "each recorded step of linking",
     Over.LISTINGS: "each recorded listing",
+    Over.DATABASE: "a database",
 }
 
 INDEX = "README.md"
@@ -42,7 +45,7 @@ def pages() -> Iterator[tuple[str, str]]:
     >>> name, text.splitlines()[0]
     ('README.md', '# The rules of the contract')
     """
-    rules = all_rules()
+    rules = {**all_rules(), **store_rules()}
     yield INDEX, _index(list(rules.values()))
     for rule in rules.values():
         yield f"{rule.id}.md", _page(rule)
@@ -52,9 +55,10 @@ def _index(rules: list[Rule]) -> str:
     lines = [
         "# The rules of the contract",
         "",
-        f"The suite judges a plugin by {len(rules)} rules: [how to run it](../plugin-authors.md),",
-        "[how rules come and go](growth.md). Each page says what is checked, why, and how to mend it. The pages",
-        "are written from the rules: `python -m speckitty_connectors.contract.pages docs/contract`.",
+        f"The suite judges a plugin by {len(all_rules())} rules: [how to run it](../plugin-authors.md),",
+        f"[how rules come and go](growth.md). It judges a database by {len(store_rules())} more:",
+        "[how to run those](stores.md). Each page says what is checked, why, and how to mend it. The pages are",
+        "written from the rules: `python -m speckitty_connectors.contract.pages docs/contract`.",
     ]
     for letter, group in GROUPS.items():
         lines += ["", f"## {group}", "", "| rule | says | since |", "|---|---|---|"]

@@ -83,7 +83,11 @@ class Stage:
 
     @property
     def session(self) -> TransportSession:
-        """The session that the hook is handed."""
+        """The session that a conversation is handed."""
+        return self.session_at(self.manifest.hosts.urls.api)
+
+    def session_at(self, root: str) -> TransportSession:
+        """Return a session that starts at a root of the API."""
         moment = [NOW]
 
         def sleep(seconds: float) -> None:
@@ -92,7 +96,7 @@ class Stage:
 
         return TransportSession(
             Transport(clock=lambda: moment[0], sleep=sleep, patience_seconds=600),
-            root=self.manifest.hosts.urls.api,
+            root=root,
             authorization=lambda: f"Bearer {TOKEN}",
             dialect=self.manifest.rate_limits,
             headers=self.manifest.api_headers,
@@ -123,10 +127,11 @@ class Stage:
     def listing(self, cursor: str | None = None) -> Listing:
         """What `list_resources` is called with."""
         given = self.scenario.given
+        account = Account(**given.get("account", {"id": "1"}))
         return Listing(
             app=self.app,
-            account=Account(**given.get("account", {"id": "1"})),
-            session=self.session,
+            account=account,
+            session=self.session_at(self.manifest.hosts.urls.api_of(account.id)),
             installation=given.get("installation", ""),
             scopes=tuple(given.get("scopes", ())),
             as_member=given.get("as_member", False),

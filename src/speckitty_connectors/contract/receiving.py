@@ -45,11 +45,12 @@ class Receiver:
     Args:
         manifest: the provider's manifest.
         registry: has its plugin.
+        store: a migrated database; one in memory where not given.
     """
 
-    def __init__(self, manifest: Manifest, registry: Registry) -> None:
+    def __init__(self, manifest: Manifest, registry: Registry, store: Store | None = None) -> None:
         self.manifest = manifest
-        self._store = Store("sqlite://", clock=lambda: NOW)
+        self._store = store or Store("sqlite://", clock=lambda: NOW)
         migrations.upgrade(self._store)
         keys = KeyRing.from_configuration({"contract": KeyRing.new_key()})
         self._vault = Vault(keys, lambda: NOW)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -28,8 +27,9 @@ from .groups.refreshing import RefreshRules
 from .groups.suggestions import SuggestionRules
 from .groups.verification import VerificationRules
 from .groups.verification_limits import VerificationLimitRules
+from .judging import broken_by, place_of, refuse_overriding, report
 from .recordings import Recording, read_recordings
-from .rules import NotApplicableError, Rule, RuleBrokenError, order_of, rule_of
+from .rules import Rule, order_of, rule_of
 from .scenarios import read_scenarios
 from .subject import Samples, Subject
 from .waivers import Waiver
@@ -37,8 +37,8 @@ from .waivers import Waiver
 CONTRACT_VERSION = f"{CONTRACT_MAJOR}.{CONTRACT_MINOR}"
 """The version of the contract that this core judges by."""
 
-SETTINGS = frozenset({"plugin", "deliveries", "exchanges", "waivers", "contract_version"})
-"""What a subclass may set; everything else is the suite's."""
+SETTINGS = frozenset({"plugin", "deliveries", "exchanges", "waivers", "contract_version", "subject"})
+"""What a subclass has of its own; everything else is the suite's."""
 
 
 class PinnedContractWarning(UserWarning):
@@ -90,9 +90,9 @@ class ConnectorContract(
     def __init_subclass__(cls, *, samples: Samples | None = None, **options: Any) -> None:
         super().__init_subclass__(**options)
         cls.__test__ = True
-        _refuse_overriding(cls)
+        refuse_overriding(cls, ConnectorContract, but=SETTINGS)
         _check_waivers(cls)
-        _check_version(cls.contract_version, _subject_of(cls))
+        _check_version(cls.contract_version, place_of(cls))
         cls.subject = Subject(cls.plugin, _read_samples(cls) if samples is None else samples)
 
     @classmethod
@@ -119,7 +119,7 @@ class ConnectorContract(
         if waiver is not None and waiver.is_over(utc_now().date()):
             self._fail(rule, case, f"is waived until {waiver.until}, which is over")
         obstacle = self._obstacle(rule)
-        did = "" if obstacle else _broken_by(run)
+        did = "" if obstacle else broken_by(run)
         if waiver is not None and did:
             pytest.xfail(f"{rule.id} waived until {waiver.until}: {waiver.reason} ({waiver.link})")
         if waiver is not None:
@@ -145,14 +145,7 @@ class ConnectorContract(
         return self._fail(rule, "", f"did {rule.needs} although its manifest says that it can't")
 
     def _fail(self, rule: Rule, case: str, did: str) -> NoReturn:
-        pytest.fail(self._report(rule, case, did), pytrace=False)
-
-    def _report(self, rule: Rule, case: str, did: str) -> str:
-        where = " · ".join(part for part in (rule.id, self.subject.label, case) if part)
-        return (
-            f"{where}\n  what it did: {did}\n  the rule:    {rule.title}\n"
-            f"  why:         {rule.why}\n  how to fix:  {rule.fix}\n  page:        {rule.page}"
-        )
+        pytest.fail(report(rule, self.subject.label, case, did), pytrace=False)
 
 
 @cache
@@ -184,26 +177,6 @@ def _read_samples(cls: type[ConnectorContract]) -> Samples:
     return samples_in(cls.deliveries, cls.exchanges)
 
 
-def _subject_of(cls: type[ConnectorContract]) -> str:
-    return f"{cls.__module__}:{cls.__qualname__}"
-
-
-def _refuse_overriding(cls: type[ConnectorContract]) -> None:
-    """Refuse a class that has anything of the suite's own in another version."""
-    own = {name for name in dir(ConnectorContract) if not name.startswith("__")} - SETTINGS - {"subject"}
-    changed = [name for name in sorted(own) if _raw(cls, name) is not _raw(ConnectorContract, name)]
-    if changed:
-        raise ConfigurationError(
-            f"the contract's own {', '.join(changed)} can't be overridden",
-            subject=_subject_of(cls),
-            remedy="take it out; a rule that the plugin can't keep yet is waived by name: waivers = [Waiver(…)]",
-        )
-
-
-def _raw(cls: type, name: str) -> object:
-    return next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
-
-
 def _check_waivers(cls: type[ConnectorContract]) -> None:
     rules = all_rules()
     for waiver in cls.waivers:
@@ -211,7 +184,7 @@ def _check_waivers(cls: type[ConnectorContract]) -> None:
         if rule is None or not rule.waivable:
             raise ConfigurationError(
                 f"the rule {waiver.rule} can't be waived" if rule else f"there is no rule {waiver.rule}",
-                subject=_subject_of(cls),
+                subject=place_of(cls),
                 remedy="take the waiver out" if rule else "look for the rule's id in docs/contract",
             )
 
@@ -230,38 +203,3 @@ def _check_version(pinned: str, subject: str) -> None:
         PinnedContractWarning,
         stacklevel=4,
     )
-
-
-def _broken_by(run: Callable[[], None]) -> str:
-    """Run a rule; return what the plugin did to break it, or empty.
-
-    Raises:
-        pytest.skip.Exception: the rule has nothing to judge in this case.
-    """
-    try:
-        run()
-    except NotApplicableError as reason:
-        nothing = str(reason)
-    except RuleBrokenError as broken:
-        return str(broken)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, even what skips a test
-        return f"raised {type(error).__name__}: {_one_line(error)} ({_place(error)})"
-    else:
-        return ""
-    # Raised here, so that a plugin that raises it is told from the suite.
-    pytest.skip(nothing)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
-
-
-def _place(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [
-        frame for frame in frames if "speckitty_connectors/contract/" not in frame.filename.replace("\\", "/")
-    ]
-    last = (theirs or frames)[-1]
-    return f"{Path(last.filename).name}:{last.lineno}"

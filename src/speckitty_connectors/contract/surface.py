@@ -20,6 +20,7 @@ import speckitty_connectors
 
 from .. import hookspecs
 from ..providers.manifest import Capability
+from .stores import store_rules
 from .suite import CONTRACT_VERSION, all_rules
 
 OPTIONAL = ", optional"
@@ -49,7 +50,7 @@ def surface() -> dict[str, Any]:
     return {
         "version": CONTRACT_VERSION,
         "hooks": {hook.value: _signature(getattr(hookspecs, hook)) for hook in Capability},
-        "rules": {rule.id: rule.since for rule in all_rules().values()},
+        "rules": {rule.id: rule.since for rule in (*all_rules().values(), *store_rules().values())},
         "types": {name: shape for name, kind in sorted(ours.items()) if (shape := _shape(kind))},
     }
 

@@ -186,7 +186,7 @@ class Asking:
         return True
 
     def _rules(self, credential: OpenCredential) -> OAuthRules | None:
-        return rules_for(self._registry.provider(credential.provider).manifest, credential.kind)
+        return rules_for(self._registry.provider(credential.provider).manifest, credential.kind, credential.host)
 
     def _flow(self, rules: OAuthRules, grant: StoredGrant) -> OAuthFlow:
         with self._store.reading() as connection:

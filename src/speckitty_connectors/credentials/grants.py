@@ -87,9 +87,10 @@ class StoredGrant:
     is_open: bool
 
 
-def rules_for(manifest: Manifest, kind: str) -> OAuthRules | None:
-    """Return the flow that a credential of this kind came from, or None where the provider has none."""
-    return manifest.install_oauth if kind == GRANT else manifest.link_oauth
+def rules_for(manifest: Manifest, kind: str, host: str) -> OAuthRules | None:
+    """Return the flow that a credential of this kind and host came from, or None where the provider has none."""
+    rules = manifest.install_oauth if kind == GRANT else manifest.link_oauth
+    return rules and rules.at(self_managed=host != manifest.hosts.default)
 
 
 def seal_grant(

@@ -28,6 +28,16 @@ def verify_keys(keys: Keys, store: Store) -> None:
         ConfigurationError: a key isn't the one that its id had before, or one that seals a credential is missing.
         KeyServiceUnavailableError: the key service doesn't answer.
     """
+    _leave_checks(keys, store, compare_keys(keys, store))
+
+
+def compare_keys(keys: Keys, store: Store) -> Sequence[str]:
+    """Compare keys with the database, write nothing, and return the ids of those that it doesn't know yet.
+
+    Raises:
+        ConfigurationError: a key isn't the one that its id had before, or one that seals a credential is missing.
+        KeyServiceUnavailableError: the key service doesn't answer.
+    """
     with store.reading() as connection:
         checks = {row.key_id: row.sealed for row in connection.execute(select(key_checks))}
         used = set(connection.scalars(select(credentials.c.key_id).distinct()))
@@ -37,7 +47,7 @@ def verify_keys(keys: Keys, store: Store) -> None:
     for key_id in sorted(checks.keys() & keys.ids):
         if not _opens(keys, key_id, checks[key_id]):
             raise _unusable(f"the key {key_id!r} isn't the one that this id had before")
-    _leave_checks(keys, store, sorted(keys.ids - checks.keys()))
+    return sorted(keys.ids - checks.keys())
 
 
 def _opens(keys: Keys, key_id: str, sealed: bytes) -> bool:

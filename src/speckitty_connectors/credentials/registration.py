@@ -71,6 +71,9 @@ def check_registration(
     if not client_id.strip() or not Secret(client_secret).reveal_bytes().strip():
         _refuse("the client id or the client secret is empty", subject, "copy both from the app's page")
     _check_settings(manifest, settings, subject)
+    own_scheme = manifest.webhooks.client_secret_scheme if name == manifest.hosts.default else ""
+    if own_scheme and webhook_scheme is None:
+        webhook_secrets, webhook_scheme = (client_secret, *webhook_secrets), own_scheme
     return Registration(
         provider=manifest.provider,
         host=name,
@@ -89,7 +92,11 @@ def urls_of(manifest: Manifest, host: str, base_url: str) -> BaseUrls:
     own, template = manifest.hosts, manifest.hosts.self_managed
     if host == own.default or template is None:
         return own.urls
-    return BaseUrls(web=template.web.replace("{base}", base_url), api=template.api.replace("{base}", base_url))
+    return BaseUrls(
+        web=template.web.replace("{base}", base_url),
+        api=template.api.replace("{base}", base_url),
+        account_api=template.account_api.replace("{base}", base_url),
+    )
 
 
 def _place_of(

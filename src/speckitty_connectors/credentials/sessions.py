@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from ..errors import ConfigurationError
 from ..http.session import Transport, TransportSession
 from ..providers.api import ApiError
+from ..providers.manifest import Budget
 from ..providers.registry import Registry
 from ..store.engine import Store
 from .app_tokens import AppTokens
@@ -39,6 +40,11 @@ class ConnectedAccount(Protocol):
     @property
     def provider_installation_id(self) -> str:
         """The provider's own id of it, or empty."""
+        ...
+
+    @property
+    def account_id(self) -> str:
+        """The provider's immutable id of the account."""
         ...
 
     @property
@@ -121,17 +127,22 @@ class Sessions:
                 self._vault.open(
                     connection, workspace=installation.workspace, credential_id=installation.credential_id
                 )
-                return self._renewing(registered, installation)
+                return self._renewing(registered, installation, account_id=installation.account_id)
         tokens, provider_id = self._tokens_of(registered), installation.provider_installation_id
         return self._session(
             registered,
             lambda: tokens.token(registered, provider_id),
             installation.subject,
+            account_id=installation.account_id,
             on_unauthorized=lambda: tokens.forget(registered, provider_id),
         )
 
-    def for_link(self, link: LinkedIdentity) -> TransportSession:
+    def for_link(self, link: LinkedIdentity, *, account_id: str = "") -> TransportSession:
         """Return a session that speaks for a member, with the grant of their own link; see `for_installation`.
+
+        Args:
+            link: the link.
+            account_id: the account that it is under, whose root of the API the session starts at.
 
         Raises:
             NotFoundError: the link has no grant, or its app isn't there any more.
@@ -141,7 +152,7 @@ class Sessions:
         with self._store.reading() as connection:
             self._vault.open(connection, workspace=link.workspace, credential_id=link.credential_id)
             grant = get_grant(connection, workspace=link.workspace, credential_id=link.credential_id)
-            return self._renewing(self._apps.of(connection, grant), link)
+            return self._renewing(self._apps.of(connection, grant), link, account_id=account_id)
 
     def for_grant(self, registered: RegisteredApp, values: Mapping[str, Secret | str]) -> TransportSession:
         """Return a session that speaks with what a person just granted, while they wait.
@@ -166,10 +177,12 @@ class Sessions:
         """
         return self._tokens_of(registered).session(registered)
 
-    def _renewing(self, registered: RegisteredApp, owner: LinkedIdentity) -> TransportSession:
+    def _renewing(self, registered: RegisteredApp, owner: LinkedIdentity, *, account_id: str) -> TransportSession:
         """Return a session whose token is looked up for each request, because any process may renew it."""
         speaking = _Speaking(self._access_tokens, owner)
-        return self._session(registered, speaking.token, owner.subject, on_unauthorized=speaking.reject)
+        return self._session(
+            registered, speaking.token, owner.subject, account_id=account_id, on_unauthorized=speaking.reject
+        )
 
     def _session(
         self,
@@ -177,19 +190,22 @@ class Sessions:
         token: Callable[[], Secret],
         subject: str,
         *,
+        account_id: str = "",
         patience_seconds: float | None = None,
         on_unauthorized: Callable[[], bool] | None = None,
     ) -> TransportSession:
         manifest = self._registry.provider(registered.app.provider).manifest
+        urls = registered.app.urls
         return TransportSession(
             self._transport,
-            root=registered.app.urls.api,
+            root=urls.api_of(account_id) if account_id else urls.api,
             authorization=lambda: f"Bearer {token().reveal()}",
             dialect=manifest.rate_limits,
             headers=manifest.api_headers,
             subject=subject,
             patience_seconds=patience_seconds,
             on_unauthorized=on_unauthorized,
+            budgets=_budgets(registered, account_id),
             failures=manifest.failures,
         )
 
@@ -214,6 +230,12 @@ class Sessions:
             return self._vault.open(
                 connection, workspace=registered.workspace, credential_id=registered.private_key_id
             ).secret
+
+
+def _budgets(registered: RegisteredApp, account_id: str) -> Mapping[Budget, str]:
+    """Return the budgets that calls share: those of their app, and those for their account."""
+    app = f"{registered.workspace}/{registered.id}"
+    return {Budget.APP: app, Budget.ACCOUNT: f"{app}/{account_id}"} if account_id else {Budget.APP: app}
 
 
 class _Speaking:

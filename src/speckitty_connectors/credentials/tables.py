@@ -15,7 +15,14 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from ..store.metadata import UtcDateTime, belongs_to, identifier, metadata, workspace_column
+from ..store.metadata import (
+    SHARED_BY_THE_OPERATOR,
+    UtcDateTime,
+    belongs_to,
+    identifier,
+    metadata,
+    workspace_column,
+)
 
 credentials = Table(
     "credentials",
@@ -32,6 +39,7 @@ credentials = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index(None, "key_id"),
+    info={SHARED_BY_THE_OPERATOR: "id IN (SELECT unnest(ARRAY[client_secret_id, private_key_id]) FROM apps)"},
 )
 """Everything secret, one sealed row each; no other column of any table holds a secret."""
 
@@ -79,6 +87,7 @@ apps = Table(
     identifier("private_key_id"),
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("workspace_id", "provider", "host", "client_id"),
+    info={SHARED_BY_THE_OPERATOR: "true"},
 )
 """The developer credentials registered with one provider host; the secrets are rows of `credentials`."""
 
@@ -94,6 +103,7 @@ endpoints = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("disabled_at", UtcDateTime),
     UniqueConstraint("id"),
+    info={SHARED_BY_THE_OPERATOR: "true"},
 )
 """Where a provider posts to: the last part of the URL, and the principal of what arrives there.
 

@@ -189,7 +189,8 @@ class GuardedAdapter(HTTPAdapter):
         if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise _unusable("the answer is packed, which wasn't asked for", origin, answer.status_code)
         body = bytearray()
-        for piece in answer.raw.stream(CHUNK, decode_content=False):
+        # Not `stream`: older releases of urllib3 read the line of a chunk's size to its end, which a host decides.
+        while piece := answer.raw.read(CHUNK, decode_content=False):
             body += piece
             if len(body) > self._body_limit:
                 raise _unusable(f"the answer is larger than {self._body_limit} bytes", origin, answer.status_code)

@@ -41,6 +41,11 @@ NOT_PUBLIC_IPV6: Final = tuple(
 NAT64: Final = IPv6Network("64:ff9b::/96")
 """An IPv4 address in its last 32 bits, for networks without IPv4 (RFC 6052)."""
 
+ISATAP: Final = 0x0000_5EFE
+"""Stands before an IPv4 address that packets are tunnelled to; one bit of it may differ (RFC 5214, section 6.1)."""
+
+ISATAP_MASK: Final = 0xFDFF_FFFF
+
 
 def is_public(address: str) -> bool:
     """Return whether an address belongs to the public internet; what isn't an address does not.
@@ -61,6 +66,9 @@ def is_public(address: str) -> bool:
 
 
 def _is_public_ipv6(address: IPv6Address) -> bool:
+    embedded = IPv4Address(int(address) & 0xFFFF_FFFF)
     if address in NAT64:
-        return is_public(str(IPv4Address(int(address) & 0xFFFFFFFF)))
+        return is_public(str(embedded))
+    if int(address) >> 32 & ISATAP_MASK == ISATAP and not is_public(str(embedded)):
+        return False
     return address in GLOBAL_UNICAST and not any(address in network for network in NOT_PUBLIC_IPV6)

@@ -65,7 +65,8 @@ class ProviderAnswer:
 
     def as_told(self, dialect: FailureDialect | None) -> ProviderAnswer:
         """Return it with the status that its document tells, where this provider's statuses don't tell failures."""
-        told = dialect.status_of(self._document()) if dialect is not None and self.is_good else None
+        is_vague = self.is_good or self.status == 400
+        told = dialect.status_of(self._document()) if dialect is not None and is_vague else None
         return self if told is None else evolve(self, status=told)
 
     @property
@@ -137,7 +138,10 @@ class ProviderAnswer:
             return msgspec.UNSET
 
     def _same_origin(self, link: str) -> str:
-        url = urljoin(self.url, link)
+        try:
+            url = urljoin(self.url, link)
+        except ValueError:  # what isn't a URL has no origin either
+            url = ""
         if origin_of(url) != origin_of(self.url):
             raise EgressRefusedError(
                 "the answer points to another host",

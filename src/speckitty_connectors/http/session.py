@@ -5,20 +5,21 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Protocol, runtime_checkable
+from types import MappingProxyType
+from typing import Final
 
-import msgspec
 import requests
 from requests.auth import AuthBase
 
 from ..identifiers import Clock, utc_now
 from ..providers.api import ApiError, ApiThrottledError, ApiUnauthorizedError, EgressRefusedError
 from ..providers.failures import FailureDialect
-from ..providers.manifest import RateLimitDialect
+from ..providers.manifest import Budget, RateLimitDialect
 from .adapter import GuardedAdapter
 from .answers import ProviderAnswer
+from .documents import write_document
 from .egress import Egress, Resolve, origin_of, resolve_host
-from .throttling import Patience, throttled_seconds
+from .throttling import Patience, Pauses, throttled_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -31,23 +32,7 @@ FOLLOWED: Final = frozenset({301, 302, 307, 308})
 REDIRECTS: Final = 3
 """How many of them."""
 
-
-@runtime_checkable
-class Hidden(Protocol):
-    """A secret that shows itself nowhere; in a document it is written on the wire, and only there."""
-
-    def reveal(self) -> str:
-        """Return the text."""
-        ...
-
-
-def _on_the_wire(value: object) -> str:
-    if isinstance(value, Hidden):
-        return value.reveal()
-    raise TypeError(f"a document can't hold a {type(value).__name__}")
-
-
-_encoded = msgspec.json.Encoder(enc_hook=_on_the_wire).encode
+NO_BUDGETS: Final[Mapping[Budget, str]] = MappingProxyType({})
 
 
 class Transport:
@@ -90,6 +75,7 @@ class Transport:
         self.now = clock
         self.sleep = sleep
         self.patience_seconds = patience_seconds
+        self.pauses = Pauses()
         self.egress = Egress(allowed_hosts=frozenset(allowed_hosts), resolve=resolve)
         self.adapter = GuardedAdapter(
             self.egress,
@@ -105,6 +91,7 @@ class Transport:
         Raises:
             ApiError: the answer was not 2xx, or there was none.
         """
+        self.egress.check(url)  # as it was given, before requests makes another URL of it
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
         answer = ProviderAnswer.of(self.adapter.send(requests.Request("GET", url, headers=headers).prepare()))
         if not answer.is_good:
@@ -152,6 +139,7 @@ class TransportSession:
         patience_seconds: longest that a call may be kept waiting; the transport's where not given.
         on_unauthorized: called when the credential was refused (401), so that a cached one is dropped; says
             whether there is another one now, with which the request is sent again.
+        budgets: the names of the budgets that this session shares with others of the transport.
         failures: how the provider tells failures where its statuses don't; None where they do.
 
     >>> session = TransportSession(
@@ -173,6 +161,7 @@ class TransportSession:
         subject: str,
         patience_seconds: float | None = None,
         on_unauthorized: Callable[[], bool] | None = None,
+        budgets: Mapping[Budget, str] = NO_BUDGETS,
         failures: FailureDialect | None = None,
     ) -> None:
         self._transport = transport
@@ -183,6 +172,7 @@ class TransportSession:
         self._subject = subject
         self._patience_seconds = transport.patience_seconds if patience_seconds is None else patience_seconds
         self._on_unauthorized = on_unauthorized
+        self._budgets = budgets
         self._failures = failures
 
     def get(self, url: str, *, parameters: Mapping[str, str] | None = None) -> ProviderAnswer:
@@ -209,19 +199,19 @@ class TransportSession:
         """
         return self._call(self._with_document("PUT", url, document))
 
-    def delete(self, url: str) -> ProviderAnswer:
-        """Send a DELETE request.
+    def delete(self, url: str, *, document: object = None) -> ProviderAnswer:
+        """Send a DELETE request, with a JSON document where the provider wants one.
 
         Raises:
             ApiError: the answer was not 2xx, or there was none.
         """
-        return self._call(requests.Request("DELETE", self._absolute(url)))
+        return self._call(self._with_document("DELETE", url, document))
 
     def _with_document(self, method: str, url: str, document: object) -> requests.Request:
         if document is None:
             return requests.Request(method, self._absolute(url))
         headers = {"Content-Type": "application/json"}
-        return requests.Request(method, self._absolute(url), data=_encoded(document), headers=headers)
+        return requests.Request(method, self._absolute(url), data=write_document(document), headers=headers)
 
     def _absolute(self, url: str) -> str:
         absolute = self._root + url if url.startswith("/") else url
@@ -238,27 +228,34 @@ class TransportSession:
         patience = Patience(self._patience_seconds, repeatable=request.method == "GET")
         is_new_credential = False
         while True:
-            failure: ApiError | None
-            try:
-                answer = self._follow(request)
-            except ApiError as error:
-                failure = error
-            else:
-                failure = self._failure(request, answer, patience.throttled)
-                if failure is None:
-                    return answer
-                if not is_new_credential and self._has_another_credential(failure):
-                    is_new_credential = True
-                    continue
+            outcome = self._paused() or self._attempt(request, patience.throttled)
+            if isinstance(outcome, ProviderAnswer):
+                return outcome
+            failure = outcome
+            if not is_new_credential and self._has_another_credential(failure):
+                is_new_credential = True
+                continue
             wait = patience.wait_for(failure)
             if wait is None:
                 raise failure
             logger.info("%s: %s; next try in %.1f s", self._subject, failure.what, wait)
             self._transport.sleep(wait)
 
+    def _paused(self) -> ApiThrottledError | None:
+        """Return why nothing may be sent yet: another call used a shared budget up."""
+        seconds = self._transport.pauses.remaining(self._budgets.values(), self._transport.now())
+        return self._throttled("a budget that is shared with other calls is used up", seconds) if seconds else None
+
+    def _attempt(self, request: requests.Request, tries: int) -> ProviderAnswer | ApiError:
+        try:
+            answer = self._follow(request)
+        except ApiError as error:
+            return error
+        return self._failure(request, answer, tries) or answer
+
     def _has_another_credential(self, failure: ApiError) -> bool:
         """Say whether a request that was refused may be sent again; nothing was done by it, whatever it is."""
-        is_refused = isinstance(failure, ApiUnauthorizedError)
+        is_refused = isinstance(failure, ApiUnauthorizedError) and failure.status > 0
         return is_refused and self._on_unauthorized is not None and self._on_unauthorized()
 
     def _follow(self, request: requests.Request) -> ProviderAnswer:
@@ -289,11 +286,18 @@ class TransportSession:
             return None
         failure = answer.failure(request.method or "", self._subject)
         if wait is not None:
-            return ApiThrottledError(
-                failure.what,
-                subject=self._subject,
-                remedy=f"try again in {wait:.0f} seconds",
-                status=answer.status,
-                retry_after_seconds=wait,
-            )
+            limit = answer.headers.get(self._dialect.budget_header, "")
+            budget = self._dialect.budgets.get(limit, Budget.CALL)
+            if budget in self._budgets:
+                self._transport.pauses.note(self._budgets[budget], wait, self._transport.now())
+            return self._throttled(failure.what, wait, status=answer.status)
         return failure
+
+    def _throttled(self, what: str, seconds: float, *, status: int = 0) -> ApiThrottledError:
+        return ApiThrottledError(
+            what,
+            subject=self._subject,
+            remedy=f"try again in {seconds:.0f} seconds",
+            status=status,
+            retry_after_seconds=seconds,
+        )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+import threading
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -49,17 +50,43 @@ def throttled_seconds(
     7.0
     """
     retry_after = _retry_after(headers.get(dialect.retry_after, ""), now)
-    exhausted = bool(dialect.remaining) and headers.get(dialect.remaining, "").strip() == "0"
-    hinted = retry_after is not None or exhausted
+    exhausted = _exhausted(dialect, headers)
+    hinted = retry_after is not None or bool(exhausted)
     named = bool(dialect.error_code) and error_code == dialect.error_code
     if not (named or status in dialect.statuses or (status in dialect.conditional_statuses and hinted)):
         return None
     if retry_after is not None:
         return retry_after
-    reset = _reset(headers.get(dialect.reset, ""), dialect.reset_unit) if exhausted and dialect.reset else None
-    if reset is not None:
-        return _bounded((reset - now).total_seconds())
+    resets = [reset for name in exhausted if (reset := _reset(headers.get(name, ""), dialect.reset_unit))]
+    if resets:
+        return _bounded((max(resets) - now).total_seconds())
     return _bounded(float(dialect.fallback_seconds * 2**tries))
+
+
+class Pauses:
+    """Budgets that are used up, until when: what one call was told holds for all that share its budget.
+
+    >>> from datetime import UTC, datetime
+    >>> pauses, now = Pauses(), datetime(2026, 1, 2, tzinfo=UTC)
+    >>> pauses.note("app 7", 30.0, now)
+    >>> pauses.remaining(["app 7", "account 9"], now), pauses.remaining(["account 9"], now)
+    (30.0, 0.0)
+    """
+
+    def __init__(self) -> None:
+        self._ends: dict[str, datetime] = {}
+        self._lock = threading.Lock()
+
+    def note(self, key: str, seconds: float, now: datetime) -> None:
+        """Remember that a budget is used up for so long; what is over is forgotten."""
+        with self._lock:
+            self._ends = {name: end for name, end in self._ends.items() if end > now}
+            self._ends[key] = max(now + timedelta(seconds=seconds), self._ends.get(key, now))
+
+    def remaining(self, keys: Iterable[str], now: datetime) -> float:
+        """Return how many seconds the longest pause of these budgets has left; 0 for none."""
+        ends = [self._ends[key] for key in keys if key in self._ends]
+        return max((_bounded((end - now).total_seconds()) for end in ends), default=0.0)
 
 
 class Patience:
@@ -98,6 +125,12 @@ class Patience:
             return None
         self._seconds -= seconds
         return seconds
+
+
+def _exhausted(dialect: RateLimitDialect, headers: Mapping[str, str]) -> list[str]:
+    """Return the headers with the ends of those windows in which nothing is left."""
+    limits = {dialect.remaining: dialect.reset, **dialect.further_limits}
+    return [reset for left, reset in limits.items() if left and headers.get(left, "").strip() == "0"]
 
 
 def _retry_after(value: str, now: datetime) -> float | None:

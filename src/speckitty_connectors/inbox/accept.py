@@ -142,4 +142,5 @@ class Inbox:
             body=body,
             unrouted_reason=reception.unrouted_reason(kind),
             replayable=is_replayable(verified.scheme),
+            id_per_account=reception.rules.delivery_id_per_account,
         )

@@ -29,7 +29,7 @@ class UnknownProviderError(DeliveryRefusedError):
 
 
 class HeaderRefusedError(DeliveryRefusedError):
-    """A header that decides something stands twice, is too long, or isn't printable ASCII."""
+    """A header that decides something stands twice, is too long or isn't printable ASCII, or there are too many."""
 
     code = "header_refused"
 
@@ -39,6 +39,13 @@ class BodyTooLargeError(DeliveryRefusedError):
 
     code = "body_too_large"
     status = 413
+
+
+class BodyTooSlowError(DeliveryRefusedError):
+    """The body came so slowly that no provider still waits for the answer; the rest of it was not read."""
+
+    code = "body_too_slow"
+    status = 408
 
 
 class MediaTypeRefusedError(DeliveryRefusedError):

@@ -21,6 +21,7 @@ from ..providers.deliveries import Delivery
 from ..providers.manifest import Manifest
 from ..store.claims import DONE, PARKED, PENDING, ClaimQueue
 from ..store.engine import Store
+from ..store.metadata import OPERATOR
 from .compiled import CompiledInsert, given
 from .content import read_content
 from .reception import CONFLICT_MARK
@@ -61,6 +62,7 @@ class Arrival:
         body: the raw body.
         unrouted_reason: why it is recorded without its body, or empty.
         replayable: whether who saw it could send it again under another id, because neither id nor time is signed.
+        id_per_account: whether another account's delivery may have the same id.
     """
 
     endpoint: Endpoint
@@ -75,6 +77,7 @@ class Arrival:
     body: bytes
     unrouted_reason: str = ""
     replayable: bool = False
+    id_per_account: bool = False
 
 
 @frozen(kw_only=True)
@@ -128,7 +131,8 @@ def record(store: Store, arrival: Arrival) -> Recorded:
 
     What is unclear is stored as well, but not to be routed: the same delivery id with other content becomes a
     row of its own in the state ``conflict``; the same content under another id, where a stranger could have
-    sent it, one in the state ``replay_suspect``. A re-delivery of a parked row makes it due again.
+    sent it, one in the state ``replay_suspect``. Where ids are unique within an account only, other content under
+    a known id is another account's delivery, and routed. A re-delivery of a parked row makes it due again.
 
     Raises:
         StoreUnavailableError: the database didn't take it.
@@ -138,8 +142,13 @@ def record(store: Store, arrival: Arrival) -> Recorded:
         return Recorded.IGNORED if arrival.unrouted_reason else Recorded.ACCEPTED
     if _is_redelivery(store, arrival):
         return Recorded.DUPLICATE
-    _insert(store, arrival, f"{arrival.delivery_id}{CONFLICT_MARK}{arrival.digest.hex()}", state=CONFLICT)
-    return Recorded.CONFLICT
+    with_digest = f"{arrival.delivery_id}{CONFLICT_MARK}{arrival.digest.hex()}"
+    if not arrival.id_per_account:
+        _insert(store, arrival, with_digest, state=CONFLICT)
+        return Recorded.CONFLICT
+    if not _insert(store, arrival, with_digest, state=state):
+        return Recorded.DUPLICATE
+    return Recorded.IGNORED if arrival.unrouted_reason else Recorded.ACCEPTED
 
 
 def find(connection: Connection, workspace: str, inbox_id: str) -> StoredDelivery | None:
@@ -149,10 +158,15 @@ def find(connection: Connection, workspace: str, inbox_id: str) -> StoredDeliver
     return StoredDelivery(**row) if row else None
 
 
-def find_by_delivery_id(connection: Connection, delivery_id: str) -> str | None:
-    """Return the inbox id of the newest delivery that a provider gave this id, or None."""
-    at_any_endpoint = inbox.c.endpoint_id.in_(select(endpoints.c.id))  # the unique key leads with it
-    found = select(inbox.c.id).where(at_any_endpoint, inbox.c.delivery_id == delivery_id)
+def find_by_delivery_id(connection: Connection, delivery_id: str, *, workspace: str) -> str | None:
+    """Return the inbox id of the newest delivery that a provider gave this id, or None.
+
+    Only end points of the workspace and the operator's count: what others let their providers post under an id
+    of their choice must not hide it.
+    """
+    reachable = endpoints.c.workspace_id.in_([workspace, OPERATOR])
+    at_endpoint = inbox.c.endpoint_id.in_(select(endpoints.c.id).where(reachable))  # the unique key leads with it
+    found = select(inbox.c.id).where(at_endpoint, inbox.c.delivery_id == delivery_id)
     return connection.scalar(found.order_by(inbox.c.id.desc()).limit(1))
 
 

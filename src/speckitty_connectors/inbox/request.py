@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from attrs import frozen
 
-from .refusals import BodyTooLargeError, DeliveryRefusedError, HeaderRefusedError
+from .refusals import BodyTooLargeError, BodyTooSlowError, DeliveryRefusedError, HeaderRefusedError
 
 CHUNK_BYTES = 64 * 1024
 
 MAXIMUM_HEADER_LENGTH = 8192
 """Longest value of a header that is read, in characters; Apache's and nginx's own limit for a header line."""
+
+
+MAXIMUM_HEADERS = 200
+"""More than any provider and all proxies before us send; Apache's own limit is half of it."""
+
+BODY_SECONDS = 10.0
+"""How long a body may take to arrive; GitHub, the most patient provider, has given up by then ("Best practices for
+using webhooks")."""
 
 
 class Readable(Protocol):
@@ -47,8 +56,11 @@ def select_headers(headers: Sequence[tuple[str, str]], names: Collection[str]) -
     """Return the named headers by lower-case name; the others are not looked at.
 
     Raises:
-        HeaderRefusedError: one of them stands twice, is too long, or isn't printable ASCII.
+        HeaderRefusedError: one of them stands twice, is too long, or isn't printable ASCII; or there are too many
+            headers altogether.
     """
+    if len(headers) > MAXIMUM_HEADERS:
+        raise HeaderRefusedError(f"there are more than {MAXIMUM_HEADERS} headers")
     found: dict[str, str] = {}
     for raw_name, value in headers:
         name = raw_name.lower()
@@ -62,11 +74,19 @@ def select_headers(headers: Sequence[tuple[str, str]], names: Collection[str]) -
     return found
 
 
-def read_body(body: bytes | Readable, limit: int) -> bytes:
-    """Read the body, and stop at the limit whatever the request says of its length.
+def read_body(body: bytes | Readable, limit: int, *, seconds: Callable[[], float] = time.monotonic) -> bytes:
+    """Read the body, and stop at the limit whatever the request says of its length, and when its time is over.
+
+    The time is looked at between two reads; how long one of them may take is the web server's to say.
+
+    Args:
+        body: the body, or a stream of it.
+        limit: how many bytes it may have.
+        seconds: a clock that only goes forward.
 
     Raises:
         BodyTooLargeError: there is more than `limit` bytes.
+        BodyTooSlowError: it took longer than `BODY_SECONDS`.
         DeliveryRefusedError: the connection broke before the end.
     """
     if isinstance(body, bytes):
@@ -74,10 +94,13 @@ def read_body(body: bytes | Readable, limit: int) -> bytes:
         return body
     chunks: list[bytes] = []
     size = 0
+    end = seconds() + BODY_SECONDS
     try:
         while chunk := body.read(min(CHUNK_BYTES, limit + 1 - size)):
             size += len(chunk)
             _check_size(size, limit)
+            if seconds() > end:
+                raise BodyTooSlowError(f"the body took longer than {BODY_SECONDS:.0f} seconds to arrive")
             chunks.append(chunk)
     except OSError:
         raise DeliveryRefusedError("the body ended too early") from None

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, Column, Index, LargeBinary, String, Table, UniqueConstraint
 
-from ..store.metadata import UtcDateTime, belongs_to, claim_columns, identifier, metadata, workspace_column
+from ..store.metadata import (
+    SHARED_BY_THE_OPERATOR,
+    UtcDateTime,
+    belongs_to,
+    claim_columns,
+    identifier,
+    metadata,
+    workspace_column,
+)
 
 inbox = Table(
     "inbox",
@@ -25,6 +33,7 @@ inbox = Table(
     *claim_columns(),
     UniqueConstraint("endpoint_id", "delivery_id"),
     Index("ix_inbox_digest", "endpoint_id", "body_digest"),
+    info={SHARED_BY_THE_OPERATOR: "EXISTS (SELECT FROM decisions WHERE decisions.inbox_id = inbox.id)"},
 )
 """An accepted delivery. `endpoint_id` is its principal; `workspace_id` is the end point's, which is the
 operator's for an app that serves every customer. `outcome` is empty until routed, then one of ``event``,

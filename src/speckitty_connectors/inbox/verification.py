@@ -93,6 +93,15 @@ def headers_read(scheme: SignatureScheme) -> tuple[str, ...]:
     return tuple(name.lower() for name in names)
 
 
+def covers_body(scheme: SignatureScheme) -> bool:
+    """Say whether a proof is one of the body's very bytes, and not of its sender alone.
+
+    >>> covers_body(StandardWebhooks()), covers_body(BearerJwt())
+    (True, False)
+    """
+    return not isinstance(scheme, PlainToken | BearerJwt)
+
+
 def is_replayable(scheme: SignatureScheme) -> bool:
     """Say whether a signature proves the bytes but neither an id nor a time, so that it can be sent again.
 

@@ -11,8 +11,10 @@ from ..credentials.vault import Vault
 from ..providers.conversations import AwaitApproval, ChooseAccount, Connected
 from ..providers.registry import Registry
 from ..store.engine import Store
+from . import grants
 from .conversations import Conversations
 from .establishing import AccountTakenError, await_approval, connect, forget_unused
+from .granting import Granting
 from .noting import note_contest
 from .refusals import Refusal
 from .standing import as_it_stands
@@ -28,6 +30,7 @@ class Answers:
         store: the database.
         registry: the plugins.
         vault: seals grants.
+        granting: knows the rules of a grant.
         conversations: sends browsers on.
         follow: brings the layers above in line, in the same transaction.
         exclusive_accounts: whether an account may be connected to one workspace only.
@@ -38,6 +41,7 @@ class Answers:
         store: Store,
         registry: Registry,
         vault: Vault,
+        granting: Granting,
         conversations: Conversations,
         *,
         follow: Follow,
@@ -46,6 +50,7 @@ class Answers:
         self._store = store
         self._registry = registry
         self._vault = vault
+        self._granting = granting
         self._conversations = conversations
         self._follow = follow
         self._exclusive = exclusive_accounts
@@ -102,6 +107,8 @@ class Answers:
 
     def _connect(self, turn: Turn, answer: Connected, tokens: TokenAnswer) -> Done:
         granted = evolve(answer, scopes=answer.scopes or tokens.scopes)
+        one_grant = self._granting.rules(turn.attempt, turn.app).one_grant_per_person
+        granted_by = answer.connected_by.id if one_grant and answer.connected_by else ""
         try:
             with self._store.transaction() as connection:
                 installations = connect(
@@ -112,7 +119,10 @@ class Answers:
                     exclusive=self._exclusive,
                     now=self._store.now(),
                     follow=self._follow,
+                    granted_by=granted_by,
                 )
+                actor = f"member:{turn.attempt.member}"
+                grants.share(connection, installations[0], actor=actor, now=self._store.now())
                 forget_unused(connection, self._vault, turn.attempt.workspace)
         except AccountTakenError as taken:
             with self._store.transaction() as connection:

@@ -280,7 +280,8 @@ class Conversations:
             tokens = self._granting.exchange(attempt, app, code=code, verifier=verifier)
         except OAuthRefusedError as error:
             raise self.refused(attempt, Refusal.CODE_REFUSED, detail=error.error) from None
-        missing = [scope for scope in self._granting.rules(attempt).required_scopes if scope not in tokens.scopes]
+        required = self._granting.rules(attempt, app).required_scopes
+        missing = [scope for scope in required if scope not in tokens.scopes]
         if missing:
             raise self.refused(attempt, Refusal.SCOPES_MISSING, detail=", ".join(missing))
         return tokens

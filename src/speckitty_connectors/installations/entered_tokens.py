@@ -76,14 +76,15 @@ class EnteredTokens:
             app = self._apps.of(connection, known)
         self._check(known)
         values = {"access_token": Secret(token)}
-        self._prove(known, app, values)
+        person = self._prove(known, app, values)
         tokens = TokenAnswer(values=values, scopes=(), expires_at=expires_at, details={})
         with self._store.transaction() as connection:
-            return self._write(connection, known, app, tokens, member)
+            return self._write(connection, evolve(known, granted_by=person), app, tokens, member)
 
     def _check(self, known: Installation) -> None:
         manifest = self._registry.provider(known.provider).manifest
-        if manifest.entered_tokens is None:
+        rules, is_own = manifest.entered_tokens, known.host == manifest.hosts.default
+        if rules is None or (rules.self_managed_only and is_own):
             raise ConfigurationError(
                 f"{manifest.title} has no tokens that can be entered",
                 subject=known.subject,
@@ -96,8 +97,8 @@ class EnteredTokens:
                 remedy="connect the account first",
             )
 
-    def _prove(self, known: Installation, app: RegisteredApp, values: dict[str, Secret]) -> None:
-        """Ask the plugin what the token reaches, as it is asked for a grant."""
+    def _prove(self, known: Installation, app: RegisteredApp, values: dict[str, Secret]) -> str:
+        """Ask the plugin what the token reaches, as it is asked for a grant; return the id of its person."""
         session = self._sessions.for_grant(app, values)
         answer = self._registry.provider(known.provider).install(
             Conversation(app=app.app, state="", grant=Grant(scopes=(), session=session), choice=(known.account_id,))
@@ -109,6 +110,7 @@ class EnteredTokens:
                 subject=known.subject,
                 remedy=f"make it in {known.account_name or known.account_id}, with the scopes that are needed",
             )
+        return answer.connected_by.id if isinstance(answer, Connected) and answer.connected_by else ""
 
     def _write(
         self, connection: Connection, proven: Installation, app: RegisteredApp, tokens: TokenAnswer, member: str
@@ -124,7 +126,9 @@ class EnteredTokens:
             redirect_uri="",
             tokens=tokens,
         )
-        changed = evolve(known, credential_id=credential_id, updated_at=self._store.now())
+        changed = evolve(
+            known, credential_id=credential_id, granted_by=proven.granted_by, updated_at=self._store.now()
+        )
         if known.status in {InstallationStatus.NEEDS_REAUTHORISATION, InstallationStatus.DEGRADED}:
             changed = evolve(
                 changed, status=InstallationStatus.ACTIVE, status_reason="", status_at=changed.updated_at

@@ -38,6 +38,7 @@ def connect(
     exclusive: bool,
     now: datetime,
     follow: Follow,
+    granted_by: str = "",
 ) -> tuple[Installation, ...]:
     """Make an installation active for each account; one that was there before is revived, its id unchanged.
 
@@ -55,6 +56,7 @@ def connect(
                 credential_id=credential_id,
                 connected_by=attempt.member,
                 is_exclusive=exclusive,
+                granted_by=granted_by,
             ),
             verb="reauthorised" if attempt.purpose is Purpose.REAUTHORISE else "connected",
             account=account,
@@ -131,6 +133,7 @@ def activate(
         account_id=account.id,
         account_name=account.name or known.account_name,
         account_kind=account.kind or known.account_kind,
+        account_url=account.url or known.account_url,
         provider_installation_id=provider_installation_id,
         status=InstallationStatus.ACTIVE,
         status_reason="",
@@ -141,6 +144,7 @@ def activate(
         updated_at=now,
     )
     _hold(connection, active)
+    across.claim_url(connection, active)
     repository.revive_resources(connection, workspace=active.workspace, installation_id=active.id)
     follow(connection, workspace=active.workspace, installation_id=active.id, now=now)
     _record(connection, active, verb, actor, now, known)

@@ -39,13 +39,13 @@ class Granting:
         self._sessions = sessions
         self._transport = transport
 
-    def rules(self, attempt: Attempt) -> OAuthRules:
-        """Return the flow of the manifest that an attempt follows.
+    def rules(self, attempt: Attempt, app: RegisteredApp) -> OAuthRules:
+        """Return the flow of the manifest that an attempt follows at the host of its app.
 
         Raises:
             ConfigurationError: the manifest has none, although the plugin asks for one.
         """
-        rules = self._rules_for(attempt.provider, attempt.purpose)
+        rules = self._rules_for(app, attempt.purpose)
         if rules is None:
             raise ConfigurationError(
                 f"the plugin answered Authorize, but its manifest has no flow to {attempt.purpose}",
@@ -56,13 +56,13 @@ class Granting:
 
     def issuer(self, attempt: Attempt, app: RegisteredApp) -> str:
         """Return the issuer that the answer must name (RFC 9207), or empty where none is expected."""
-        return app.app.urls.fill(self.rules(attempt).issuer)
+        return app.app.urls.fill(self.rules(attempt, app).issuer)
 
     def authorize_url(
         self, attempt: Attempt, app: RegisteredApp, answer: Authorize, *, state: str, verifier: Secret
     ) -> str:
         """Return where the person authorises."""
-        return self._flow(self.rules(attempt), app).authorize_url(
+        return self._flow(self.rules(attempt, app), app).authorize_url(
             state=state, redirect_uri=attempt.redirect_uri, verifier=verifier, parameters=answer.parameters
         )
 
@@ -73,7 +73,7 @@ class Granting:
             OAuthRefusedError: the provider refused, or its identity token proves nothing.
             ApiError: it didn't answer.
         """
-        rules = self.rules(attempt)
+        rules = self.rules(attempt, app)
         flow = self._flow(rules, app)
         tokens = flow.exchange(code=code, redirect_uri=attempt.redirect_uri, verifier=verifier)
         return prove_identity(self._transport, rules, app.app, tokens, verifier=verifier)
@@ -85,12 +85,13 @@ class Granting:
 
     def revoke(self, app: RegisteredApp, purpose: Purpose, values: Mapping[str, Secret]) -> Revocation:
         """Ask the provider to take back a grant that was made for a purpose; what came of it is never an error."""
-        rules = self._rules_for(app.app.provider, purpose)
+        rules = self._rules_for(app, purpose)
         return Revocation.UNSUPPORTED if rules is None else self._flow(rules, app).revoke(values)
 
-    def _rules_for(self, provider: str, purpose: Purpose) -> OAuthRules | None:
-        manifest = self._registry.provider(provider).manifest
-        return manifest.install_oauth if purpose in CONNECTING else manifest.link_oauth
+    def _rules_for(self, app: RegisteredApp, purpose: Purpose) -> OAuthRules | None:
+        manifest = self._registry.provider(app.app.provider).manifest
+        rules = manifest.install_oauth if purpose in CONNECTING else manifest.link_oauth
+        return rules and rules.at(self_managed=app.app.self_managed)
 
     def _flow(self, rules: OAuthRules, app: RegisteredApp) -> OAuthFlow:
         with self._store.reading() as connection:

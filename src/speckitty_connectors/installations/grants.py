@@ -1,4 +1,4 @@
-"""An installation follows the grant that it speaks with: degraded, in need of a person, and well again."""
+"""An installation follows the grant that it speaks with: degraded, in need of a person, well again, and renewed."""
 
 from __future__ import annotations
 
@@ -52,6 +52,25 @@ def follow(
     ]
 
 
+def share(connection: Connection, installation: Installation, *, actor: str, now: datetime) -> None:
+    """Let the newest consent of a person serve all that they connected through the same app in the workspace.
+
+    For providers that keep one grant a person: its older tokens may end when newer ones are given. What had no
+    grant any more is active again; the next listing finds out if its account isn't reached.
+    """
+    if not installation.granted_by:
+        return
+    for other in repository.list_all(connection, workspace=installation.workspace, provider=installation.provider):
+        same_grant = (other.app_id, other.granted_by) == (installation.app_id, installation.granted_by)
+        if not same_grant or not other.is_live:
+            continue
+        shared = evolve(other, credential_id=installation.credential_id, updated_at=now)
+        if other.status is InstallationStatus.NEEDS_REAUTHORISATION:
+            shared = evolve(shared, status=InstallationStatus.ACTIVE, status_reason="", status_at=now)
+            _record(connection, other, shared, actor, now)
+        repository.save(connection, shared)
+
+
 def _concerns(installation: Installation, condition: GrantCondition) -> bool:
     known = (installation.status, installation.status_reason)
     is_news = installation.status in LEADS_FROM and known != FOLLOWED[condition]
@@ -64,16 +83,20 @@ def _follow_one(
     status, reason = FOLLOWED[condition]
     changed = evolve(known, status=status, status_reason=reason, updated_at=now)
     repository.save(connection, changed)
+    _record(connection, known, changed, "system", now)
+    return changed
+
+
+def _record(connection: Connection, before: Installation, after: Installation, actor: str, now: datetime) -> None:
     record(
         connection,
-        workspace=changed.workspace,
+        workspace=after.workspace,
         at=now,
-        actor="system",
-        verb=VERBS[status],
+        actor=actor,
+        verb=VERBS[after.status],
         entity="installation",
-        entity_id=changed.id,
-        reason=reason,
-        before={"status": known.status},
-        after={"status": status},
+        entity_id=after.id,
+        reason=after.status_reason,
+        before={"status": before.status},
+        after={"status": after.status},
     )
-    return changed

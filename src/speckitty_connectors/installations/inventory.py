@@ -12,12 +12,14 @@ from sqlalchemy import Connection
 from ..credentials.apps import Apps
 from ..credentials.sessions import Sessions
 from ..errors import ConflictError
-from ..providers.api import ApiError, ApiUnauthorizedError, Listing
+from ..providers.accounts import Account
+from ..providers.api import AccountGoneError, ApiError, ApiUnauthorizedError, Listing
+from ..providers.deliveries import Change, Lifecycle
 from ..providers.registry import Registry
 from ..providers.resources import ResourcePage
 from ..store.audit import record
 from ..store.engine import Store
-from . import repository
+from . import across, lifecycle, repository
 from .noting import note_opening
 from .resources import former_keys
 from .syncing import Report, SyncInterruptedError, SyncProgress, SyncResult, report_nothing
@@ -173,20 +175,24 @@ class Inventory:
 
     def _keep(self, progress: _Progress, page: ResourcePage) -> None:
         with self._store.transaction() as connection:
-            repository.upsert_resources(
-                connection,
-                workspace=progress.installation.workspace,
-                installation_id=progress.installation.id,
-                listed=page.resources,
-                at=self._store.now(),
-            )
-            repository.keep_cursor(
-                connection,
-                workspace=progress.installation.workspace,
-                installation_id=progress.installation.id,
-                cursor=page.cursor,
-            )
+            scope = {"workspace": progress.installation.workspace, "installation_id": progress.installation.id}
+            repository.upsert_resources(connection, **scope, listed=page.resources, at=self._store.now())
+            repository.keep_cursor(connection, **scope, cursor=page.cursor)
+            if page.account is not None:
+                self._relabel(connection, progress.installation, page.account)
         progress.keep(page)
+
+    def _relabel(self, connection: Connection, installation: Installation, account: Account) -> None:
+        """Refresh the labels of the account; nothing but its id says which account it is."""
+        known = repository.get(
+            connection, workspace=installation.workspace, installation_id=installation.id, lock=True
+        )
+        if account.id != known.account_id:
+            return
+        named = lifecycle.with_name(known, account, self._store.now())
+        relabelled = evolve(named, account_url=account.url or known.account_url)
+        repository.save(connection, relabelled)
+        across.claim_url(connection, relabelled)
 
     def _end(self, progress: _Progress) -> SyncResult:
         """Take what a complete listing didn't show for missing."""
@@ -219,6 +225,9 @@ class Inventory:
         """Bring the layers above in line with what was kept; a refused credential shows in the status."""
         installation, now = progress.installation, self._store.now()
         with self._store.transaction() as connection:
+            if isinstance(error, AccountGoneError):
+                gone = Lifecycle(change=Change.UNINSTALLED)
+                lifecycle.apply(connection, installation=installation, lifecycle=gone, now=now)
             if isinstance(error, ApiUnauthorizedError):
                 repository.set_status(
                     connection,

@@ -8,6 +8,7 @@ from datetime import datetime
 from attrs import evolve
 from sqlalchemy import Connection
 
+from ..providers.accounts import Account
 from ..providers.deliveries import Change, Lifecycle
 from ..store.audit import record
 from . import repository
@@ -20,6 +21,7 @@ STATUSES: Mapping[Change, tuple[InstallationStatus, str]] = {
     Change.UNINSTALLED: (InstallationStatus.REMOVED, StatusReason.UNINSTALLED),
     Change.ACCOUNT_DELETED: (InstallationStatus.ORPHANED, StatusReason.ACCOUNT_DELETED),
     Change.HOOK_REMOVED: (InstallationStatus.DEGRADED, StatusReason.WEBHOOK_REMOVED),
+    Change.LINK_REVOKED: (InstallationStatus.NEEDS_REAUTHORISATION, StatusReason.PERSON_LEFT),
     Change.CREDENTIAL_REVOKED: (InstallationStatus.NEEDS_REAUTHORISATION, StatusReason.CREDENTIAL_REVOKED),
 }
 """The status that a change leads to, and why."""
@@ -30,6 +32,7 @@ LEADS_FROM: Mapping[Change, frozenset[InstallationStatus]] = {
     Change.UNINSTALLED: frozenset(InstallationStatus),
     Change.ACCOUNT_DELETED: frozenset(InstallationStatus) - GONE,
     Change.HOOK_REMOVED: frozenset({InstallationStatus.ACTIVE, InstallationStatus.SUSPENDED}),
+    Change.LINK_REVOKED: frozenset(InstallationStatus) - GONE,
     Change.CREDENTIAL_REVOKED: frozenset(InstallationStatus) - GONE,
 }
 """The statuses in which a change has a meaning; in others only its moment is noted."""
@@ -88,6 +91,9 @@ def _with_status(known: Installation, lifecycle: Lifecycle, at: datetime) -> Ins
     """Return the installation with the status of the latest change; what came late changes nothing."""
     if lifecycle.change not in STATUSES or at < known.status_at:
         return known
+    people = {person.id for person in lifecycle.identities}
+    if lifecycle.change is Change.LINK_REVOKED and known.granted_by not in people:
+        return known
     status, reason = STATUSES[lifecycle.change]
     if known.status is status or (known.status not in LEADS_FROM[lifecycle.change] and known.status not in GONE):
         return evolve(known, status_at=at)
@@ -97,12 +103,18 @@ def _with_status(known: Installation, lifecycle: Lifecycle, at: datetime) -> Ins
     return evolve(known, status=status, status_reason=reason, status_at=at)
 
 
+def with_name(known: Installation, account: Account, at: datetime) -> Installation:
+    """Return the installation with the latest name of its account; nothing but the id says which account it is."""
+    if account.id != known.account_id or not account.name:
+        return known
+    told = max((known.account_name_at, known.account_name), (at, account.name))
+    return evolve(known, account_name_at=told[0], account_name=told[1])
+
+
 def _with_labels(known: Installation, lifecycle: Lifecycle, at: datetime) -> Installation:
     """Return the installation with the latest name and scopes; of one moment, the greater."""
-    account = lifecycle.account
-    if account is not None and account.id == known.account_id and account.name:
-        told = max((known.account_name_at, known.account_name), (at, account.name))
-        known = evolve(known, account_name_at=told[0], account_name=told[1])
+    if lifecycle.account is not None:
+        known = with_name(known, lifecycle.account, at)
     if lifecycle.scopes is None or (at, lifecycle.scopes) <= (known.scopes_at, known.scopes):
         return known
     known = evolve(known, scopes=lifecycle.scopes, scopes_at=at)

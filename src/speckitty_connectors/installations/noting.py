@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from ..providers.accounts import Account
 from ..store.audit import record
+from ..store.confinement import across_workspaces
 from ..store.metadata import OPERATOR
 from . import repository
 from .attempts import Attempt
@@ -37,19 +38,20 @@ def note_refusal(
 
 def note_contest(connection: Connection, attempt: Attempt, account: Account, *, now: datetime) -> None:
     """Tell the holder of an account that somebody else proved control of it and was refused; not who it was."""
-    live = repository.find_live(connection, provider=attempt.provider, host=attempt.host, account_id=account.id)
-    for holder in live:
-        if holder.workspace != attempt.workspace and holder.status not in GONE:
-            record(
-                connection,
-                workspace=holder.workspace,
-                at=now,
-                actor="system",
-                verb="installation.contested",
-                entity="installation",
-                entity_id=holder.id,
-                reason="another workspace proved control of this account and was refused",
-            )
+    with across_workspaces(connection):
+        live = repository.find_live(connection, provider=attempt.provider, host=attempt.host, account_id=account.id)
+        for holder in live:
+            if holder.workspace != attempt.workspace and holder.status not in GONE:
+                record(
+                    connection,
+                    workspace=holder.workspace,
+                    at=now,
+                    actor="system",
+                    verb="installation.contested",
+                    entity="installation",
+                    entity_id=holder.id,
+                    reason="another workspace proved control of this account and was refused",
+                )
 
 
 def note_opening(

@@ -64,7 +64,13 @@ class Onboarding:
         granting = Granting(store, registry, vault, sessions, transport)
         self._conversations = Conversations(store, registry, apps, vault, granting, callback_url)
         self._answers = Answers(
-            store, registry, vault, self._conversations, follow=follow, exclusive_accounts=exclusive_accounts
+            store,
+            registry,
+            vault,
+            granting,
+            self._conversations,
+            follow=follow,
+            exclusive_accounts=exclusive_accounts,
         )
         self._removal = Removal(store, apps, vault, granting, follow, leave)
         self._pending = pending

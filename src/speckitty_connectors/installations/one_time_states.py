@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from ..credentials.secret import Secret
 from ..credentials.tables import conversations
 from ..credentials.vault import Vault
+from ..store.confinement import across_workspaces
 from .attempts import Attempt, Purpose, Stage, digest
 from .refusals import Refusal
 
@@ -108,7 +109,8 @@ def take(
         sealed = vault.open(connection, workspace=row.workspace_id, credential_id=row.credential_id).values
         vault.forget(connection, workspace=row.workspace_id, credential_id=row.credential_id)
     attempt = _attempt(row)
-    came_before = code_digest and _came_before(connection, attempt, code_digest)
+    with across_workspaces(connection):
+        came_before = code_digest and _came_before(connection, attempt, code_digest)
     return Taken(attempt=attempt, sealed=sealed, objection=Refusal.CODE_USED if came_before else None)
 
 

@@ -16,6 +16,7 @@ from .resources import (
     find_resource,
     find_resources,
     get_resource,
+    identify,
     is_same,
     list_resources,
     mark_unseen,
@@ -45,6 +46,7 @@ __all__ = [
     "from_row",
     "get",
     "get_resource",
+    "identify",
     "is_same",
     "keep_cursor",
     "list_all",
@@ -147,13 +149,17 @@ def find_live(
     host: str,
     provider_installation_id: str = "",
     account_id: str = "",
+    account_url: str = "",
 ) -> list[Installation]:
     """Return the live installations, **across workspaces**, that a verified delivery concerns; oldest first.
 
     The provider's own id of the installation decides. An account id finds those that have no such id, and all
-    of the account's where the delivery names no installation. Neither finds nothing.
+    of the account's where the delivery names no installation. The account's address finds them where the delivery
+    knows no id of it. Nothing finds nothing.
     """
     by_account = and_(installations.c.account_id == account_id, installations.c.account_id != "")
+    if account_url and not account_id:
+        by_account = installations.c.account_url == account_url
     if provider_installation_id:
         found = or_(
             installations.c.provider_installation_id == provider_installation_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from attrs import evolve
 from sqlalchemy import ColumnElement, Connection, Row, Select, select, update
 
 from ..errors import ConflictError, NotFoundError
@@ -12,7 +13,7 @@ from ..providers.resources import ResourceReference
 from .hierarchy import Place, among
 from .sightings import CHANGING, note_references
 from .tables import resource_keys, resources
-from .types import KnownResource, ResourceStatus
+from .types import Installation, KnownResource, ResourceStatus
 
 
 def find_resource(
@@ -108,6 +109,22 @@ def resolve_key(
             remedy="name the one you mean by its kind and the provider's id",
         )
     return found[0]
+
+
+def identify(connection: Connection, installation: Installation, reference: ResourceReference) -> ResourceReference:
+    """Return a mention that has a key alone with the id of the one resource that has this key today.
+
+    A key that none, or more than one, of the installation's resources has stays without an id.
+    """
+    bearers = find_by_key(
+        connection,
+        workspace=installation.workspace,
+        key=reference.key,
+        kind=reference.kind,
+        installation_id=installation.id,
+    )
+    today = [each for each in bearers if each.key == reference.key and each.status is ResourceStatus.ACTIVE]
+    return evolve(reference, id=today[0].external_id) if len(today) == 1 else reference
 
 
 def former_keys(connection: Connection, *, workspace: str, resource_id: str) -> list[str]:

@@ -32,18 +32,23 @@ PRESENT: Mapping[str, object] = MappingProxyType({"status": ResourceStatus.ACTIV
 def upsert_resources(
     connection: Connection, *, workspace: str, installation_id: str, listed: Iterable[Resource], at: datetime
 ) -> int:
-    """Write what a listing saw, make it active, and remember its keys; return how many there were."""
+    """Write what a listing saw, make it active unless it lies in the provider's bin, and remember its keys.
+
+    Returns how many there were. Of the keys that it had before, nobody says when: they were its keys all along.
+    """
+    seen = list(listed)
     rows = [
         {
             **_new_row(workspace, installation_id, resource.kind, resource.id, at),
-            **_told({"archived": resource.archived, "private": resource.private, **PRESENT}, resource.key, at),
+            **_told(_shown(resource), resource.key, at),
             "url": resource.url,
             "parent_id": resource.parent_id,
             "attributes": dict(resource.attributes),
         }
-        for resource in listed
+        for resource in seen
     ]
-    return _write(connection, workspace, rows, CHANGING, DETAILS)
+    former = {(resource.kind, resource.id): resource.former_keys for resource in seen}
+    return _write(connection, workspace, rows, CHANGING, DETAILS, former)
 
 
 def note_references(
@@ -129,6 +134,11 @@ def _new_row(workspace: str, installation_id: str, kind: str, external_id: str, 
     }
 
 
+def _shown(resource: Resource) -> Mapping[str, object]:
+    status = ResourceStatus.DELETED if resource.deleted else ResourceStatus.ACTIVE
+    return {"archived": resource.archived, "private": resource.private, "status": status}
+
+
 def _told(told: Mapping[str, object], key: str, at: datetime) -> dict[str, object]:
     values = {**told, "key": key} if key else told
     return {**values, **{f"{column}_at": at for column in values}}
@@ -140,6 +150,7 @@ def _write(
     rows: Iterable[Mapping[str, Any]],
     changing: Sequence[str],
     details: Sequence[str] = (),
+    former: Mapping[tuple[str, str], Sequence[str]] = MappingProxyType({}),
 ) -> int:
     """Insert or update rows by their identity; an id that was replaced stays what it is."""
     latest = {(row["kind"], row["external_id"]): row for row in rows}
@@ -168,6 +179,8 @@ def _write(
     ).all()
     told = [(row.id, latest[row.kind, row.external_id]) for row in written]
     remember_keys(connection, workspace, [(known, row["key"], row["last_seen"]) for known, row in told])
+    before = [(row.id, key, NEVER) for row in written for key in former.get((row.kind, row.external_id), ())]
+    remember_keys(connection, workspace, before)
     return len(latest)
 
 

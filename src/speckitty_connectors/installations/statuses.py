@@ -50,6 +50,7 @@ class StatusReason(StrEnum):
     CREDENTIAL_SUSPECT = "credential_suspect"
     CREDENTIAL_REFUSED = "credential_refused"
     CREDENTIAL_REVOKED = "credential_revoked"
+    PERSON_LEFT = "person_left"
     SCOPES_MISSING = "scopes_missing"
 
 
@@ -66,6 +67,7 @@ EXPLANATIONS: Mapping[str, str] = {
     StatusReason.CREDENTIAL_SUSPECT: "the provider refused its token once; it is tried again",
     StatusReason.CREDENTIAL_REFUSED: "the provider accepts its credential no longer",
     StatusReason.CREDENTIAL_REVOKED: "its credential was revoked on the provider's side",
+    StatusReason.PERSON_LEFT: "the person whose grant it speaks with left, or withdrew it",
     StatusReason.SCOPES_MISSING: "it was granted less than is needed by now",
 }
 """Reason → one sentence for a person."""

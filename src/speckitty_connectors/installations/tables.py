@@ -20,6 +20,7 @@ installations = Table(
     identifier("account_id"),
     Column("account_name", String, nullable=False),
     Column("account_kind", String, nullable=False),
+    Column("account_url", String, nullable=False),
     identifier("provider_installation_id"),
     Column("status", String(32), nullable=False),
     Column("status_reason", String, nullable=False),
@@ -28,6 +29,7 @@ installations = Table(
     Column("defaults", JSON, nullable=False),
     identifier("credential_id"),
     identifier("connected_by"),
+    identifier("granted_by"),
     identifier("requester_id"),
     Column("is_exclusive", Boolean, nullable=False),
     Column("inventory_synced_at", UtcDateTime),
@@ -56,6 +58,7 @@ installations = Table(
         postgresql_where=HOLDS_ITS_ACCOUNT,
     ),
     Index("ix_installations_account", "provider", "host", "account_id"),
+    Index("ix_installations_account_url", "provider", "host", "account_url"),
     Index("ix_installations_provider_installation", "provider", "host", "provider_installation_id"),
 )
 """A workspace connected to an account. One row per (workspace, account): a re-install revives it.

@@ -58,6 +58,7 @@ class Installation:
         account_id: the provider's immutable id; empty while an approval is pending and the account unknown.
         account_name: what a person calls the account today.
         account_kind: the provider's word for it.
+        account_url: the address of the account's own pages as last seen, or empty; a label like the name.
         provider_installation_id: the provider's own id of the installation, or empty.
         status: where it stands.
         status_reason: why, a `StatusReason`; empty where there is nothing to say.
@@ -66,6 +67,7 @@ class Installation:
         defaults: policy fields that hold for every project, field → value.
         credential_id: the sealed grant, or empty where the app mints its own tokens.
         connected_by: the member who connected it.
+        granted_by: the provider's id of the person whose own grant it speaks with, or empty.
         requester_id: who asked for it on the provider's side, or empty.
         is_exclusive: whether no other workspace may be connected to its account at the same time.
         inventory_synced_at: when its resources were last listed to the end, or None where they must be anew.
@@ -98,12 +100,14 @@ class Installation:
     account_id: str = ""
     account_name: str = ""
     account_kind: str = ""
+    account_url: str = ""
     provider_installation_id: str = ""
     status_reason: str = ""
     scopes: tuple[str, ...] = ()
     defaults: Mapping[str, object] = field(factory=dict)
     credential_id: str = ""
     connected_by: str = ""
+    granted_by: str = ""
     requester_id: str = ""
     is_exclusive: bool = False
     inventory_synced_at: datetime | None = None
@@ -115,7 +119,7 @@ class Installation:
     @property
     def account(self) -> Account:
         """The account as plugins know it."""
-        return Account(id=self.account_id, name=self.account_name, kind=self.account_kind)
+        return Account(id=self.account_id, name=self.account_name, kind=self.account_kind, url=self.account_url)
 
     @property
     def is_live(self) -> bool:

@@ -57,7 +57,7 @@ class ActingAs:
             path = _path(installation, link, member)
             self._note(connection, installation, link, path, member)
         if path.type is Authority.USER_LINK and link is not None:
-            return Acting(session=self._sessions.for_link(link), path=path)
+            return Acting(session=self._sessions.for_link(link, account_id=installation.account_id), path=path)
         return Acting(session=self._sessions.for_installation(installation), path=path)
 
     def _note(

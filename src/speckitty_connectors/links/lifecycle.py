@@ -16,13 +16,19 @@ REASON = "the authorisation was withdrawn on the provider's side"
 
 
 def revoke(
-    connection: Connection, lifecycle: Lifecycle, provider: str, host: str, *, now: datetime
+    connection: Connection,
+    lifecycle: Lifecycle,
+    provider: str,
+    host: str,
+    *,
+    now: datetime,
+    installation_id: str = "",
 ) -> list[UserLink]:
     """Revoke the links of the people that a lifecycle names; return those that changed.
 
     Such a delivery may name no installation at all, so the immutable ids of the people find the links, in every
-    workspace; where it names the account, only links under that account are meant. A link that was made after
-    the withdrawal stays.
+    workspace; where it names the account, only links under that account are meant, and where a customer's own
+    credential tells of it, only those under that installation. A link that was made after the withdrawal stays.
     """
     at = min(lifecycle.occurred_at or now, now)
     account_id = lifecycle.account.id if lifecycle.account else ""
@@ -32,7 +38,9 @@ def revoke(
         for link in repository.find_everywhere(
             connection, provider=provider, host=host, external_id=person.id, account_id=account_id
         )
-        if link.status is not LinkStatus.REVOKED and link.updated_at <= at
+        if link.status is not LinkStatus.REVOKED
+        and link.updated_at <= at
+        and installation_id in {"", link.installation_id}
     ]
 
 

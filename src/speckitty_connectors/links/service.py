@@ -8,7 +8,6 @@ from attrs import evolve
 from sqlalchemy import Connection
 
 from ..credentials.apps import Apps
-from ..credentials.grants import LINK_GRANT, seal_grant
 from ..credentials.oauth import TokenAnswer
 from ..credentials.sessions import Sessions
 from ..credentials.vault import Vault
@@ -29,6 +28,7 @@ from ..store.engine import Store
 from . import repository
 from .acting import ActingAs
 from .ending import Ending
+from .keeping import keep_grant
 from .types import Acting, LinkDone, LinkStatus, RevokedLink, UserLink
 from .writing import FREE, Claim, IdentityTakenError, link_member, link_on_word
 
@@ -62,10 +62,10 @@ class Links:
         self._store = store
         self._apps = apps
         self._vault = vault
-        granting = Granting(store, registry, vault, sessions, transport)
-        self._conversations = Conversations(store, registry, apps, vault, granting, callback_url)
+        self._granting = Granting(store, registry, vault, sessions, transport)
+        self._conversations = Conversations(store, registry, apps, vault, self._granting, callback_url)
         self._acting = ActingAs(store, sessions)
-        self.ending = Ending(store, apps, vault, granting)
+        self.ending = Ending(store, apps, vault, self._granting)
 
     def begin(
         self, *, workspace: str, member: str, session: str, installation_id: str, take_over: bool = False
@@ -272,14 +272,9 @@ class Links:
         attempt = turn.attempt
         with self._store.transaction() as connection:
             claim = self._claim(connection, attempt.workspace, attempt.installation_id, attempt.member, identity)
-            credential_id = seal_grant(
-                connection,
-                self._vault,
-                workspace=attempt.workspace,
-                app=turn.app,
-                kind=LINK_GRANT,
-                redirect_uri=attempt.redirect_uri,
-                tokens=tokens,
+            one_grant = self._granting.rules(attempt, turn.app).one_grant_per_person
+            credential_id = keep_grant(
+                connection, self._vault, turn, claim, tokens, one_grant_per_person=one_grant, now=self._store.now()
             )
             return link_member(
                 connection,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from attrs import field, frozen
 
@@ -17,7 +18,7 @@ class Account:
         id: the provider's immutable id, as text.
         name: what a person calls it today; a label, never an identity.
         kind: the provider's word for it, for example ``organization``.
-        url: a page about it, or empty.
+        url: a page about it, or empty; deliveries without the id are told apart by it.
 
     >>> Account(id="6811672", name="octo-org", kind="organization").name
     'octo-org'
@@ -54,13 +55,23 @@ class BaseUrls:
     Attributes:
         web: origin (and relative root) of pages and OAuth end points, without a trailing slash.
         api: root of the API, without a trailing slash.
+        account_api: where each account has a root of its own, a template over ``{account}``, the account's id; else
+            empty. Sessions of an installation start there, those of a fresh grant at `api`.
 
-    >>> BaseUrls(web="https://github.com", api="https://api.github.com").api
+    >>> BaseUrls(web="https://github.com", api="https://api.github.com").api_of("42")
     'https://api.github.com'
+    >>> BaseUrls(web="https://acme.example", api="https://api.acme.example",
+    ...          account_api="https://api.acme.example/spaces/{account}").api_of("kitchen/1")
+    'https://api.acme.example/spaces/kitchen%2F1'
     """
 
     web: str
     api: str
+    account_api: str = ""
+
+    def api_of(self, account_id: str) -> str:
+        """Return the root of the API for an account."""
+        return self.account_api.replace("{account}", quote(account_id, safe="")) or self.api
 
     def fill(self, template: str) -> str:
         """Return a URL from a template over ``{web}`` and ``{api}``.

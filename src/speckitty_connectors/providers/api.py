@@ -69,8 +69,8 @@ class ApiSession(Protocol):
         """
         ...
 
-    def delete(self, url: str) -> ApiResponse:
-        """Send a DELETE request.
+    def delete(self, url: str, *, document: object = None) -> ApiResponse:
+        """Send a DELETE request, with a JSON document where the provider wants one.
 
         Raises:
             ApiError: the answer was not 2xx, or there was none.
@@ -118,6 +118,15 @@ class ApiNotFoundError(ApiError):
     """404 or 410: it isn't there, or this credential may not know of it."""
 
     code = "api_not_found"
+
+
+class AccountGoneError(ApiError):
+    """The credential works, but doesn't reach the account any more: the app was removed there, or the access to it.
+
+    A plugin raises it in `list_resources`; core then takes the app for uninstalled, as if a delivery had told so.
+    """
+
+    code = "account_gone"
 
 
 class ApiThrottledError(ApiError):

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
+from attrs import evolve
+
 from ..errors import ConnectorsError
+from .accounts import BaseUrls
 from .api import Listing
 from .checks import ARGUMENT_NAMES, plugin_manager
 from .conversations import Conversation, InstallAnswer, LinkAnswer
@@ -63,6 +66,13 @@ class Provider:
     def supports(self, capability: Capability) -> bool:
         """Return whether the plugin has this capability, fully or in part."""
         return self.manifest.capabilities[capability].level != "unsupported"
+
+    def relocate(self, base_url: str) -> None:
+        """Reach the provider's own host, all of it, at another address: that of a stand-in, for demos and tests."""
+        urls = self.manifest.hosts.urls
+        account_api = urls.account_api.replace(urls.api, base_url)
+        moved = BaseUrls(web=base_url, api=base_url, account_api=account_api)
+        self.manifest = evolve(self.manifest, hosts=evolve(self.manifest.hosts, urls=moved))
 
     def wrap(self, wrapper: object) -> None:
         """Put a checked wrapper around the hooks that it names; the last one added is the outermost."""

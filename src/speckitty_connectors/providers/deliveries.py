@@ -79,13 +79,16 @@ class Event:
         kind: the provider's event kind, for example ``pull_request``.
         action: the provider's action, or empty.
         installation: the provider's own id of the installation, or empty where deliveries carry none.
-        account: the account it happened in, or None where the delivery names none.
+        account: the account it happened in, or None where the delivery names none. Where the delivery knows no id
+            of it, ``Account(id="", url=…)`` finds it by its address, as `install` and `list_resources` give it.
         resources: the resources it concerns, most specific first.
         actor: who did it, or None.
         git: git facts, or None.
         subject: what a person would look for, for example ``#12`` or ``ENG-123``.
         occurred_at: when, in UTC, or None where the provider doesn't say.
         fingerprint: equal for deliveries that tell of the same change through different hooks; or empty.
+        registrations: the provider's ids of the webhooks that it was sent for, where the delivery says so. It then
+            concerns none but the installations that hold one of them.
 
     >>> event = Event(kind="push", resources=(ResourceReference(kind="repository", id="1"),))
     >>> event.resources[0].id
@@ -102,6 +105,7 @@ class Event:
     subject: str = ""
     occurred_at: datetime | None = None
     fingerprint: str = ""
+    registrations: tuple[str, ...] = ()
 
 
 class Change(StrEnum):

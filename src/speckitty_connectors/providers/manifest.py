@@ -161,10 +161,15 @@ class WebhookRules:
         unrouted_kinds: values of the kind header that never concern a resource; they are recorded without
             their body and never reach `route_event`.
         handshake: how a signed challenge is answered, or None.
-        subscriptions: how webhooks are registered through the provider's API, or None where they aren't.
+        client_secret_scheme: name of the scheme in which the provider's own host signs with the app's client
+            secret, or empty where an app has webhook secrets. Then the webhook secrets of a registration are
+            further client secrets, accepted while one replaces the other.
+        delivery_id_per_account: whether the ids are unique within one account only, so that what comes under a
+            known id with other content is another delivery.
         probe: the unsigned request by which the provider looks whether the address answers, or None.
         bare_answers: media types whose deliveries are acknowledged by an empty 200, because the provider shows
             the answer to a person, or acts on it.
+        subscriptions: how webhooks are registered through the provider's API, or None where they aren't.
 
     >>> from speckitty_connectors.providers.signatures import HexHmac
     >>> WebhookRules(schemes={"secret": HexHmac(header="X-Hub-Signature-256", prefix="sha256=")}).body_limit
@@ -182,9 +187,11 @@ class WebhookRules:
     body_limit: int = field(default=25 * 1024 * 1024, validator=ge(1))
     unrouted_kinds: frozenset[str] = frozenset()
     handshake: BodyHandshake | None = None
-    subscriptions: SubscriptionRules | None = None
+    client_secret_scheme: str = ""
+    delivery_id_per_account: bool = False
     probe: FormProbe | None = None
     bare_answers: frozenset[str] = frozenset()
+    subscriptions: SubscriptionRules | None = None
 
 
 class ResetUnit(StrEnum):
@@ -193,6 +200,14 @@ class ResetUnit(StrEnum):
     EPOCH_SECONDS = "epoch_seconds"
     EPOCH_MILLISECONDS = "epoch_milliseconds"
     ISO_8601 = "iso_8601"
+
+
+class Budget(StrEnum):
+    """Whose requests a rate limit counts together."""
+
+    APP = "app"
+    ACCOUNT = "account"
+    CALL = "call"
 
 
 @frozen(kw_only=True)
@@ -206,8 +221,13 @@ class RateLimitDialect:
         remaining: header with what is left.
         reset: header with the end of the window.
         reset_unit: how `reset` is written.
+        further_limits: where several limits hold at once, the headers with what is left of each other one → those
+            with the end of its window. The latest end counts of those of which nothing is left.
         error_code: where throttling hides in another status, the JSON error code that tells it; or empty.
         fallback_seconds: wait where nothing is said; doubled at each further try.
+        budget_header: header that names the limit that was reached, or empty.
+        budgets: what that header may say → whose requests the limit counts together, and so must wait. A limit
+            that isn't named counts the one call.
 
     >>> RateLimitDialect(remaining="x-ratelimit-remaining", reset="x-ratelimit-reset").fallback_seconds
     60
@@ -219,8 +239,11 @@ class RateLimitDialect:
     remaining: str = ""
     reset: str = ""
     reset_unit: ResetUnit = ResetUnit.EPOCH_SECONDS
+    further_limits: Mapping[str, str] = field(factory=dict)
     error_code: str = ""
     fallback_seconds: int = field(default=60, validator=ge(1))
+    budget_header: str = ""
+    budgets: Mapping[str, Budget] = field(factory=dict)
 
 
 NO_SUBSCRIPTIONS = Support.unsupported("its webhooks aren't registered through an API")

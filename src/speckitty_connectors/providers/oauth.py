@@ -96,6 +96,10 @@ class OAuthRules:
         identity_token: how the identity token is proved, or None where there is none.
         refresh: how the token is renewed, or None where it isn't.
         revoke_url: where a token is revoked, or empty.
+        one_grant_per_person: whether all of a person's consents to the app are one grant, whose older tokens may
+            end when newer ones are given. Core then lets the newest tokens serve all that the person connected in a
+            workspace, and a link of that person has no tokens of its own.
+        self_managed: the flow of self-managed hosts where theirs is another one, or None; see `at`.
 
     >>> rules = OAuthRules(authorize_url="{web}/login/oauth/authorize", token_url="{web}/login/oauth/access_token")
     >>> rules.pkce
@@ -116,6 +120,18 @@ class OAuthRules:
     identity_token: IdentityTokenRules | None = None
     refresh: RefreshRules | None = None
     revoke_url: str = ""
+    one_grant_per_person: bool = False
+    self_managed: OAuthRules | None = None
+
+    def at(self, *, self_managed: bool) -> OAuthRules:
+        """Return the flow that a host speaks, the provider's own or a self-managed one.
+
+        >>> own = OAuthRules(authorize_url="{web}/old/authorize", token_url="{web}/old/token")
+        >>> rules = OAuthRules(authorize_url="{web}/authorize", token_url="{web}/token", self_managed=own)
+        >>> rules.at(self_managed=True).token_url
+        '{web}/old/token'
+        """
+        return self.self_managed if self_managed and self.self_managed is not None else self
 
 
 @frozen(kw_only=True)
@@ -157,6 +173,7 @@ class EnteredTokenRules:
     Attributes:
         title: what the provider calls them, for example ``Group access token``.
         url: where they are made; a template over ``{web}``.
+        self_managed_only: whether only self-managed hosts have them.
 
     >>> EnteredTokenRules(title="Group access token", url="{web}/-/user_settings").title
     'Group access token'
@@ -164,6 +181,7 @@ class EnteredTokenRules:
 
     title: str
     url: str = ""
+    self_managed_only: bool = False
 
 
 @frozen(kw_only=True)

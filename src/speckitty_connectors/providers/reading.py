@@ -27,14 +27,22 @@ _COMMIT = re.compile(r"(?!0+$)(?:[0-9a-f]{40}|[0-9a-f]{64})")
 """A full SHA-1 or SHA-256 commit id; all zeros stand for "no commit"."""
 
 
-def read_answer(response: ApiResponse, shape: type[Answer]) -> Answer:
+def read_answer(response: ApiResponse, shape: type[Answer], *, member: str = "") -> Answer:
     """Return an answer of an API in its shape, a msgspec struct or a list of them.
+
+    Args:
+        response: the answer.
+        shape: what it should look like.
+        member: the top-level member that it is in, for example ``data`` (GraphQL); empty for the whole document.
 
     Raises:
         ApiError: the answer doesn't have the fields that the provider documents.
     """
+    document = response.json()
+    if member:
+        document = document.get(member) if isinstance(document, dict) else None
     try:
-        return msgspec.convert(response.json(), type=shape)
+        return msgspec.convert(document, type=shape)
     except msgspec.ValidationError as error:
         raise ApiError(
             "the provider's answer isn't what its documentation says",

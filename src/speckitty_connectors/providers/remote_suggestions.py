@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from .remotes import parse_remote
 from .resources import Resource
-from .suggestions import Confidence, Evidence, Signal, Suggestion, SuggestionRequest, Target
-
-_STRONGEST_FIRST = tuple(Confidence)
+from .standing_out import Sightings, note_sighting, suggest_standing_out
+from .suggestions import Confidence, Evidence, Signal, Suggestion, SuggestionRequest
 
 NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
@@ -37,21 +35,12 @@ def suggest_by_remotes(
     >>> [(str(found.target), found.confidence.value) for found in suggest_by_remotes(request, kind="repository")]
     [('project:apollo', 'high')]
     """
-    seen: dict[str, dict[str, Confidence]] = {}
+    seen: Sightings = {}
     for signal in request.signals:
         key, confidence = _sighting(signal, request.web, host_aliases)
-        projects = seen.setdefault(key, {})
-        known = projects.get(signal.project_id, confidence)
-        projects[signal.project_id] = min(known, confidence, key=_STRONGEST_FIRST.index)
+        note_sighting(seen, key, signal.project_id, confidence)
     repositories = [resource for resource in request.resources if resource.kind == kind]
-    holders = Counter(resource.key.lower() for resource in repositories)
-    ordered = sorted(repositories, key=lambda resource: (resource.key.lower(), resource.id))
-    suggestions = (
-        _suggestion(resource, seen[resource.key.lower()])
-        for resource in ordered
-        if resource.key.lower() in seen and holders[resource.key.lower()] == 1
-    )
-    return sorted(filter(None, suggestions), key=lambda found: _STRONGEST_FIRST.index(found.confidence))
+    return suggest_standing_out(repositories, seen, _describe)
 
 
 def _sighting(signal: Signal, web: str, host_aliases: Mapping[str, str]) -> tuple[str, Confidence]:
@@ -64,26 +53,8 @@ def _sighting(signal: Signal, web: str, host_aliases: Mapping[str, str]) -> tupl
     return remote.path if here else "", Confidence.HIGH
 
 
-def _suggestion(resource: Resource, projects: Mapping[str, Confidence]) -> Suggestion | None:
-    strongest = min(projects.values(), key=_STRONGEST_FIRST.index)
-    fitting = [project for project, confidence in projects.items() if confidence is strongest]
-    if len(fitting) != 1:
-        return None
-    others = sorted(project for project in projects if project != fitting[0])
-    return Suggestion(
-        resource_kind=resource.kind,
-        resource_id=resource.id,
-        target=Target(kind="project", id=fitting[0]),
-        confidence=strongest,
-        evidence=(
-            _evidence(resource, fitting[0], strongest),
-            *(_evidence(resource, other, projects[other], against=True) for other in others),
-        ),
-    )
-
-
-def _evidence(resource: Resource, project: str, confidence: Confidence, *, against: bool = False) -> Evidence:
+def _describe(resource: Resource, project: str, confidence: Confidence) -> Evidence:
     """Return the wording; it shows the repository's own key, never the remote that was typed."""
     if confidence is Confidence.HIGH:
-        return Evidence(rule="remote", text=f"a git remote of {project} is {resource.key}", against=against)
-    return Evidence(rule="slug", text=f"{project} names {resource.key}, on no particular host", against=against)
+        return Evidence(rule="remote", text=f"a git remote of {project} is {resource.key}")
+    return Evidence(rule="slug", text=f"{project} names {resource.key}, on no particular host")

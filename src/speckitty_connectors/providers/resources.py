@@ -6,13 +6,16 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
+from .accounts import Account
+
 
 @frozen(kw_only=True)
 class ResourceReference:
     """The mention of a resource in an event.
 
     The identity is (provider, host, `kind`, `id`). `key` is the label the provider gave in this mention; it
-    refreshes what people are shown and decides nothing.
+    refreshes what people are shown and decides nothing; only where a delivery knows no `id` at all, the resource
+    of that key today is meant.
 
     >>> ResourceReference(kind="repository", id="1296269", key="octo-org/hello").id
     '1296269'
@@ -39,7 +42,9 @@ class Resource:
         url: a page about it, or empty.
         parent_id: id of the resource that contains it, or empty.
         archived: whether the provider says that it takes no more changes.
+        deleted: whether it lies in the provider's bin, from which it may come back.
         private: whether it is hidden from the public.
+        former_keys: the keys that the provider says it had before; they go into its history.
         attributes: further labels for suggestions and display, for example ``default_branch``.
 
     >>> Resource(kind="repository", id="1296269", key="octo-org/hello").archived
@@ -52,7 +57,9 @@ class Resource:
     url: str = ""
     parent_id: str = ""
     archived: bool = False
+    deleted: bool = False
     private: bool = False
+    former_keys: tuple[str, ...] = ()
     attributes: Mapping[str, str] = field(factory=dict)
 
 
@@ -63,6 +70,7 @@ class ResourcePage:
     Attributes:
         resources: the resources on it, in the provider's order; may be empty while more follow.
         cursor: opaque; hand it to the next listing to resume **after** this page. Empty on the last page.
+        account: the account as the provider names it today, where the listing asked; its labels are refreshed.
 
     >>> ResourcePage(resources=(), cursor="").cursor
     ''
@@ -70,3 +78,4 @@ class ResourcePage:
 
     resources: tuple[Resource, ...]
     cursor: str = ""
+    account: Account | None = None

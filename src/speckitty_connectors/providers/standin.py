@@ -110,7 +110,11 @@ class SubscribedStandIn(Protocol):
 
 
 class StandInFactory(Protocol):
-    """What the entry point names."""
+    """What the entry point names.
+
+    One with a true attribute ``own_host`` is served in place of the provider's own host, all others as a
+    self-managed host.
+    """
 
     def __call__(self, *, setup_url: str, callback_url: str) -> StandIn:
         """Return a new stand-in whose app has these addresses.

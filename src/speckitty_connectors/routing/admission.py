@@ -66,8 +66,9 @@ def most_specific(manifest: Manifest, outcome: Event | Lifecycle) -> ResourceRef
 
 def sender(outcome: Event | Lifecycle) -> ResourceReference:
     """Return whom a delivery says that it comes from: the account, else the provider's own installation."""
-    if outcome.account is not None:
-        return ResourceReference(kind="account", id=outcome.account.id, key=outcome.account.name)
+    account = outcome.account
+    if account is not None:
+        return ResourceReference(kind="account", id=account.id or account.url, key=account.name)
     return ResourceReference(kind="installation" if outcome.installation else "", id=outcome.installation)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from ..providers.deliveries import Event
 from .admission import admit
 from .cases import Case, PlacingStage
+from .identifying import open_case
 from .placing import place
 from .relabelling import relabel
 from .rulings import Interpretation, Ruling
@@ -39,7 +40,7 @@ def _entries(connection: Connection, interpretation: Interpretation) -> list[_En
     admission = admit(connection, interpretation, event)
     rulings: list[_Entry] = [(interpretation, ruling) for ruling in admission.rulings]
     cases: list[_Entry] = [
-        (interpretation, Case(installation=installation, event=event, manifest=interpretation.manifest))
+        (interpretation, open_case(connection, installation, event, interpretation.manifest))
         for installation in admission.installations
     ]
     return rulings + cases

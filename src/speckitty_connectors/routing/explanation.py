@@ -8,7 +8,7 @@ from attrs import frozen
 from sqlalchemy import Connection
 
 from ..errors import NotFoundError
-from ..inbox.repository import StoredDelivery, find
+from ..inbox.repository import StoredDelivery, find, find_by_delivery_id
 from ..store.metadata import OPERATOR
 from . import repository, review_records
 from .repository import DispatchState
@@ -53,15 +53,16 @@ class Explanation:
 
 
 def explain(connection: Connection, *, workspace: str, event_id: str) -> Explanation:
-    """Return what became of a delivery, as far as it concerns the workspace.
+    """Return what became of a delivery, by our id or the provider's, as far as it concerns the workspace.
 
     Raises:
         NotFoundError: nothing of that id concerns this workspace.
     """
-    decisions = repository.find(connection, workspace=workspace, event_id=event_id)
-    delivery = find(connection, workspace, event_id)
+    known = find_by_delivery_id(connection, event_id, workspace=workspace) or event_id
+    decisions = repository.find(connection, workspace=workspace, event_id=known)
+    delivery = find(connection, workspace, known)
     if delivery is None and decisions:
-        delivery = find(connection, OPERATOR, event_id)
+        delivery = find(connection, OPERATOR, known)
     if delivery is None:
         raise NotFoundError(
             "no delivery of that id concerns this workspace",

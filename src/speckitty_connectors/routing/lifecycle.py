@@ -23,7 +23,7 @@ def rule_on_lifecycle(connection: Connection, interpretation: Interpretation, no
     """Apply a change to every installation that it concerns, and return a ruling for each.
 
     What reaches over workspaces, an approval or the end of a person's authorisation, is believed only from a
-    credential that no customer holds.
+    credential that no customer holds; the hook of one installation may tell who left, for that installation.
     """
     lifecycle = interpretation.outcome
     if not isinstance(lifecycle, Lifecycle):
@@ -32,9 +32,11 @@ def rule_on_lifecycle(connection: Connection, interpretation: Interpretation, no
     if any(ruling.conclusion.rule != UNKNOWN_INSTALLATION for ruling in admission.rulings):
         return list(admission.rulings)
     concerned = {installation.id: installation for installation in admission.installations}
+    provider, host = interpretation.delivery.provider, interpretation.delivery.host
+    own = admission.principal.installation_id
+    if own or admission.principal.speaks_for_provider:
+        links.revoke(connection, lifecycle, provider, host, now=now, installation_id=own)
     if admission.principal.speaks_for_provider:
-        provider, host = interpretation.delivery.provider, interpretation.delivery.host
-        links.revoke(connection, lifecycle, provider, host, now=now)
         settled = approvals.settle(connection, lifecycle, provider, host, now=now)
         concerned |= {installation.id: installation for installation in settled}
     rulings = [_apply(connection, interpretation, each, lifecycle, now) for each in concerned.values()]

@@ -10,8 +10,10 @@ from ..errors import NotFoundError
 from ..inbox.repository import StoredDelivery
 from ..installations import repository as installations
 from ..installations.types import Installation
+from ..providers.accounts import Account
 from ..providers.deliveries import Event, Lifecycle
 from ..store.metadata import OPERATOR
+from ..subscriptions import repository as subscriptions
 
 
 @frozen(kw_only=True)
@@ -71,12 +73,27 @@ def find_installations(
         host=delivery.host,
         provider_installation_id=outcome.installation,
         account_id=outcome.account.id if outcome.account else "",
+        account_url=outcome.account.url if outcome.account else "",
     )
     return [
         installation
         for installation in found
-        if installation.app_id == principal.app_id and principal.workspace in {OPERATOR, installation.workspace}
+        if installation.app_id == principal.app_id
+        and principal.workspace in {OPERATOR, installation.workspace}
+        and _was_sent_for(connection, installation, outcome)
     ]
+
+
+def _was_sent_for(connection: Connection, installation: Installation, outcome: Event | Lifecycle) -> bool:
+    """Return whether one of the webhooks that the delivery names, if it names any, is the installation's."""
+    if not isinstance(outcome, Event) or not outcome.registrations:
+        return True
+    return subscriptions.holds_any(
+        connection,
+        workspace=installation.workspace,
+        installation_id=installation.id,
+        registrations=outcome.registrations,
+    )
 
 
 def _of_hook(connection: Connection, principal: Principal, outcome: Event | Lifecycle) -> list[Installation]:
@@ -86,9 +103,9 @@ def _of_hook(connection: Connection, principal: Principal, outcome: Event | Life
         )
     except NotFoundError:
         return []
-    account_id = outcome.account.id if outcome.account else ""
-    named = (outcome.installation, account_id)
-    held = (installation.provider_installation_id, installation.account_id)
+    account = outcome.account or Account(id="")
+    named = (outcome.installation, account.id, "" if account.id else account.url)
+    held = (installation.provider_installation_id, installation.account_id, installation.account_url)
     if any(says and has and says != has for says, has in zip(named, held, strict=True)):
         raise PrincipalConflictError(installation)
     return [installation]

@@ -17,6 +17,7 @@ from ..providers.suggestions import Evidence
 from . import repository, review_records
 from .cases import Case, PlacingStage
 from .decisions import once_per_change
+from .identifying import open_case
 from .learning import learn
 from .placing import RECEIVING, place
 from .review import ReviewItem, ReviewState
@@ -63,7 +64,7 @@ def replay(
         )
     held = review_records.held_decisions(connection, workspace=item.workspace, item_id=item.id)
     waiting = [
-        (decision, Case(installation=installation, event=decision.outcome, manifest=manifest))
+        (decision, open_case(connection, installation, decision.outcome, manifest))
         for decision in held
         if decision.rule not in UNTRUSTED and isinstance(decision.outcome, Event)
     ]

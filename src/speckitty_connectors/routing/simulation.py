@@ -25,6 +25,7 @@ from ..providers.suggestions import Target
 from ..store.engine import Store
 from . import repository
 from .cases import Case, PlacingStage
+from .identifying import open_case
 from .placing import place
 from .stages import STAGES, explicit_mappings
 from .types import Conclusion
@@ -218,7 +219,7 @@ def _schema(registry: Registry, scope: PolicyScope) -> PolicySchema:
 
 
 def _decided(connection: Connection, workspace: str, event_id: str) -> list[tuple[str, Event]]:
-    known = find_by_delivery_id(connection, event_id) or event_id
+    known = find_by_delivery_id(connection, event_id, workspace=workspace) or event_id
     found = [
         (decision.installation_id, decision.outcome)
         for decision in repository.find(connection, workspace=workspace, event_id=known)
@@ -235,7 +236,7 @@ def _decided(connection: Connection, workspace: str, event_id: str) -> list[tupl
 
 def _case(connection: Connection, registry: Registry, workspace: str, installation_id: str, event: Event) -> Case:
     installation = installations.get(connection, workspace=workspace, installation_id=installation_id)
-    return Case(installation=installation, event=event, manifest=registry.provider(installation.provider).manifest)
+    return open_case(connection, installation, event, registry.provider(installation.provider).manifest)
 
 
 def _under(proposal: Proposal, stages: Iterable[PlacingStage]) -> list[PlacingStage]:

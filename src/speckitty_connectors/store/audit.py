@@ -13,7 +13,7 @@ from sqlalchemy import JSON, Column, Connection, Index, Select, String, Table, i
 
 from ..identifiers import new_id
 from .engine import Store
-from .metadata import UtcDateTime, identifier, metadata, workspace_column
+from .metadata import ADDED_FOR_THE_OPERATOR, UtcDateTime, identifier, metadata, workspace_column
 
 PAGE: Final = 500
 """How many entries an export reads at once."""
@@ -32,6 +32,7 @@ audit = Table(
     Column("before", JSON, nullable=False),
     Column("after", JSON, nullable=False),
     Index(None, "workspace_id", "entity", "entity_id"),
+    info={ADDED_FOR_THE_OPERATOR: True},
 )
 """One row per change; rows are only ever added, and SQL itself refuses to change one."""
 

@@ -18,6 +18,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from ..errors import ConfigurationError, StoreUnavailableError
 from ..identifiers import Clock, utc_now
+from .confinement import confine
 from .deadline import seconds_left, within
 from .sqlite import READING, begin, open_sqlite
 
@@ -51,16 +52,32 @@ class Store:
         url: a SQLAlchemy URL, ``sqlite:///file.db`` or ``postgresql+psycopg://…``.
         clock: where `now` comes from.
         wait_seconds: how long to wait for a lock or a free connection.
+        workspace_role: the role that transactions run as which `confinement.confined` holds to a workspace;
+            empty where the database doesn't hold them.
 
     Raises:
-        ConfigurationError: the URL is of another database or driver, or its driver isn't installed; at the first
-            connection also when the server may lose what it has acknowledged.
+        ConfigurationError: the URL is of another database or driver, its driver isn't installed, or the database
+            has no roles; at the first connection also when the server may lose what it has acknowledged.
     """
 
-    def __init__(self, url: str | URL, *, clock: Clock = utc_now, wait_seconds: float = WAIT_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str | URL,
+        *,
+        clock: Clock = utc_now,
+        wait_seconds: float = WAIT_SECONDS,
+        workspace_role: str = "",
+    ) -> None:
         self.url = make_url(url)
         self.now = clock
         self.engine = _open_engine(self.url, wait_seconds)
+        self.workspace_role = workspace_role
+        if workspace_role and self.is_sqlite:
+            raise ConfigurationError(
+                "SQLite has no row-level security",
+                subject="setting workspace_role",
+                remedy="leave it out, or use PostgreSQL",
+            )
         self._wait_seconds = wait_seconds
         self._process, self._turns = os.getpid(), Semaphore(CONNECTIONS)
 
@@ -82,6 +99,7 @@ class Store:
                 commit itself got no answer; write so that the same work can be done again.
         """
         with within(within_seconds), self._turn() as engine, _typed_errors(engine), engine.begin() as connection:
+            confine(connection, self.workspace_role)
             yield connection
 
     @contextmanager
@@ -89,7 +107,9 @@ class Store:
         """Open a transaction that takes no write lock and refuses to write; see `transaction`."""
         options = {READING: True, "postgresql_readonly": True}
         with within(within_seconds), self._turn() as engine, _typed_errors(engine), engine.connect() as connection:
-            yield connection.execution_options(**options)
+            connection.execution_options(**options)
+            confine(connection, self.workspace_role)
+            yield connection
 
     @contextmanager
     def driver_transaction(self) -> Iterator[DBAPICursor]:

@@ -29,6 +29,12 @@ A host's workspace ids are never empty, so this value can't be mistaken for one;
 composite keys.
 """
 
+SHARED_BY_THE_OPERATOR = "shared_by_the_operator"
+"""Key of a table's `info`: the SQL condition on those of the operator's rows that every workspace may read."""
+
+ADDED_FOR_THE_OPERATOR = "added_for_the_operator"
+"""Key of a table's `info`: whether a workspace's transaction may add rows of the operator's."""
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",

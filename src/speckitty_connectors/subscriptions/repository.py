@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from attrs import asdict
@@ -59,6 +60,19 @@ def covered_by(connection: Connection, *, workspace: str, endpoint_id: str) -> t
         )
     ).first()
     return () if row is None else _references(row.resources)
+
+
+def holds_any(
+    connection: Connection, *, workspace: str, installation_id: str, registrations: Collection[str]
+) -> bool:
+    """Return whether an installation has a webhook of one of these ids, or one whose id isn't known yet."""
+    found = select(webhooks.c.id).where(
+        webhooks.c.workspace_id == workspace,
+        webhooks.c.installation_id == installation_id,
+        webhooks.c.registration.in_(["", *registrations]),
+        webhooks.c.due_at.is_not(None),
+    )
+    return connection.execute(found.limit(1)).first() is not None
 
 
 def find_due(connection: Connection, *, now: datetime) -> set[tuple[str, str]]:

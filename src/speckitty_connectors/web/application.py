@@ -144,7 +144,8 @@ class Application:
         visitor = self._identify(environ)
         hosts: tuple[str, ...] = ()
         if purpose == "connect" and visitor is not None:
-            hosts = self._connectors.onboarding.hosts(workspace=visitor.workspace, provider=subject)
+            with self._connectors.confined(visitor.workspace):
+                hosts = self._connectors.onboarding.hosts(workspace=visitor.workspace, provider=subject)
             if not hosts:
                 return pages.html(HTTPStatus.NOT_FOUND, "This provider can't be connected here")
         return self._asked_of_visitors(environ, pages.beginning(purpose, hosts))
@@ -180,7 +181,8 @@ class Application:
         if visitor is None:
             return pages.html(HTTPStatus.UNAUTHORIZED, *SIGN_IN)
         try:
-            return self._present(step(visitor))
+            with self._connectors.confined(visitor.workspace):
+                return self._present(step(visitor))
         except ConnectorsError as error:
             logger.info("a conversation was refused: %s", error.code)
             return pages.refusal(error)

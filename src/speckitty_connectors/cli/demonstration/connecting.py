@@ -10,6 +10,7 @@ from ...http.unguarded import browse
 from ...installations.types import Installation
 from ...providers.resources import ResourceReference
 from ...providers.standin import SubscribedStandIn
+from ...subscriptions.types import Webhook
 from .scene import ACTOR, PROJECT, VISITOR, Scene, heading, tell
 
 COOKIE = {"session": VISITOR.session}
@@ -63,8 +64,9 @@ def make_webhooks(scene: Scene, installation: Installation) -> Scene:
         return scene
     heading("Have its webhook made")
     result = scene.connectors.subscriptions.sync(workspace=VISITOR.workspace, installation_id=installation.id)
-    tell(f"for the {each.scope}, signed by its {each.scheme}, at an address of its own" for each in result.webhooks)
+    tell(f"{webhook.registration} for the {webhook.scope}{_until(webhook)}" for webhook in result.webhooks)
     made = scene.stand_in.webhooks()[0]
+    tell([f"signed by its {made.scheme}"])
     return evolve(scene, webhook_url=made.url, webhook_secret=Secret(made.secret), webhook_scheme=made.scheme)
 
 
@@ -80,3 +82,7 @@ def leave(scene: Scene, installation: Installation) -> None:
         f"{mapping.resource_key} → {mapping.target}: {mapping.state}, {mapping.state_reason}"
         for mapping in scene.connectors.mappings.list(workspace=VISITOR.workspace)
     )
+
+
+def _until(webhook: Webhook) -> str:
+    return f", until {webhook.expires_at:%Y-%m-%d}, renewed before" if webhook.expires_at else ""

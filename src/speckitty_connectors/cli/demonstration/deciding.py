@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...errors import NotFoundError
-from ...installations.types import Installation
+from ...installations.types import Installation, InstallationStatus
 from ...overrides.types import PolicyScope
 from ...routing.review import ReviewItem
 from ...routing.simulation import Proposal, ProposedPolicy
@@ -20,7 +20,12 @@ def map_what_waits(scene: Scene) -> None:
     for item in items:
         tell([f"{item.count} x {_name(item)}: {item.reason}"])
         tell(_candidates(item), indent=7)
-    mappable = [item for item in items if item.installation_id and item.held and item.subject.id]
+    active = {
+        each.id
+        for each in scene.connectors.installations(VISITOR.workspace)
+        if each.status is InstallationStatus.ACTIVE
+    }
+    mappable = [item for item in items if item.installation_id in active and item.held and item.subject.id]
     if mappable:
         heading("A person maps the first, and what waited is handed over")
         _map(scene, mappable[0])

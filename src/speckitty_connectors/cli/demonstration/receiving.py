@@ -9,9 +9,11 @@ import click
 from attrs import evolve
 
 from ...contract.recordings import Recording
+from ...credentials.secret import Secret
 from ...errors import NotFoundError
 from ...http.unguarded import post
 from ...identifiers import utc_now
+from ...inbox.verification import covers_body
 from ...providers.deliveries import Change, Delivery, Lifecycle
 from ...providers.standin import SampleDelivery
 from ...store.metadata import OPERATOR
@@ -23,7 +25,7 @@ ENDS = frozenset({Change.UNINSTALLED, Change.ACCOUNT_DELETED})
 
 
 def receive(scene: Scene) -> Sequence[SampleDelivery]:
-    """Post the story, then a repeat and a broken copy of its first delivery, and say what became of each.
+    """Post the story, then a repeat and a forgery of its first delivery, and say what became of each.
 
     Where it ends the connection, that end is left for later, and returned: nothing could be decided after it.
     """
@@ -33,7 +35,7 @@ def receive(scene: Scene) -> Sequence[SampleDelivery]:
     for sample in told:
         _post(scene, sample)
     _post(scene, evolve(story[0], title=f"{story[0].title}, delivered again"))
-    _post(scene, evolve(story[0], title=f"{story[0].title}, changed on its way"), broken=True)
+    _forge(scene, story[0])
     return story[len(told) :]
 
 
@@ -43,6 +45,16 @@ def receive_the_end(scene: Scene, story: Sequence[SampleDelivery]) -> None:
         heading("Receive the end of the story")
     for sample in story:
         _post(scene, sample)
+
+
+def _forge(scene: Scene, sample: SampleDelivery) -> None:
+    """Post a delivery that was changed on its way, or, where nobody signs bodies, one with another secret."""
+    schemes = scene.manifest.webhooks.schemes
+    if covers_body(schemes[scene.webhook_scheme or next(iter(schemes))]):
+        _post(scene, evolve(sample, title=f"{sample.title}, changed on its way"), broken=True)
+    else:
+        stranger = evolve(scene, webhook_secret=Secret("a secret that a stranger made up for it"))
+        _post(stranger, evolve(sample, title=f"{sample.title}, from a stranger"))
 
 
 def _is_an_end(scene: Scene, sample: SampleDelivery) -> bool:

@@ -17,6 +17,7 @@ from ...credentials.keyring import KeyRing
 from ...credentials.secret import Secret
 from ...dispatch.types import Dispatch
 from ...providers.manifest import Manifest
+from ...providers.registry import Registry
 from ...providers.standin import StandIn, stand_ins
 from ...providers.suggestions import Target
 from ...web.application import Application
@@ -79,10 +80,14 @@ def open_scene(provider: str, database_url: str | None) -> Iterator[Scene]:
             public_url=here.url,
             allowed_hosts=frozenset({there.address}),
         )
-        connectors = stack.enter_context(Connectors(settings))
+        factory, registry, host = stand_ins()[provider], Registry(), there.address
+        if getattr(factory, "own_host", False):
+            registry.provider(provider).relocate(there.url)
+            host = registry.provider(provider).manifest.hosts.default
+        connectors = stack.enter_context(Connectors(settings, registry=registry))
         connectors.upgrade()
-        callback = connectors.callback_url(provider, there.address)
-        stand_in = stand_ins()[provider](setup_url=callback, callback_url=callback)
+        callback = connectors.callback_url(provider, host)
+        stand_in = factory(setup_url=callback, callback_url=callback)
         app = _app_settings(provider, stand_in, there.url)
         url = connectors.webhook_url(connectors.register_app(app))
         connectors.on(PROJECT.kind)(_take)

@@ -1,4 +1,4 @@
-"""What the groups of rules share: the plugin under test, and who judges."""
+"""What the groups of rules share: who judges, and the plugin under test."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from ..rules import Rule
 from ..subject import Subject
 
 
-class Rules:
-    """Base of the groups."""
-
-    subject: ClassVar[Subject]
+class Judged:
+    """Base of all groups."""
 
     def judge(self, rule: Rule, run: Callable[[], None], case: str) -> None:
         """Run a rule for a case and end it in a verdict."""
         raise NotImplementedError
+
+
+class Rules(Judged):
+    """Base of the groups about plugins."""
+
+    subject: ClassVar[Subject]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from typing import Any
 
 from ...providers.accounts import Account, ExternalIdentity
 from ...providers.deliveries import Change, Event, Lifecycle, Outcome
@@ -43,16 +44,18 @@ class IdentityRules(Rules):
 
     @rule("E20", needs=ROUTING, over=Over.DELIVERIES)
     def test_e20_ids_are_text(self, delivery: Recording) -> None:
-        """Ids are text, and never empty.
+        """Ids are text, and never empty unless the delivery has none.
 
-        The ids of resources, accounts and people in the outcome are looked at.
+        The ids of resources, accounts and people in the outcome are looked at. A resource or an account may lack
+        its id where the recording's ``expect`` says ``"id": ""``; then its key, or its address, has to be there.
 
         Why: numbers lose digits on their way through JSON, and two spellings of one id are two resources.
 
         Fix: str(id) once, and leave the object out where the provider gave no id.
         """
         for what, found in _identities(self.subject.route(delivery)):
-            require(isinstance(found.id, str) and found.id.strip(), f"named {what} by the id {found.id!r}")
+            known = found.id or _label_in_place_of(found, delivery.expect)
+            require(isinstance(known, str) and known.strip(), f"named {what} by the id {found.id!r}")
 
     @rule("E21", needs=ROUTING, over=Over.DELIVERIES)
     def test_e21_a_rename_changes_no_id(self, delivery: Recording) -> None:
@@ -149,7 +152,7 @@ class IdentityRules(Rules):
             (change in OF_RESOURCES and bool(outcome.resources))
             or (change in OF_ACCOUNTS and outcome.account is not None)
             or (change in OF_INSTALLATIONS and bool(outcome.account or outcome.installation))
-            or (change is Change.LINK_REVOKED and outcome.identities)
+            or (change is Change.LINK_REVOKED and bool(outcome.identities))
             or change in {Change.RESOURCES_ADDED, Change.RESOURCES_REMOVED, Change.HOOK_REMOVED}
         )
         require(named, f"answered {change} without saying of what")
@@ -165,6 +168,19 @@ def _identities(
         yield "an account", outcome.account
     people = (outcome.actor, *getattr(outcome, "identities", ()), getattr(outcome, "requester", None))
     yield from (("a person", person) for person in people if person is not None)
+
+
+def _label_in_place_of(found: Account | ExternalIdentity | ResourceReference, expect: Mapping[str, Any]) -> str:
+    """Return what finds a resource or an account whose id the recording says is unknown."""
+    match found:
+        case ResourceReference():
+            expected = expect.get("resources", [])
+        case Account():
+            expected = [expect.get("account", {})]
+        case _:
+            return ""
+    label = found.key if isinstance(found, ResourceReference) else found.url
+    return label if any(each.get("id") == "" for each in expected) else ""
 
 
 def _names(found: Account | ExternalIdentity | ResourceReference) -> set[str]:

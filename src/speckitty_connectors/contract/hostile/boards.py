@@ -67,6 +67,7 @@ MANIFEST = evolve(
         unrouted_kinds=frozenset(),
         body_limit=1024 * 1024,
         handshake=BodyHandshake(field="type", value="challenge", answer_field="challenge"),
+        subscriptions=FAKE.webhooks.subscriptions,
     ),
     install_oauth=OAUTH,
     link_oauth=OAUTH,

@@ -33,6 +33,7 @@ def make_installations() -> None:
         identifier("account_id"),
         words("account_name"),
         words("account_kind"),
+        words("account_url"),
         identifier("provider_installation_id"),
         words("status", 32),
         words("status_reason"),
@@ -41,6 +42,7 @@ def make_installations() -> None:
         document("defaults"),
         identifier("credential_id"),
         identifier("connected_by"),
+        identifier("granted_by"),
         identifier("requester_id"),
         Column("is_exclusive", Boolean, nullable=False),
         moment("inventory_synced_at", optional=True),
@@ -64,6 +66,7 @@ def make_installations() -> None:
             postgresql_where=holds_its_account,
         ),
         Index("ix_installations_account", "provider", "host", "account_id"),
+        Index("ix_installations_account_url", "provider", "host", "account_url"),
         Index("ix_installations_provider_installation", "provider", "host", "provider_installation_id"),
     )
 

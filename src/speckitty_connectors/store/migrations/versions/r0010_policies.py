@@ -10,7 +10,7 @@ from sqlalchemy.schema import SchemaItem
 
 from speckitty_connectors.store.migrations.columns import belongs_to, document, identifier, moment, words
 
-revision = "0006"
+revision = "0010"
 down_revision = "0009"
 
 

@@ -1,0 +1,15 @@
+"""Jira's plugin keeps every rule of the contract."""
+
+from pathlib import Path
+
+import speckitty_connectors_jira
+from speckitty_connectors.contract import ConnectorContract
+from speckitty_connectors_jira.plugin import plugin
+
+SAMPLES = Path(speckitty_connectors_jira.__file__).parent / "samples"
+
+
+class TestContract(ConnectorContract):
+    plugin = plugin
+    deliveries = SAMPLES / "deliveries"
+    exchanges = SAMPLES / "exchanges"

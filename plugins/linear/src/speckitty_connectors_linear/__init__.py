@@ -1,0 +1,1 @@
+"""Linear for speckitty-connectors."""

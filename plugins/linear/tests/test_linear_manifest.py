@@ -1,0 +1,173 @@
+"""The manifest, as core reads it: consent, tokens, throttling, failures, and the signed time."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import responses
+
+from speckitty_connectors import App, Capability, OAuthRules, Secret
+from speckitty_connectors.credentials.oauth import OAuthFlow
+from speckitty_connectors.http.session import Transport
+from speckitty_connectors.http.throttling import throttled_seconds
+from speckitty_connectors.inbox.refusals import VerificationRefusedError
+from speckitty_connectors.inbox.verification import verify
+from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.providers.signatures import with_tolerance
+from speckitty_connectors_linear import manifest
+from speckitty_connectors_linear.manifest import INSTALL_OAUTH, LINK_OAUTH, RATE_LIMITS, WEBHOOKS
+from speckitty_connectors_linear.plugin import plugin
+
+NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
+SECRETS = {"current": Secret("lin_wh_a-secret-of-some-length")}
+(SCHEME,) = WEBHOOKS.schemes.values()
+
+
+def test_it_is_found_by_its_entry_point() -> None:
+    """Installed beside core, the plugin is active, and what it can do is named."""
+    provider = Registry().provider("linear")
+    assert provider.manifest is plugin.manifest
+    assert {capability: support.level for capability, support in provider.manifest.capabilities.items()} == {
+        Capability.INSTALL: "full",
+        Capability.LINK_USER: "full",
+        Capability.LIST_RESOURCES: "partial",
+        Capability.SUGGEST_MAPPINGS: "full",
+        Capability.ROUTE_EVENT: "partial",
+        Capability.SUBSCRIBE: "unsupported",
+    }
+
+
+@pytest.mark.parametrize(("rules", "actor"), [(INSTALL_OAUTH, "app"), (LINK_OAUTH, "user")])
+def test_an_app_and_a_person_authorise_apart(rules: OAuthRules, actor: str, app: App) -> None:
+    """The page of consent is forced, PKCE proves the return, and nobody is asked for more than to read."""
+    flow = OAuthFlow(rules, app, Secret("s"), Transport())
+    url = flow.authorize_url(state="x", redirect_uri="https://host.example/callback", verifier="v")
+    asked = parse_qs(urlsplit(url).query)
+    assert url.startswith("https://linear.app/oauth/authorize?")
+    assert (asked["actor"], asked["prompt"], asked["scope"]) == ([actor], ["consent"], ["read"])
+    assert asked["code_challenge_method"] == ["S256"]
+
+
+@pytest.mark.parametrize("scope", ["read write", "read,write", ["read", "write"]])
+def test_scopes_come_back_in_three_spellings(scope: object, app: App) -> None:
+    """Asked for with commas they come back with blanks, and as an array for apps of before 2023-12-01."""
+    flow = OAuthFlow(INSTALL_OAUTH, app, Secret("s"), Transport())
+    granted = {"access_token": "a", "refresh_token": "r", "token_type": "Bearer", "expires_in": 86_399}
+    with responses.RequestsMock() as api:
+        api.post("https://api.linear.app/oauth/token", json={**granted, "scope": scope})
+        tokens = flow.exchange(code="c", redirect_uri="https://host.example/callback", verifier="v")
+    assert tokens.scopes == ("read", "write")
+
+
+def test_only_a_persons_own_authorisation_is_ever_taken_back() -> None:
+    """The app is in a workspace once for all who connected it; a refresh may be repeated for half an hour."""
+    assert (INSTALL_OAUTH.revoke_url, LINK_OAUTH.revoke_url) == ("", "{api}/oauth/revoke")
+    for rules in (INSTALL_OAUTH, LINK_OAUTH):
+        assert rules.refresh is not None
+        assert (rules.refresh.rotates, rules.refresh.grace_seconds) == (True, 1800)
+
+
+def milliseconds(seconds: float) -> str:
+    return str(int((NOW + timedelta(seconds=seconds)).timestamp() * 1000))
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 7),
+        ({"X-RateLimit-Requests-Remaining": "0", "X-RateLimit-Requests-Reset": milliseconds(90)}, 90),
+        ({"X-RateLimit-Complexity-Remaining": "0", "X-RateLimit-Complexity-Reset": milliseconds(30)}, 30),
+        (
+            {
+                "X-RateLimit-Requests-Remaining": "0",
+                "X-RateLimit-Requests-Reset": milliseconds(30),
+                "X-RateLimit-Complexity-Remaining": "0",
+                "X-RateLimit-Complexity-Reset": milliseconds(90),
+            },
+            90,
+        ),
+        (
+            {
+                "X-RateLimit-Requests-Remaining": "4999",
+                "X-RateLimit-Requests-Reset": milliseconds(3600),
+                "X-RateLimit-Endpoint-Requests-Remaining": "0",
+                "X-RateLimit-Endpoint-Requests-Reset": milliseconds(20),
+            },
+            20,
+        ),
+        ({}, 60),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400, 429])
+def test_throttling_is_a_code_and_ends_in_milliseconds(
+    status: int, headers: Mapping[str, str], seconds: float
+) -> None:
+    """Of the used-up budgets the last one to end counts; the code tells it whatever the status is."""
+    lowered = {name.lower(): value for name, value in headers.items()}
+    found = throttled_seconds(RATE_LIMITS, status=status, headers=lowered, error_code="RATELIMITED", now=NOW)
+    assert found == seconds
+
+
+def test_a_plain_400_is_no_throttling() -> None:
+    """A mistake in a query stays one."""
+    assert throttled_seconds(RATE_LIMITS, status=400, headers={}, error_code="INPUT_ERROR", now=NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("AUTHENTICATION_ERROR", 401),
+        ("FORBIDDEN", 403),
+        ("RATELIMITED", 429),
+        ("INTERNAL_SERVER_ERROR", 503),
+        ("INPUT_ERROR", 400),
+    ],
+)
+def test_errors_beside_data_are_failures(code: str, status: int) -> None:
+    """GraphQL answers 200 with some of the data; nothing partial is taken for the whole."""
+    document = {"data": {"teams": None}, "errors": [{"message": "no", "extensions": {"code": code}}]}
+    assert manifest.FAILURES.status_of(document) == status
+
+
+def signed(at: datetime | None) -> tuple[dict[str, str], bytes]:
+    """Sign as "Webhooks" says, without the library's help."""
+    sent = {"webhookTimestamp": int(at.timestamp() * 1000)} if at else {}
+    body = json.dumps({"type": "Issue", **sent}).encode()
+    proof = hmac.new(SECRETS["current"].reveal_bytes(), body, hashlib.sha256).hexdigest()
+    return {"linear-signature": proof, "linear-timestamp": str(int(NOW.timestamp() * 1000))}, body
+
+
+@pytest.mark.parametrize("late", [0, -60, 60])
+def test_a_signed_time_may_be_a_minute_off(late: int) -> None:
+    """Vendor's own tolerance, in both directions."""
+    headers, body = signed(NOW + timedelta(seconds=late))
+    assert verify(SCHEME, SECRETS, headers, body, NOW) == "current"
+
+
+@pytest.mark.parametrize("at", [NOW - timedelta(seconds=61), NOW + timedelta(seconds=61), None])
+def test_a_stale_body_is_refused_whatever_the_header_says(at: datetime | None) -> None:
+    """The time counts where it is signed: in the body. A fresh header doesn't rescue it."""
+    headers, body = signed(at)
+    with pytest.raises(VerificationRefusedError):
+        verify(SCHEME, SECRETS, headers, body, NOW)
+
+
+def test_retries_that_keep_their_time_take_a_wider_tolerance() -> None:
+    """It isn't documented whether they are stamped anew, so how far a time may be off is the operator's setting."""
+    headers, body = signed(NOW - timedelta(hours=6))
+    assert verify(with_tolerance(SCHEME, 25_200), SECRETS, headers, body, NOW) == "current"
+
+
+def test_no_wire_fact_stands_twice() -> None:
+    """Addresses, headers and codes are in the manifest, and nowhere else in the plugin but its stand-in."""
+    folder = Path(manifest.__file__).parent
+    sources = [file.read_text() for file in folder.glob("*.py") if file.name != "manifest.py"]
+    for fact in ("api.linear.app", "oauth/", "Linear-", "ratelimit", "RATELIMITED", "/graphql"):
+        assert not any(fact in source for source in sources), fact

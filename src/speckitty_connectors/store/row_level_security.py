@@ -1,0 +1,89 @@
+"""The script that sets up PostgreSQL's row-level security, made from the tables themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from sqlalchemy import Table
+
+from ..errors import ConfigurationError
+from .confinement import WORKSPACE_SETTING
+from .metadata import ADDED_FOR_THE_OPERATOR, OPERATOR, SHARED_BY_THE_OPERATOR, metadata
+
+ROLE_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+"""Names that PostgreSQL reads alike with and without quotation marks."""
+
+OWN: Final = f"workspace_id = NULLIF(current_setting('{WORKSPACE_SETTING}', true), '')"
+"""Whose rows are seen. Without a workspace none are: the setting is empty after a transaction that had one."""
+
+ROLE: Final = """\
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN CREATE ROLE {role} NOLOGIN; END IF;
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO {role}', current_schema());
+END $$;
+GRANT {role} TO {operators};
+"""
+
+TABLE: Final = """\
+ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
+ALTER TABLE {table} FORCE ROW LEVEL SECURITY;
+GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role};
+DROP POLICY IF EXISTS every_workspace ON {table};
+CREATE POLICY every_workspace ON {table} TO {operators} USING (true) WITH CHECK (true);
+DROP POLICY IF EXISTS own_workspace ON {table};
+CREATE POLICY own_workspace ON {table} TO {role} USING ({own}) WITH CHECK ({own});
+DROP POLICY IF EXISTS shared_by_the_operator ON {table};
+DROP POLICY IF EXISTS added_for_the_operator ON {table};
+"""
+
+SHARED: Final = """\
+CREATE POLICY shared_by_the_operator ON {table} FOR SELECT TO {role}
+    USING (workspace_id = '{operator}' AND ({rows}));
+"""
+
+ADDED: Final = """\
+CREATE POLICY added_for_the_operator ON {table} FOR INSERT TO {role} WITH CHECK (workspace_id = '{operator}');
+"""
+
+
+def confined_tables() -> list[Table]:
+    """Return the tables whose rows belong to workspaces: all but those of the installation of the library."""
+    return [table for table in metadata.sorted_tables if "workspace_id" in table.columns]
+
+
+def row_level_security(*, role: str, sign_in_role: str = "") -> str:
+    """Return the script; it can be run again at any time, and has to be after an upgrade that made tables.
+
+    >>> script = row_level_security(role="connectors_workspace")
+    >>> "CREATE ROLE connectors_workspace NOLOGIN" in script
+    True
+
+    Args:
+        role: the role that confined transactions run as; made where it is missing.
+        sign_in_role: the role that the application signs in with, where another one owns the tables.
+
+    Raises:
+        ConfigurationError: a role's name isn't a plain one.
+    """
+    for name in (role, sign_in_role or role):
+        if not ROLE_NAME.fullmatch(name):
+            raise ConfigurationError(
+                f"{name!r} isn't a plain name of a role",
+                subject="row-level security",
+                remedy="use lower-case letters, digits and underscores",
+            )
+    operators = f"CURRENT_USER, {sign_in_role}" if sign_in_role else "CURRENT_USER"
+    return "\n".join(["BEGIN;", *_statements(role, operators), "COMMIT;", ""])
+
+
+def _statements(role: str, operators: str) -> Iterator[str]:
+    yield ROLE.format(role=role, operators=operators)
+    for table in confined_tables():
+        statement = TABLE.format(table=table.name, role=role, operators=operators, own=OWN)
+        if rows := table.info.get(SHARED_BY_THE_OPERATOR):
+            statement += SHARED.format(table=table.name, role=role, operator=OPERATOR, rows=rows)
+        if table.info.get(ADDED_FOR_THE_OPERATOR):
+            statement += ADDED.format(table=table.name, role=role, operator=OPERATOR)
+        yield statement
