@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
-from hypothesis import reject
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+)
 
 from model.judging import expected_of, expected_of_event, judge, judge_conflict, judge_one
 from model.memory import SPACE, Place, Said, Told
@@ -23,6 +31,8 @@ from speckitty_connectors import (
     Target,
 )
 
+T = TypeVar("T")
+
 COMMITS = ("ab" * 20, "cd" * 20)
 BRANCHES = ("main", "kitty/mission-search-01KQ3XYZ")
 
@@ -37,19 +47,19 @@ soon = st.sampled_from([True, True, False])
 
 
 class Model(RuleBasedStateMachine):
-    """Acts on a world, and compares what is stored with what the documentation promises.
-
-    Args:
-        world: new for each run.
-    """
+    """Acts on a world, and compares what is stored with what the documentation promises."""
 
     told = Bundle("told")
 
-    def __init__(self, world: World) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.world = world
-        self.memory = world.memory
-        self.connectors = world.office.connectors
+        self.world = self.new_world()
+        self.memory = self.world.memory
+        self.connectors = self.world.office.connectors
+
+    def new_world(self) -> World:
+        """Return the world of this run."""
+        raise NotImplementedError
 
     # what the provider tells
 
@@ -66,11 +76,11 @@ class Model(RuleBasedStateMachine):
         git = GitFacts(branch=branch, commits=tuple(sorted(commits)))
         return self._told(self.world.tell(board, kind=kind, git=git), at_once=at_once)
 
-    @rule(target=told, board=st.sampled_from(BOARDS), key=st.sampled_from(KEYS), at_once=soon)
-    def rename(self, board: str, key: str, at_once: bool) -> Told:
+    @rule(target=told, board=st.sampled_from(BOARDS), key=picks, at_once=soon)
+    def rename(self, board: str, key: int, at_once: bool) -> Told:
         """A board is renamed; two never have one name at the same time."""
-        _need(key not in self.world.keys.values())
-        self.world.keys[board] = key
+        free = [each for each in KEYS if each not in self.world.keys.values()]
+        self.world.keys[board] = free[key % len(free)]
         return self._told(self.world.tell(board, change="resource_renamed"), at_once=at_once)
 
     @rule(target=told, board=st.sampled_from(BOARDS), at_once=soon)
@@ -102,10 +112,11 @@ class Model(RuleBasedStateMachine):
         self._arrive(*(each for each in several if each.id not in self.world.arrived))
 
     @rule(target=told, place=places, board=st.sampled_from(BOARDS), elsewhere=st.booleans())
-    def event_by_hook(self, place: int, board: str, elsewhere: bool) -> Told:
+    def event_by_hook(self, place: int, board: str, elsewhere: bool) -> Told | MultipleResults[Told]:
         """An event comes by one installation's own hook, which may claim to be of another account."""
         chosen = self.memory.places[place]
-        _need(chosen.id in self.world.hooks)
+        if chosen.id not in self.world.hooks:
+            return multiple()
         (other,) = set(self.world.accounts) - {chosen.account}
         told = self.world.tell(board, account=other if elsewhere else chosen.account, kind="card")
         self.world.office.clock.advance(60)
@@ -139,18 +150,20 @@ class Model(RuleBasedStateMachine):
         with _raising(ConflictError, NotFoundError, when=refused):
             self.world.map(chosen, thing, name, wanted)
 
+    @precondition(lambda self: bool(self._mapped()))
     @rule(pick=picks)
     def unmap(self, pick: int) -> None:
         """A person removes a mapping; nothing suggests it again by itself."""
-        place, thing, project = self._mapped(pick)
+        place, thing, project = _one(self._mapped(), pick)
         said = place.mapped[thing].pop(project)
         self.connectors.mappings.remove(workspace=place.workspace, mapping_id=said.id, actor=ACTOR)
         self.memory.turn_down(place, thing, project)
 
+    @precondition(lambda self: bool(self._mapped()))
     @rule(pick=picks, paused=st.booleans())
     def pause(self, pick: int, paused: bool) -> None:
         """A person pauses or resumes a mapping."""
-        place, thing, project = self._mapped(pick)
+        place, thing, project = _one(self._mapped(), pick)
         said = place.mapped[thing][project]
         do = self.connectors.mappings.pause if paused else self.connectors.mappings.resume
         do(workspace=place.workspace, mapping_id=said.id, actor=ACTOR)
@@ -173,13 +186,14 @@ class Model(RuleBasedStateMachine):
     def refresh(self, place: int) -> None:
         """The inventory is looked over for suggestions."""
         chosen = self.memory.places[place]
-        _need(chosen.live)
-        self.connectors.suggestions.refresh(workspace=chosen.workspace, installation_id=chosen.id)
+        if chosen.live:
+            self.connectors.suggestions.refresh(workspace=chosen.workspace, installation_id=chosen.id)
 
+    @precondition(lambda self: bool(self._suggestions()))
     @rule(pick=picks)
     def confirm(self, pick: int) -> None:
         """A person confirms a suggestion."""
-        suggestion = self._suggestion(pick)
+        suggestion = _one(self._suggestions(), pick)
         confirmed = self.connectors.suggestions.confirm(
             workspace=suggestion.workspace, suggestion_id=suggestion.id, actor=ACTOR
         )
@@ -187,20 +201,22 @@ class Model(RuleBasedStateMachine):
         known = place.mapped[thing].setdefault(suggestion.target.id, Said(id=confirmed.mapping_id))
         assert known.id == confirmed.mapping_id
 
+    @precondition(lambda self: bool(self._suggestions()))
     @rule(pick=picks)
     def dismiss(self, pick: int) -> None:
         """A person dismisses a suggestion."""
-        suggestion = self._suggestion(pick)
+        suggestion = _one(self._suggestions(), pick)
         self.connectors.suggestions.dismiss(
             workspace=suggestion.workspace, suggestion_id=suggestion.id, actor=ACTOR
         )
         place = self.memory.place(suggestion.installation_id)
         self.memory.turn_down(place, suggestion.resource_external_id, suggestion.target.id)
 
+    @precondition(lambda self: bool(self._items()))
     @rule(pick=picks, project=projects)
     def map_item(self, pick: int, project: int) -> None:
         """A person maps what waits, and it is handed over."""
-        item, place = self._item(pick)
+        item, place = _one(self._items(), pick)
         name = self.world.projects(place.workspace)[project]
         refused = not place.live or name in place.mapped[item.subject.id]
         with _raising(ConflictError, when=refused):
@@ -212,18 +228,20 @@ class Model(RuleBasedStateMachine):
                 place.note(item.subject.id, item.last_seen, gone=False, key=item.subject.key)
             self._replayed(place, item.subject.id)
 
+    @precondition(lambda self: bool(self._items()))
     @rule(pick=picks)
     def replay(self, pick: int) -> None:
         """A person has what waits decided anew."""
-        item, place = self._item(pick)
+        item, place = _one(self._items(), pick)
         with _raising(ConflictError, when=not place.live):
             self.connectors.review.replay(workspace=item.workspace, item_id=item.id, actor=ACTOR)
             self._replayed(place, item.subject.id)
 
+    @precondition(lambda self: bool(self._items()))
     @rule(pick=picks)
     def dismiss_item(self, pick: int) -> None:
         """A person says that nobody wants to see such events."""
-        item, _ = self._item(pick)
+        item, _ = _one(self._items(), pick)
         self.connectors.review.dismiss(workspace=item.workspace, item_id=item.id, actor=ACTOR, reason="noise")
 
     @rule(workspace=workspaces, project=projects, muted=st.sampled_from([None, ("card",), ("card", "push")]))
@@ -310,20 +328,18 @@ class Model(RuleBasedStateMachine):
         chosen = self.memory.places[place]
         return chosen, self.world.projects(chosen.workspace)[project]
 
-    def _mapped(self, pick: int) -> tuple[Place, str, str]:
-        """Return one of the mappings that there are."""
-        there = [
+    def _mapped(self) -> list[tuple[Place, str, str]]:
+        """Return the mappings that there are."""
+        return [
             (place, thing, project)
             for place in self.memory.places
             for thing in (*BOARDS, SPACE)
             for project in sorted(place.mapped[thing])
         ]
-        _need(there)
-        return there[pick % len(there)]
 
-    def _suggestion(self, pick: int) -> ResourceSuggestion:
-        """Return one of the open suggestions, in an order that ids don't decide."""
-        there = [
+    def _suggestions(self) -> list[ResourceSuggestion]:
+        """Return the open suggestions, in an order that ids don't decide."""
+        return [
             suggestion
             for place in self.memory.places
             for suggestion in sorted(
@@ -331,12 +347,10 @@ class Model(RuleBasedStateMachine):
                 key=lambda each: (each.resource_external_id, each.target.id),
             )
         ]
-        _need(there)
-        return there[pick % len(there)]
 
-    def _item(self, pick: int) -> tuple[ReviewItem, Place]:
-        """Return one of the open review items of boards, in an order that ids don't decide."""
-        there = [
+    def _items(self) -> list[tuple[ReviewItem, Place]]:
+        """Return the open review items of boards, in an order that ids don't decide."""
+        return [
             (item, place)
             for place in self.memory.places
             for item in sorted(
@@ -345,18 +359,15 @@ class Model(RuleBasedStateMachine):
             )
             if item.subject.kind == "board"
         ]
-        _need(there)
-        return there[pick % len(there)]
 
     def _report(self, workspace: int, project: int, how: str, value: str) -> None:
         name = self.world.workspaces[workspace]
         self.world.report(name, self.world.projects(name)[project], how, value)
 
 
-def _need(condition: object) -> None:
-    """Leave a rule out where there is nothing for it to act on."""
-    if not condition:
-        reject()
+def _one(there: Sequence[T], pick: int) -> T:
+    """Return one of those that there are."""
+    return there[pick % len(there)]
 
 
 @contextmanager

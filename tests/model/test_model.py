@@ -29,8 +29,8 @@ from speckitty_connectors.routing.stages import explicit_mappings
 from speckitty_connectors.store.engine import Store
 from testbed.office import open_office
 
-HISTORIES = int(os.environ.get("SPECKITTY_MODEL_HISTORIES", "6"))
-"""Histories that are tried on each database; six take some ten seconds."""
+HISTORIES = int(os.environ.get("SPECKITTY_MODEL_HISTORIES", "10"))
+"""Histories that are tried on each database; ten take some ten seconds."""
 
 MOST_TO_FIND_A_FAULT = 60
 """Histories in which a fault has to be found; a handful is usual."""
@@ -63,8 +63,8 @@ def machine(database_url: str) -> Iterator[type[Model]]:
             handed[dispatch.event_id, dispatch.installation_id, dispatch.target.id] += 1
 
         class InTheOffice(Model):
-            def __init__(self) -> None:
-                super().__init__(World.at(office, handed))
+            def new_world(self) -> World:
+                return World.at(office, handed)
 
         yield InTheOffice
 
