@@ -135,7 +135,7 @@ def test_nothing_is_installed_before_the_install_page(client: Any) -> None:
 
 
 def test_the_story_has_one_of_each(client: Any, route: Callable[..., Outcome]) -> None:
-    """Work in three repositories, something ignored, a new name, and a pause with its end; each its own delivery."""
+    """Work in three repositories, something ignored, a new name, a pause and its end; each its own delivery."""
     story = client.stand_in.deliveries()
     outcomes = [route(sample.kind, sample.content) for sample in story]
     assert [type(outcome) for outcome in outcomes] == [Event, Event, Event, Ignored, *[Lifecycle] * 3]
