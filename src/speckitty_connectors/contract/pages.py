@@ -18,6 +18,7 @@ GROUPS = {
     "I": "Installing and linking",
     "L": "Listing",
     "S": "Suggestions",
+    "W": "Webhooks made through an API",
     "R": "Refresh parameters",
     "H": "Hygiene",
     "D": "Documentation",
@@ -32,6 +33,7 @@ CASES = {
     Over.INSTALLS: "each recorded step of connecting",
     Over.LINKS: "each recorded step of linking",
     Over.LISTINGS: "each recorded listing",
+    Over.SUBSCRIPTIONS: "each recorded step about a webhook",
     Over.DATABASE: "a database",
 }
 

@@ -24,6 +24,7 @@ from .groups.linking import LinkRules
 from .groups.listing import ListingRules
 from .groups.manifests import ManifestRules
 from .groups.refreshing import RefreshRules
+from .groups.subscribing import SubscriptionRules
 from .groups.suggestions import SuggestionRules
 from .groups.verification import VerificationRules
 from .groups.verification_limits import VerificationLimitRules
@@ -55,6 +56,7 @@ class ConnectorContract(
     LinkRules,
     ListingRules,
     SuggestionRules,
+    SubscriptionRules,
     RefreshRules,
     HygieneRules,
     DocumentationRules,
