@@ -13,7 +13,7 @@ import click
 import pytest
 
 import speckitty_connectors
-from speckitty_connectors import AppSettings, PluginSettings, Settings, hookspecs
+from speckitty_connectors import AppSettings, PluginSettings, Registry, Settings, hookspecs
 from speckitty_connectors.cli import commands
 
 HOOKS = [value for value in vars(hookspecs).values() if hasattr(value, f"{hookspecs.PROJECT_NAME}_spec")]
@@ -121,3 +121,25 @@ def test_each_page_is_on_the_list_of_pages(texts: dict[str, str]) -> None:
     """The README leads to each page but those of single rules, which have a list of their own."""
     pages = {name for name in texts if re.fullmatch(r"docs/([a-z-]+|contract/[a-z]+|contract/README)\.md", name)}
     assert sorted(pages - set(LINK.findall(texts["README.md"]))) == []
+
+
+@pytest.mark.parametrize("provider", ["github", "gitlab", "jira", "linear", "slack"])
+def test_the_table_of_manifests_says_what_they_say(provider: str, texts: dict[str, str]) -> None:
+    """The page about the contract names a plugin's settings, kinds, fields and policy as its manifest does."""
+    manifest = Registry().provider(provider).manifest
+    page = texts["docs/plugin-api.md"].split("### What each manifest says")[1].split("###")[0]
+    titles, _, *rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in page.strip().splitlines())
+    cells = {row[0]: row[titles.index(manifest.title)] for row in rows}
+    policy = attrs.fields(manifest.policy) if manifest.policy else ()
+    said = {
+        "`aliases`": [alias for kind in manifest.resource_kinds for alias in kind.aliases],
+        "`hosts.aliases`": manifest.hosts.aliases,
+        "`app_settings`": [*manifest.app_settings, *manifest.optional_settings],
+        "`kept_fields`": manifest.install_oauth.kept_fields if manifest.install_oauth else (),
+        "`policy`": [each.name for each in policy],
+        "`capabilities`": [name for name, support in manifest.capabilities.items() if support.level == "partial"],
+    }
+    for label, words in said.items():
+        [cell] = [cell for name, cell in cells.items() if label in name]
+        assert set(words) <= set(re.findall(r"`([^`]+)`", cell)), label
+        assert words or "`" not in cell, label
