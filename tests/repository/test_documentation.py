@@ -69,6 +69,14 @@ def test_links_between_pages_lead_somewhere(root: Path, texts: dict[str, str]) -
     ] == []
 
 
+def test_the_chain_of_layers_is_the_one_that_is_held(root: Path, texts: dict[str, str]) -> None:
+    """The architecture draws the layers in the order in which the linter holds them."""
+    drawn = texts["docs/architecture.md"].split("A layer may look down, never up:")[1].split("```")[1]
+    contracts = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [layers] = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    assert " ".join(drawn.split()[1:]) == " → ".join(layer.replace(" : ", ", ") for layer in layers)
+
+
 def test_each_setting_has_its_row(texts: dict[str, str]) -> None:
     """The page about configuration has a row for each setting, and none for what isn't one."""
     tables = texts["docs/configuration.md"].split("## The environment")[0]
