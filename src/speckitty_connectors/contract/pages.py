@@ -19,6 +19,7 @@ GROUPS = {
     "L": "Listing",
     "S": "Suggestions",
     "R": "Refresh parameters",
+    "P": "Policy",
     "H": "Hygiene",
     "D": "Documentation",
     "B": "Databases",

@@ -23,6 +23,7 @@ from .groups.installing import InstallRules
 from .groups.linking import LinkRules
 from .groups.listing import ListingRules
 from .groups.manifests import ManifestRules
+from .groups.policies import PolicyRules
 from .groups.refreshing import RefreshRules
 from .groups.suggestions import SuggestionRules
 from .groups.verification import VerificationRules
@@ -56,6 +57,7 @@ class ConnectorContract(
     ListingRules,
     SuggestionRules,
     RefreshRules,
+    PolicyRules,
     HygieneRules,
     DocumentationRules,
 ):
