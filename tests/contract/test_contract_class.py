@@ -130,7 +130,7 @@ def test_a_pin_to_the_minor_before_warns_and_leaves_out_later_rules(monkeypatch:
 def test_without_samples_a_plugin_does_not_pass() -> None:
     """A plugin that is shown with nothing breaks the rules about that, and its other rules say where to look."""
     bare = examine(contract_of(FakeProvider(), Samples()))
-    assert (bare.passed, bare.broken) == (False, ["E01", "I01", "I11", "L01"])
+    assert (bare.passed, bare.broken) == (False, ["E01", "I01", "I11", "L01", "W01"])
     assert "see E01" in of_rule(bare, "E04")[0].text
 
 

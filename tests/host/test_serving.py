@@ -178,15 +178,3 @@ def test_commands_end_with_their_documented_codes(
     done = operator.run(*arguments)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
     assert said in done.stderr
-
-
-def test_the_demo_tells_the_whole_story(operator: Operator) -> None:
-    """The demo ends with 0 and shows a routed, a reviewed, an ignored and a refused delivery."""
-    done = operator.run("demo")
-    assert done.returncode == 0, done.stderr
-    for part in ("connected: organization octo-org", "25 resources on 3 pages", "to project:apollo: done"):
-        assert part in done.stdout
-    for part in ("to project:gemini: done", "until then it waited in review item"):
-        assert part in done.stdout
-    for part in ("review by rule no_mapping", "it means ignored", "refused: nothing is stored"):
-        assert part in done.stdout

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -212,25 +210,6 @@ def test_a_challenge_has_to_be_signed(office: Office) -> None:
         office.webhook_url, data=challenge, headers={"Content-Type": "application/json"}, timeout=10
     )
     assert unsigned.status_code == 403
-
-
-def test_the_demo_tells_the_whole_story() -> None:
-    """Connected, listed over pages, mapped, received, reviewed and uninstalled, each with a word of its own."""
-    command = [sys.executable, "-m", "speckitty_connectors.cli", "demo", "--provider", "slack"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    for part in (
-        "connected: workspace Octo Works",
-        "25 resources on 3 pages",
-        "to project:apollo: done",
-        "review by rule no_mapping",
-        "it means ignored",
-        "lifecycle by rule resource_renamed",
-        "the installation is removed",
-        "seen before: nothing is done twice",
-        "refused: nothing is stored",
-    ):
-        assert part in done.stdout
 
 
 # --- signatures, by two independent signers --------------------------------------------------------------------

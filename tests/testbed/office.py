@@ -14,6 +14,7 @@ from speckitty_connectors import Connectors, Installation, KeyRing, Secret, Sett
 from speckitty_connectors.configuration import AppSettings
 from speckitty_connectors.credentials.apps import RegisteredApp
 from speckitty_connectors.identifiers import new_id
+from speckitty_connectors.inbox.answers import Answer
 from speckitty_connectors.inbox.repository import find_by_delivery_id
 from speckitty_connectors.inbox.request import Request
 from speckitty_connectors.inbox.signing import sign
@@ -76,31 +77,40 @@ class Office:
 
     def post(self, document: Mapping[str, Any]) -> str:
         """Let the provider post a signed delivery, and a worker take it; return its id in the inbox."""
-        body = json.dumps(document).encode()
         delivery_id = f"delivery-{next(_numbers)}-{new_id()}"
+        answer = self.accept(document, delivery_id=delivery_id)
+        assert answer.status == 202, answer
+        self.work()
+        with self.connectors.store.reading() as connection:
+            event_id = find_by_delivery_id(connection, delivery_id, workspace=self.app.workspace)
+        assert event_id is not None
+        return event_id
+
+    def accept(
+        self, document: Mapping[str, Any], *, delivery_id: str, url: str = "", secret: Secret = WEBHOOK_SECRET
+    ) -> Answer:
+        """Let the provider post a signed delivery to the app's address, or to another one; return the answer."""
+        body = json.dumps(document).encode()
         headers = {
             "X-Fake-Event": str(document.get("event", "change")),
             "X-Fake-Delivery": delivery_id,
             "Content-Type": "application/json",
         }
         scheme = self.plugin.manifest.webhooks.schemes["secret"]
-        signed = {**headers, **sign(scheme, WEBHOOK_SECRET, body, now=self.clock())}
-        url = self.connectors.webhook_url(self.app)
-        answer = self.connectors.inbox.accept(
+        signed = {**headers, **sign(scheme, secret, body, now=self.clock())}
+        return self.connectors.inbox.accept(
             Request(
                 provider="fake",
-                endpoint_id=url.rpartition("/")[2],
+                endpoint_id=(url or self.connectors.webhook_url(self.app)).rpartition("/")[2],
                 headers=[(name.lower(), value) for name, value in signed.items()],
                 body=body,
             )
         )
-        assert answer.status == 202, answer
+
+    def work(self) -> None:
+        """Let a worker take all that is due."""
         while self.connectors.worker().run_once():
             pass
-        with self.connectors.store.reading() as connection:
-            event_id = find_by_delivery_id(connection, delivery_id, workspace=self.app.workspace)
-        assert event_id is not None
-        return event_id
 
     def now(self, installation: Installation) -> Installation:
         """Return an installation as the host sees it now."""

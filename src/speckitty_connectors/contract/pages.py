@@ -18,6 +18,7 @@ GROUPS = {
     "I": "Installing and linking",
     "L": "Listing",
     "S": "Suggestions",
+    "W": "Webhooks made through an API",
     "R": "Refresh parameters",
     "P": "Policy",
     "H": "Hygiene",
@@ -33,6 +34,7 @@ CASES = {
     Over.INSTALLS: "each recorded step of connecting",
     Over.LINKS: "each recorded step of linking",
     Over.LISTINGS: "each recorded listing",
+    Over.SUBSCRIPTIONS: "each recorded step about a webhook",
     Over.DATABASE: "a database",
 }
 

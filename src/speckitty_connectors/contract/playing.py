@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import PurePath
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -15,13 +16,19 @@ import responses
 from attrs import define, evolve, field
 from requests import PreparedRequest
 
+from ..credentials.secret import Secret
 from ..http.session import Transport, TransportSession
 from ..providers.accounts import Account, App
 from ..providers.api import Listing
 from ..providers.conversations import Conversation, Grant
 from ..providers.manifest import Manifest
+from ..providers.resources import ResourceReference
+from ..providers.subscriptions import Subscription, SubscriptionScope, SubscriptionStep
 from .receiving import NOW
 from .scenarios import AskedRequest, Exchange, GivenAnswer, Scenario
+
+WEBHOOK_SECRET: Final = "the-secret-that-only-the-wire-may-see"  # noqa: S105 - the marker of the suite, valid nowhere
+"""The secret of a webhook that is registered; it stands in requests as core's session writes it."""
 
 TOKEN: Final = "the-token-that-nobody-may-see"  # noqa: S105 - the marker of the suite, valid nowhere
 """What stands in the Authorization header of every request of the session."""
@@ -55,6 +62,7 @@ class Stage:
         asked: each request, as ``GET /path?query``.
         unexpected: what was asked without being in the scenario, or once too often.
         outside: what was asked without the session.
+        sent: the body of each request.
         slept: how long the session waited, in seconds.
     """
 
@@ -65,6 +73,7 @@ class Stage:
     unexpected: list[str] = field(factory=list)
     outside: list[str] = field(factory=list)
     slept: list[float] = field(factory=list)
+    sent: list[str] = field(factory=list)
     _served: Counter[int] = field(factory=Counter)
     _failed: set[int] = field(factory=set)
 
@@ -139,11 +148,32 @@ class Stage:
             page_size=given.get("page_size", self.manifest.api_page_size),
         )
 
+    @property
+    def subscription(self) -> Subscription:
+        """What `subscribe` is called with."""
+        given = self.scenario.given
+        resources = (ResourceReference(**each) for each in given.get("resources", ()))
+        rules = self.manifest.webhooks.subscriptions
+        return Subscription(
+            step=SubscriptionStep(given.get("step", "register")),
+            app=self.app,
+            account=Account(**given.get("account", {"id": "1"})),
+            session=self.session,
+            scope=SubscriptionScope(given.get("scope", "account")),
+            url=f"https://saas.example/webhooks/{self.manifest.provider}/{PurePath(self.scenario.name).stem}",
+            installation=given.get("installation", ""),
+            resources=tuple(resources),
+            secret=Secret(WEBHOOK_SECRET) if rules is None or rules.own_endpoint else None,
+            scheme=next(iter(self.manifest.webhooks.schemes)),
+            registration=given.get("registration", ""),
+        )
+
     def answer(self, request: PreparedRequest) -> tuple[int, dict[str, str], bytes]:
         """Answer a request as the scenario says; note whatever it doesn't say."""
         url = urlsplit(request.url or "")
         asked = f"{request.method} {url.path}{'?' if url.query else ''}{url.query}"
         self.asked.append(asked)
+        self.sent.append(request.body.decode() if isinstance(request.body, bytes) else request.body or "")
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             self.outside.append(f"{request.method} {request.url}")
         found = self._find(request)
@@ -154,12 +184,7 @@ class Stage:
         answer = self.interfere(index, self._served[index], exchange.answer)
         self._served[index] += 1
         (self._failed.add if answer.status >= 400 else self._failed.discard)(index)
-        body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-        return (
-            answer.status,
-            self._filled(answer.headers),
-            self._filled({"": body.decode("latin-1")})[""].encode("latin-1"),
-        )
+        return answer.status, self._filled(answer.headers), self._body(answer)
 
     def _find(self, request: PreparedRequest) -> tuple[int, Exchange] | None:
         """Return the first exchange that fits and wasn't answered yet; one that failed may be asked again."""
@@ -170,6 +195,13 @@ class Stage:
         ]
         again = (pair for pair in fitting if pair[0] in self._failed)
         return next(again, None) or next((pair for pair in fitting if not self._served[pair[0]]), None)
+
+    def _body(self, answer: GivenAnswer) -> bytes:
+        """Return the bytes of an answer; a 204 has none (RFC 9110, section 15.3.5)."""
+        if answer.status == 204:
+            return b""
+        body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        return self._filled({"": body.decode("latin-1")})[""].encode("latin-1")
 
     def _filled(self, texts: Mapping[str, str]) -> dict[str, str]:
         urls = self.manifest.hosts.urls

@@ -49,6 +49,7 @@ class Over(StrEnum):
     INSTALLS = "installs"
     LINKS = "links"
     LISTINGS = "listings"
+    SUBSCRIPTIONS = "subscriptions"
     DATABASE = "database"
 
 

@@ -13,7 +13,7 @@ from cattrs import BaseValidationError, Converter, transform_error
 from ..errors import ConfigurationError
 from ..providers.manifest import Capability
 
-CALLING = (Capability.INSTALL, Capability.LINK_USER, Capability.LIST_RESOURCES)
+CALLING = (Capability.INSTALL, Capability.LINK_USER, Capability.LIST_RESOURCES, Capability.SUBSCRIBE)
 """The hooks that may call out, so that they are shown by exchanges."""
 
 

@@ -157,6 +157,7 @@ _HOOKS = {
     Over.INSTALLS: (Capability.INSTALL, "I01"),
     Over.LINKS: (Capability.LINK_USER, "I11"),
     Over.LISTINGS: (Capability.LIST_RESOURCES, "L01"),
+    Over.SUBSCRIPTIONS: (Capability.SUBSCRIBE, "W01"),
 }
 
 

@@ -25,6 +25,7 @@ from .groups.listing import ListingRules
 from .groups.manifests import ManifestRules
 from .groups.policies import PolicyRules
 from .groups.refreshing import RefreshRules
+from .groups.subscribing import SubscriptionRules
 from .groups.suggestions import SuggestionRules
 from .groups.verification import VerificationRules
 from .groups.verification_limits import VerificationLimitRules
@@ -56,6 +57,7 @@ class ConnectorContract(
     LinkRules,
     ListingRules,
     SuggestionRules,
+    SubscriptionRules,
     RefreshRules,
     PolicyRules,
     HygieneRules,

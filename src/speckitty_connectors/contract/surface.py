@@ -28,7 +28,9 @@ OPTIONAL = ", optional"
 
 PROPERTY = "property"
 
-GIVEN = frozenset({"App", "Conversation", "Delivery", "Grant", "Listing", "SuggestionRequest", "Signal"})
+GIVEN = frozenset(
+    {"App", "Conversation", "Delivery", "Grant", "Listing", "Subscription", "SuggestionRequest", "Signal"}
+)
 """What only core makes, so that it may grow."""
 
 OF_PLUGINS = "speckitty_connectors.providers."

@@ -93,8 +93,9 @@ class StandIn(Protocol):
     def deliveries(self) -> Sequence[SampleDelivery]:
         """Return the story, in order; it happens now, so ask when it is to be sent.
 
-        An event of the first resource of the listing, one of another resource, a kind that is ignored, a renamed
-        resource, and an installation that is suspended and resumed, or uninstalled.
+        An event of the first resource of the listing, one of the second, a kind that is ignored, a renamed
+        resource, and an installation that is suspended and resumed, or uninstalled; where resources are git
+        repositories, a push to the third, too.
         """
         ...
 

@@ -51,8 +51,9 @@ def _apply(
     now: datetime,
 ) -> Ruling:
     lifecycle = as_of_the_account(installation, told)
-    changed = installations.apply(connection, installation=installation, lifecycle=lifecycle, now=now)
-    mappings.follow(connection, workspace=changed.workspace, installation_id=changed.id, now=now)
+    changed = installations.apply(
+        connection, installation=installation, lifecycle=lifecycle, now=now, follow=mappings.follow
+    )
     evidence = Evidence(
         rule=lifecycle.change.value, text=f"the provider told of it; the installation is {changed.status}"
     )

@@ -226,7 +226,8 @@ class HygieneRules(Rules):
         """Call every hook with every sample, and yield what is answered."""
         yield from map(self.subject.route, self._routable())
         for scenario in self.subject.samples.scenarios:
-            if not self.subject.supports(scenario.hook):
+            # What a step about a webhook leaves behind is the provider's memory, which `fake` plays itself.
+            if scenario.hook is Capability.SUBSCRIBE or not self.subject.supports(scenario.hook):
                 continue
             with playing(self.subject.manifest, scenario) as stage:
                 try:

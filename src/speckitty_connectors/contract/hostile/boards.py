@@ -31,7 +31,12 @@ from speckitty_connectors import (
     Refused,
     Resource,
     ResourcePage,
+    Subscribed,
+    Subscription,
+    SubscriptionAnswer,
+    SubscriptionStep,
     TimestampedHmac,
+    Unsubscribed,
     hookimpl,
 )
 
@@ -87,6 +92,10 @@ class _Board(msgspec.Struct):
     name: str
 
 
+class _Hook(msgspec.Struct):
+    id: str
+
+
 class _Boards(msgspec.Struct):
     boards: list[_Board]
     next: str
@@ -132,6 +141,20 @@ class Boards(FakeProvider):
             cursor = page.cursor
             if not cursor:
                 return
+
+    @hookimpl
+    def subscribe(self, subscription: Subscription) -> SubscriptionAnswer:
+        """Make a webhook, read it back, or delete it."""
+        session, path = subscription.session, f"/hooks/{subscription.registration}"
+        if session is None:
+            return Unsubscribed()
+        if subscription.step is SubscriptionStep.REGISTER:
+            document = {"url": subscription.url, "secret": subscription.secret}
+            return Subscribed(registration=read(session.post("/hooks", document=document), _Hook).id)
+        if subscription.step is SubscriptionStep.REMOVE:
+            session.delete(path)
+            return Unsubscribed()
+        return Subscribed(registration=read(session.get(path), _Hook).id)
 
     def page(self, listing: Listing, cursor: str) -> ResourcePage:
         """Ask for one page."""

@@ -18,7 +18,7 @@ _BEFORE = "1b6d0c4e7f2a59830b1c2d3e4f5061728394a5b6"
 
 def deliveries(web: str) -> Sequence[SampleDelivery]:
     """Return the story: it happens in the first repository of the listing, where nothing else is said."""
-    mapped, other = documents.repository(web, 0), documents.repository(web, 1)
+    mapped, other, third = (documents.repository(web, index) for index in range(3))
     return (
         _delivery(web, "mona pushes to main", "push", {**_push(), "repository": mapped}),
         _delivery(
@@ -27,6 +27,7 @@ def deliveries(web: str) -> Sequence[SampleDelivery]:
             "pull_request",
             {"action": "opened", "number": 12, "pull_request": _pull_request(other), "repository": other},
         ),
+        _delivery(web, "mona pushes to another one", "push", {**_push(), "repository": third}),
         _delivery(
             web,
             "somebody joins the organization, which concerns no repository",

@@ -19,7 +19,7 @@ _NEXT = "8c3f1d9ab2e47650c1d2e3f4a5b6978089a1b2c3"
 
 def deliveries(web: str) -> Sequence[SampleDelivery]:
     """Return the story: it happens in the first project of the listing, where nothing else is said."""
-    mapped, other = documents.project(web, 0), documents.project(web, 1)
+    mapped, other, third = (documents.project(web, index) for index in range(3))
     renamed = {**mapped, "path_with_namespace": "kitchen/hello-world"}
     return (
         _delivery(web, "mona pushes to main", "Push Hook", _push(mapped, _BEFORE, _HEAD)),
@@ -29,6 +29,7 @@ def deliveries(web: str) -> Sequence[SampleDelivery]:
             "Merge Request Hook",
             _merge_request(other),
         ),
+        _delivery(web, "mona pushes to another one", "Push Hook", _push(third, _BEFORE, _HEAD)),
         _delivery(
             web,
             "somebody joins GitLab, which concerns no project and no group",
@@ -42,7 +43,7 @@ def deliveries(web: str) -> Sequence[SampleDelivery]:
             _push(renamed, _HEAD, _NEXT),
         ),
         _delivery(web, "mona makes a group in the group", "Subgroup Hook", _subgroup()),
-        _delivery(web, "an owner deletes the other project", "Project Hook", _destroyed(other)),
+        _delivery(web, "an owner deletes a fourth project", "Project Hook", _destroyed(documents.project(web, 3))),
     )
 
 

@@ -53,9 +53,9 @@ def _delivery(number: int, title: str, event: Document, *, organization: bool) -
         "api_app_id": documents.APP_ID,
         "event": event,
         "event_id": event_id,
-        # Whole seconds, and what happened before an account was connected changes nothing: a demo takes less than
-        # one, so the second is rounded up.
-        "event_time": math.ceil(time.time()),
+        # Whole seconds, and what happened before an account was connected changes nothing: a demo takes about one,
+        # so the second is rounded up, and each event has one of its own.
+        "event_time": math.ceil(time.time()) + number,
         "authorizations": [seen],
         "is_ext_shared_channel": False,
     }

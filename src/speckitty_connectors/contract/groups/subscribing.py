@@ -1,0 +1,166 @@
+"""W: a webhook is there, or isn't, only where the provider says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...providers.api import ApiError
+from ...providers.codec import to_document
+from ...providers.conversations import Refused
+from ...providers.manifest import Capability
+from ...providers.subscriptions import Subscribed, SubscriptionStep, Unsubscribed
+from ..isolation import sealed_off
+from ..playing import WEBHOOK_SECRET, Interference, Stage, answering, as_recorded, failing, holds, playing
+from ..rules import NotApplicableError, Over, require, rule
+from ..scenarios import Scenario
+from .base import Rules
+from .conversing import MALFORMED
+
+SUBSCRIBING = Capability.SUBSCRIBE
+
+ANSWERS: dict[type, str] = {Subscribed: "subscribed", Unsubscribed: "unsubscribed", Refused: "refused"}
+"""Each answer's word in expectations."""
+
+FAILING = (401, 503)
+"""The statuses that say nothing about a webhook; 403 and 404 may say that there are none here."""
+
+
+class SubscriptionRules(Rules):
+    """`subscribe`."""
+
+    @rule("W01", needs=SUBSCRIBING, waivable=False)
+    def test_w01_subscribing_is_shown(self) -> None:
+        """A plugin that makes webhooks is shown making, checking and removing one.
+
+        The folder of exchanges is read.
+
+        Why: without them, every other rule about webhooks would hold for nothing.
+
+        Fix: record a step of each kind: register, check, remove; see 'Recorded exchanges' in the guide.
+        """
+        steps = {scenario.given.get("step", "register") for scenario in self.subject.scenarios(SUBSCRIBING)}
+        missing = {"register", "check", "remove"} - steps
+        require(not missing, f"is shown with no exchange of subscribe that does {', '.join(sorted(missing))}")
+
+    @rule("W02", needs=SUBSCRIBING, over=Over.SUBSCRIPTIONS)
+    def test_w02_the_expected_answer(self, subscription: Scenario) -> None:
+        """A recorded step about a webhook ends as its author says it ends.
+
+        The scenario is played; the answer has to hold what is expected, and nothing else may be asked.
+
+        Why: an expectation written from the provider's page is the one check that knows the provider.
+
+        Fix: mend the plugin, or the scenario if the provider's page says otherwise.
+        """
+        answer, stage = self._ask(subscription)
+        require(type(answer) in ANSWERS, f"answered with a {type(answer).__name__}")
+        found = {**to_document(answer), "answer": ANSWERS[type(answer)]}
+        require("answer" in subscription.expect, "is shown with a scenario that expects no answer")
+        require(not stage.unexpected, f"asked what isn't recorded: {', '.join(stage.unexpected)}")
+        require(holds(found, subscription.expect), f"answered with {found}, not {dict(subscription.expect)}")
+
+    @rule("W03", needs=SUBSCRIBING, over=Over.SUBSCRIPTIONS)
+    def test_w03_failures_say_nothing(self, subscription: Scenario) -> None:
+        """A request that fails says neither that a webhook is well nor that it is gone.
+
+        Each request of the scenario is answered with 401 and 503 in turn.
+
+        Why: core would forget a webhook that still delivers, or trust one that was never made.
+
+        Fix: let the session's errors pass.
+        """
+        for index in range(len(subscription.exchanges)):
+            for status in FAILING:
+                answer = self._outcome(subscription, failing(status, at=index))
+                known = isinstance(answer, ApiError | Refused) or (isinstance(answer, Subscribed) and answer.fault)
+                require(known, f"ended with {type(answer).__name__} when the API answered {status}")
+
+    @rule("W04", needs=SUBSCRIBING, over=Over.SUBSCRIPTIONS)
+    def test_w04_malformed_answers_are_typed(self, subscription: Scenario) -> None:
+        """An answer of another shape is an error that says so, about webhooks too.
+
+        Each answer of the scenario is replaced by lists, texts, numbers, nothing and HTML.
+
+        Why: a KeyError stops the upkeep of every other webhook of the installation.
+
+        Fix: decode into a typed shape, and raise ApiError where it doesn't fit.
+        """
+        for index in range(len(subscription.exchanges)):
+            for body in MALFORMED:
+                answer = self._outcome(subscription, answering(body, at=index))
+                typed = isinstance(answer, (ApiError, *ANSWERS))
+                require(typed, f"ended with {type(answer).__name__} when the API answered the body {body!r}")
+
+    @rule("W05", needs=SUBSCRIBING, over=Over.SUBSCRIPTIONS)
+    def test_w05_only_through_the_session(self, subscription: Scenario) -> None:
+        """Everything about webhooks is asked through the session that core hands over.
+
+        Connections and processes are refused while the scenario is played, and each request's credential is read.
+
+        Why: another way has neither limits nor the right credential.
+
+        Fix: use subscription.session.
+        """
+        with playing(self.subject.manifest, subscription) as stage, sealed_off() as tried:
+            self.subject.provider.subscribe(stage.subscription)
+        outside = [*stage.outside, *tried]
+        require(not outside, f"asked {', '.join(outside)} outside its session")
+
+    @rule("W06", needs=SUBSCRIBING, over=Over.SUBSCRIPTIONS)
+    def test_w06_the_secret_is_for_the_provider_alone(self, subscription: Scenario) -> None:
+        """The secret of a webhook stands in the body of a request, and nowhere else.
+
+        The answer, its representation and the addresses of all requests are searched for it.
+
+        Why: whoever has the secret can make up deliveries.
+
+        Fix: put subscription.secret into the document as it is, and keep it out of URLs and answers.
+        """
+        answer, stage = self._ask(subscription)
+        shown = [repr(answer), str(to_document(answer)), *stage.asked]
+        require(not any(WEBHOOK_SECRET in text for text in shown), "showed the webhook's secret")
+
+    @rule("W07", needs=SUBSCRIBING, over=Over.SUBSCRIPTIONS)
+    def test_w07_a_registration_hands_over_the_secret(self, subscription: Scenario) -> None:
+        """A webhook that is made is made with core's secret, and with core's address.
+
+        The bodies of the requests of a registration are searched for both.
+
+        Why: deliveries would be refused, or accepted without a proof.
+
+        Fix: write subscription.url and subscription.secret into the request that makes the webhook.
+        """
+        step = SubscriptionStep(subscription.given.get("step", "register"))
+        rules = self.subject.manifest.webhooks.subscriptions
+        made = step is SubscriptionStep.REGISTER and subscription.expect.get("answer") == "subscribed"
+        if not made or not subscription.exchanges or rules is None or not rules.own_endpoint:
+            raise NotApplicableError("this step makes no webhook of its own address through an API")
+        _, stage = self._ask(subscription)
+        sent = "".join(stage.sent)
+        require(WEBHOOK_SECRET in sent, "made a webhook without the secret that core made for it")
+        require(stage.subscription.url in sent, "made a webhook for another address")
+
+    @rule("W08", needs=SUBSCRIBING, over=Over.SUBSCRIPTIONS)
+    def test_w08_the_same_again(self, subscription: Scenario) -> None:
+        """A step about a webhook has the same answer whenever it is asked.
+
+        The scenario is played twice.
+
+        Why: steps come again after a crash, in another process.
+
+        Fix: keep nothing between calls; core remembers what is registered.
+        """
+        (first, _), (second, _) = self._ask(subscription), self._ask(subscription)
+        require(first == second, "answered the same step differently the second time")
+
+    def _ask(self, scenario: Scenario) -> tuple[Any, Stage]:
+        with playing(self.subject.manifest, scenario, as_recorded) as stage:
+            return self.subject.provider.subscribe(stage.subscription), stage
+
+    def _outcome(self, scenario: Scenario, interfere: Interference) -> object:
+        """Return what is answered, or raised, when the API answers otherwise."""
+        with playing(self.subject.manifest, scenario, interfere) as stage:
+            try:
+                return self.subject.provider.subscribe(stage.subscription)
+            except Exception as error:  # noqa: BLE001 - that nothing but an ApiError is raised is the rule
+                return error
