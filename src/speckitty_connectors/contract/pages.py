@@ -20,6 +20,7 @@ GROUPS = {
     "S": "Suggestions",
     "W": "Webhooks made through an API",
     "R": "Refresh parameters",
+    "P": "Policy",
     "H": "Hygiene",
     "D": "Documentation",
     "B": "Databases",

@@ -23,6 +23,7 @@ from .groups.installing import InstallRules
 from .groups.linking import LinkRules
 from .groups.listing import ListingRules
 from .groups.manifests import ManifestRules
+from .groups.policies import PolicyRules
 from .groups.refreshing import RefreshRules
 from .groups.subscribing import SubscriptionRules
 from .groups.suggestions import SuggestionRules
@@ -58,6 +59,7 @@ class ConnectorContract(
     SuggestionRules,
     SubscriptionRules,
     RefreshRules,
+    PolicyRules,
     HygieneRules,
     DocumentationRules,
 ):

@@ -26,6 +26,8 @@ from speckitty_connectors import (
     WebhookRules,
 )
 
+from .policy import JiraPolicy
+
 PROJECT = "project"
 """The one kind of resource that can be mapped."""
 
@@ -135,4 +137,5 @@ MANIFEST = Manifest(
     rate_limits=RATE_LIMITS,
     api_headers={"Accept": "application/json"},
     api_page_size=PAGE_SIZE,
+    policy=JiraPolicy,
 )

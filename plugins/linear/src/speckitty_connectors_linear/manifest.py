@@ -26,6 +26,8 @@ from speckitty_connectors import (
     WebhookRules,
 )
 
+from .policy import LinearPolicy
+
 PROJECT = "project"
 TEAM = "team"
 """The kinds of resources that can be mapped. Teams may nest, but none contains a project: it is several teams' own,
@@ -126,4 +128,5 @@ MANIFEST = Manifest(
     rate_limits=RATE_LIMITS,
     failures=FAILURES,
     api_page_size=PAGE_SIZE,
+    policy=LinearPolicy,
 )

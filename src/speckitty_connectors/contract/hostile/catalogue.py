@@ -6,10 +6,32 @@
 
 from __future__ import annotations
 
-from . import deliveries, installing, linking, listings, manifests, processes, proofs, refusals, subscribing
+from . import (
+    deliveries,
+    installing,
+    linking,
+    listings,
+    manifests,
+    policies,
+    processes,
+    proofs,
+    refusals,
+    subscribing,
+)
 from .switches import SWITCHES, Hostile, honest_samples
 
-MODULES = (manifests, proofs, refusals, deliveries, installing, linking, listings, subscribing, processes)
+MODULES = (
+    manifests,
+    policies,
+    proofs,
+    refusals,
+    deliveries,
+    installing,
+    linking,
+    listings,
+    subscribing,
+    processes,
+)
 """Where the switches are; importing them registers them."""
 
 __all__ = ["SWITCHES", "Hostile", "honest_samples"]
