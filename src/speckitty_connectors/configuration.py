@@ -94,7 +94,8 @@ class Settings:
         exclusive_accounts: whether an account may be connected to one workspace only.
         workspace_role: the PostgreSQL role that row-level security holds to a workspace; or empty.
         apps: the apps to register at the start.
-        handler: ``module:function`` that the command line's worker hands dispatches to; or empty.
+        handler: ``module:function`` that `serve` and `work` call once with the `Connectors` object, so that it
+            registers the host's handlers; or empty.
 
     >>> Settings(database_url="sqlite:///connectors.db", keys={"2026": Secret("k" * 44)}).public_url
     'http://127.0.0.1:8000'

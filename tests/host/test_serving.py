@@ -178,3 +178,39 @@ def test_commands_end_with_their_documented_codes(
     done = operator.run(*arguments)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
     assert said in done.stderr
+
+
+HANDLERS = """
+def register(connectors):
+    print("the host registers its handlers", flush=True)
+    connectors.on()(lambda dispatch, connection: None)
+"""
+
+
+@pytest.mark.parametrize("command", [("serve", "--port", "0", "--upgrade"), ("work",)])
+def test_the_hosts_function_registers_its_handlers(operator: Operator, tmp_path: Path, command: tuple[str]) -> None:
+    """The function that the setting `handler` names is called once, before the command says that it works."""
+    (tmp_path / "host_of_this_test.py").write_text(HANDLERS)
+    environment = {
+        **operator.environment,
+        "PYTHONPATH": str(tmp_path),
+        "SPECKITTY_CONNECTORS_HANDLER": "host_of_this_test:register",
+    }
+    assert operator.run("db", "upgrade").returncode == 0
+    started = subprocess.Popen(
+        [sys.executable, "-u", "-m", "speckitty_connectors.cli", *command],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stdout is not None
+    try:
+        lines = [started.stdout.readline()]
+        while not lines[-1].startswith(("listening on", "working")):
+            assert lines[-1], "it ended by itself"
+            lines.append(started.stdout.readline())
+    finally:
+        started.terminate()
+        started.wait(timeout=30)
+        started.stdout.close()
+    assert lines.count("the host registers its handlers\n") == 1

@@ -43,7 +43,8 @@ def judge(world: World, told: Told, expected: Mapping[str, Verdict | None], *, a
     decided = world.decided(told.id)
     tenants = [(workspace, each.decision.installation_id) for workspace, found in decided.items() for each in found]
     places = [world.memory.place(installation_id) for installation_id in expected]
-    assert sorted(tenants) == sorted((place.workspace, place.id) for place in places) or [(OPERATOR, "")], told
+    principals = [(place.workspace, place.id) for place in places] or [(OPERATOR, "")]
+    assert sorted(tenants) == sorted(principals), told
     if not places:
         (unplaced,) = decided[OPERATOR]
         stage = Stage.IGNORED if told.change else Stage.REVIEW

@@ -99,6 +99,8 @@ class Model(RuleBasedStateMachine):
     @rule(told=told)
     def arrive(self, told: Told) -> None:
         """A delivery arrives: late, or again, in which case nothing happens."""
+        if told.id in self.world.closed:
+            return
         if told.id in self.world.arrived:
             self.world.office.clock.advance(60)
             assert self.world.post(told, hook_of=self.world.arrived[told.id]) == "duplicate"
@@ -176,6 +178,7 @@ class Model(RuleBasedStateMachine):
         self.connectors.onboarding.remove(workspace=chosen.workspace, installation_id=chosen.id, actor=ACTOR)
         chosen.live = False
         self.world.hooks.pop(chosen.id, None)
+        self.world.closed |= {told_id for told_id, hook_of in self.world.arrived.items() if hook_of == chosen.id}
 
     @rule(place=places)
     def come_back(self, place: int) -> None:

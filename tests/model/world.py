@@ -42,6 +42,7 @@ class World:
         hooks: installation → the hook that a person made for it.
         arrived: id of a delivery → the installation whose hook it came by, or empty for the app's address.
         handed: what the host's handler was given, and how often.
+        closed: ids of deliveries whose hook is gone, so that they can't come again.
         waiting: deliveries and installations whose events wait for a person.
         events: id of a delivery → its id in the inbox, by which it is found when its hook is gone, too.
     """
@@ -55,6 +56,7 @@ class World:
     keys: dict[str, str] = field(factory=dict)
     hooks: dict[str, HandMade] = field(factory=dict)
     arrived: dict[str, str] = field(factory=dict)
+    closed: set[str] = field(factory=set)
     waiting: dict[tuple[str, str], Told] = field(factory=dict)
     events: dict[str, str] = field(factory=dict)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from speckitty_connectors import (
     Confidence,
@@ -20,7 +20,6 @@ from speckitty_connectors import (
     Target,
 )
 from speckitty_connectors.identifiers import new_id
-from speckitty_connectors.inbox.tables import inbox
 from speckitty_connectors.installations import repository as installations
 from speckitty_connectors.installations.types import InstallationStatus
 from speckitty_connectors.mappings.service import Mappings
@@ -29,7 +28,7 @@ from speckitty_connectors.routing import review
 from speckitty_connectors.routing.cases import Case, PreparedStage
 from speckitty_connectors.routing.queue import ReviewQueue
 from speckitty_connectors.routing.review import ReviewState
-from speckitty_connectors.routing.rulings import NO_MAPPING, REPLAY_SUSPECT
+from speckitty_connectors.routing.rulings import NO_MAPPING
 from speckitty_connectors.routing.tables import dispatches, review_events
 from speckitty_connectors.routing.types import Candidate, Conclusion, Stage
 from speckitty_connectors.store.engine import Store
@@ -165,11 +164,7 @@ def test_nothing_of_an_installation_that_is_cut_off_is_replayed(desk: Desk, stat
 def test_what_cannot_be_trusted_stays_when_its_resource_is_mapped(desk: Desk) -> None:
     """Mapping a board vouches for the board, not for a delivery that somebody may have recorded and sent again."""
     desk.inbound.deliver(desk.endpoint, card())
-    suspect = desk.inbound.deliver(desk.endpoint, card())
-    with desk.store.transaction() as connection:
-        connection.execute(
-            update(inbox).where(inbox.c.id == suspect).values(state="pending", outcome_reason=REPLAY_SUSPECT)
-        )
+    desk.inbound.deliver(desk.endpoint, card(), replayable=True)
     desk.inbound.router().route_due()
     item = desk.item()
     assert {reason.reason for reason in item.reasons} == {"no_mapping", "replay_suspect"}

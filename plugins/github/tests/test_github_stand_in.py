@@ -135,11 +135,12 @@ def test_nothing_is_installed_before_the_install_page(client: Any) -> None:
 
 
 def test_the_story_has_one_of_each(client: Any, route: Callable[..., Outcome]) -> None:
-    """Work in two repositories, something ignored, a new name, and a pause with its end; each its own delivery."""
+    """Work in three repositories, something ignored, a new name, a pause and its end; each its own delivery."""
     story = client.stand_in.deliveries()
     outcomes = [route(sample.kind, sample.content) for sample in story]
-    assert [type(outcome) for outcome in outcomes] == [Event, Event, Ignored, Lifecycle, Lifecycle, Lifecycle]
-    assert [outcome.resources[0].id for outcome in outcomes if isinstance(outcome, Event)] == ["7001", "7002"]
+    assert [type(outcome) for outcome in outcomes] == [Event, Event, Event, Ignored, *[Lifecycle] * 3]
+    placed = [outcome.resources[0].id for outcome in outcomes if isinstance(outcome, Event)]
+    assert placed == ["7001", "7002", "7003"]
     changes = [outcome.change for outcome in outcomes if isinstance(outcome, Lifecycle)]
     assert changes == [Change.RESOURCE_RENAMED, Change.SUSPENDED, Change.RESUMED]
     assert len({sample.delivery_id for sample in story}) == len(story)

@@ -272,7 +272,7 @@ def test_a_webhook_never_shows_its_secret(serve: Serve) -> None:
 
 
 def test_the_story_has_one_of_each(gitlab: GitLab) -> None:
-    """Work in two projects, something ignored, a new path, a new group, and a project that is deleted."""
+    """Work in three projects, something ignored, a new path, a new group, and a project that is deleted."""
     gitlab.stand_in.registration(gitlab.url)
     story = gitlab.stand_in.deliveries()
     outcomes = [
@@ -288,10 +288,11 @@ def test_the_story_has_one_of_each(gitlab: GitLab) -> None:
         )
         for sample in story
     ]
-    assert [type(outcome) for outcome in outcomes] == [Event, Event, Ignored, Event, Lifecycle, Lifecycle]
+    assert [type(outcome) for outcome in outcomes] == [Event, Event, Event, Ignored, Event, Lifecycle, Lifecycle]
     assert [outcome.resources[0].id for outcome in outcomes if isinstance(outcome, Event)] == [
         "7001",
         "7002",
+        "7003",
         "7001",
     ]
     changes = [outcome.change for outcome in outcomes if isinstance(outcome, Lifecycle)]

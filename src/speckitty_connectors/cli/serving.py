@@ -7,6 +7,8 @@ import threading
 
 import click
 
+from ..configuration import load_object
+from ..connectors import Connectors
 from ..web.application import Application
 from .operating import Operator, load_extra
 
@@ -34,6 +36,7 @@ def serve(operator: Operator, *, host: str, port: int, threads: int, workers: in
     """
     waitress = load_extra("waitress")
     with operator.connectors(upgrade=upgrade) as connectors:
+        register_handlers(connectors)
         server = waitress.create_server(
             Application(connectors),
             host=host,
@@ -62,7 +65,19 @@ def work(operator: Operator, *, threads: int) -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    with operator.connectors() as connectors, connectors.working(threads=threads):
-        click.echo("working")
-        stopped.wait()
+    with operator.connectors() as connectors:
+        register_handlers(connectors)
+        with connectors.working(threads=threads):
+            click.echo("working")
+            stopped.wait()
     click.echo("stopped")
+
+
+def register_handlers(connectors: Connectors) -> None:
+    """Let the host's function of the setting `handler` register what dispatches are handed to.
+
+    Raises:
+        ConfigurationError: there is no such function.
+    """
+    if connectors.settings.handler:
+        load_object(connectors.settings.handler, setting="handler")(connectors)

@@ -30,10 +30,10 @@ from .tables import inbox, inbox_bodies
 IGNORED_OUTCOME = "ignored"
 
 CONFLICT = "conflict"
-"""State of a row whose delivery id came before with other content; it is never routed by itself."""
+"""Why a person looks at a delivery: its id came before with other content."""
 
 REPLAY_SUSPECT = "replay_suspect"
-"""State of a row whose content came before under another id; it is never routed by itself."""
+"""Why a person looks at a delivery: its content came before under another id."""
 
 
 class Recorded(StrEnum):
@@ -95,10 +95,10 @@ class StoredDelivery:
         kind: value of the kind header, or empty.
         secret_id: credential id of the secret that verified it.
         received_at: when, in UTC.
-        state: ``pending``, ``running``, ``done``, ``parked``, ``conflict`` or ``replay_suspect``.
+        state: ``pending``, ``running``, ``done`` or ``parked``.
         attempts: how often it was started to be routed.
         outcome: what it meant, once routed.
-        outcome_reason: why it was ignored, or empty.
+        outcome_reason: why it was ignored, or why a person must look at it; or empty.
         last_error: why the last attempt failed, or empty.
     """
 
@@ -129,24 +129,24 @@ def digest_of(kind: str, body: bytes) -> bytes:
 def record(store: Store, arrival: Arrival) -> Recorded:
     """Store a delivery unless it is there, and return after the commit.
 
-    What is unclear is stored as well, but not to be routed: the same delivery id with other content becomes a
-    row of its own in the state ``conflict``; the same content under another id, where a stranger could have
-    sent it, one in the state ``replay_suspect``. Where ids are unique within an account only, other content under
-    a known id is another account's delivery, and routed. A re-delivery of a parked row makes it due again.
+    What is unclear is stored as well, with the reason for which the router leaves it to a person: the same
+    delivery id with other content becomes a row of its own, a ``conflict``; the same content under another id,
+    where a stranger could have sent it, is a ``replay_suspect``. Where ids are unique within an account only,
+    other content under a known id is another account's delivery, and routed. A re-delivery of a parked row makes
+    it due again.
 
     Raises:
         StoreUnavailableError: the database didn't take it.
     """
-    state = DONE if arrival.unrouted_reason else PENDING
-    if _insert(store, arrival, arrival.delivery_id, state=state):
+    if _insert(store, arrival, arrival.delivery_id):
         return Recorded.IGNORED if arrival.unrouted_reason else Recorded.ACCEPTED
     if _is_redelivery(store, arrival):
         return Recorded.DUPLICATE
     with_digest = f"{arrival.delivery_id}{CONFLICT_MARK}{arrival.digest.hex()}"
     if not arrival.id_per_account:
-        _insert(store, arrival, with_digest, state=CONFLICT)
+        _insert(store, arrival, with_digest, doubt=CONFLICT)
         return Recorded.CONFLICT
-    if not _insert(store, arrival, with_digest, state=state):
+    if not _insert(store, arrival, with_digest):
         return Recorded.DUPLICATE
     return Recorded.IGNORED if arrival.unrouted_reason else Recorded.ACCEPTED
 
@@ -206,9 +206,10 @@ def _is_redelivery(store: Store, arrival: Arrival) -> bool:
         return True
 
 
-def _insert(store: Store, arrival: Arrival, delivery_id: str, *, state: str) -> bool:
+def _insert(store: Store, arrival: Arrival, delivery_id: str, *, doubt: str = "") -> bool:
     """Store row and body in one transaction; return False where the end point has that delivery id."""
     endpoint, inbox_id = arrival.endpoint, new_id()
+    reason = arrival.unrouted_reason or doubt
     values = {
         "workspace_id": endpoint.workspace,
         "id": inbox_id,
@@ -222,11 +223,11 @@ def _insert(store: Store, arrival: Arrival, delivery_id: str, *, state: str) -> 
         "secret_id": arrival.secret_id,
         "received_at": arrival.received_at,
         "outcome": IGNORED_OUTCOME if arrival.unrouted_reason else "",
-        "outcome_reason": arrival.unrouted_reason,
+        "state": DONE if arrival.unrouted_reason else PENDING,
         "same_endpoint": endpoint.id,
         "same_digest": arrival.digest,
-        "state_if_new": state,
-        "state_if_seen": REPLAY_SUSPECT if state == PENDING and arrival.replayable else state,
+        "reason_if_new": reason,
+        "reason_if_seen": reason or (REPLAY_SUSPECT if arrival.replayable else ""),
         "inbox_id": inbox_id,
         "headers": arrival.headers,
         "content_type": arrival.media_type,
@@ -259,11 +260,11 @@ def _row_insert(dialect: Dialect) -> sqlite.Insert | postgresql.Insert:
     seen = exists().where(
         columns.endpoint_id == bindparam("same_endpoint"), columns.body_digest == bindparam("same_digest")
     )
-    state = case((seen, bindparam("state_if_seen")), else_=bindparam("state_if_new"))
+    reason = case((seen, bindparam("reason_if_seen")), else_=bindparam("reason_if_new"))
     make = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
     return (
         make(inbox)
-        .values(state=state, **given(*(columns[name] for name in ROW_COLUMNS)))
+        .values(outcome_reason=reason, **given(*(columns[name] for name in ROW_COLUMNS)))
         .on_conflict_do_nothing(index_elements=[columns.endpoint_id, columns.delivery_id])
     )
 
@@ -281,7 +282,7 @@ ROW_COLUMNS = (
     "secret_id",
     "received_at",
     "outcome",
-    "outcome_reason",
+    "state",
 )
 """What an arrival says of itself; the other columns of the row begin with their defaults."""
 

@@ -37,7 +37,7 @@ inbox = Table(
 )
 """An accepted delivery. `endpoint_id` is its principal; `workspace_id` is the end point's, which is the
 operator's for an app that serves every customer. `outcome` is empty until routed, then one of ``event``,
-``lifecycle``, ``handshake``, ``ignored``."""
+``lifecycle``, ``handshake``, ``ignored``; `outcome_reason` says why it is ignored, or why a person must look."""
 
 inbox_bodies = Table(
     "inbox_bodies",
