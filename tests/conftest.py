@@ -9,12 +9,26 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from sqlalchemy import MetaData, Table
+from sqlalchemy import MetaData, Table, text
 
+from speckitty_connectors.inbox import accept
 from speckitty_connectors.store import migrations
 from speckitty_connectors.store.engine import Store
 from testbed.clock import FrozenClock
-from testbed.postgresql import PostgresqlUnavailableError, fresh_database, running_postgresql
+from testbed.postgresql import CUT_OTHERS, PostgresqlUnavailableError, fresh_database, running_postgresql
+
+PATIENCE_SECONDS = 60.0
+
+
+@pytest.fixture(autouse=True)
+def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for the database as long as a busy machine needs, but where a test is about waiting no longer."""
+    if request.node.get_closest_marker("impatient"):
+        return
+    defaults = Store.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setattr(accept, "ANSWER_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setitem(defaults, "wait_seconds", PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -56,7 +70,7 @@ def empty_postgresql_url(postgresql_server: str) -> Iterator[str]:
 def migrated_postgresql(postgresql_server: str) -> Iterator[Store]:
     """A migrated database that all tests of the session share, one after the other."""
     with fresh_database(postgresql_server) as url:
-        shared = Store(url)
+        shared = Store(url, wait_seconds=PATIENCE_SECONDS)
         migrations.upgrade(shared)
         yield shared
         shared.close()
@@ -73,8 +87,9 @@ def migrated_tables(migrated_postgresql: Store) -> list[Table]:
 
 @pytest.fixture
 def postgresql_url(migrated_postgresql: Store, migrated_tables: list[Table]) -> str:
-    """The URL of a migrated, empty database in PostgreSQL."""
+    """The URL of a migrated, empty database in PostgreSQL, to which nothing of an earlier test is connected."""
     with migrated_postgresql.transaction() as connection:
+        connection.execute(text(CUT_OTHERS))
         for table in migrated_tables:
             connection.execute(table.delete())
     return migrated_postgresql.url.render_as_string(hide_password=False)

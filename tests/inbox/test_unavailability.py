@@ -13,6 +13,8 @@ from speckitty_connectors.store.engine import Store
 from testbed.freezing_proxy import freezable
 from testbed.receiving import Receiver
 
+pytestmark = pytest.mark.impatient
+
 
 def is_unavailable(answer: Answer) -> bool:
     return (answer.status, answer.code, answer.retry_after_seconds) == (503, "unavailable", 1)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from speckitty_connectors.errors import ConfigurationError, StoreUnavailableError
 from speckitty_connectors.store.audit import audit, record
 from speckitty_connectors.store.engine import Store
-from testbed.postgresql import execute
+from testbed.postgresql import CUT_OTHERS, execute
 
 MOMENT = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 
@@ -119,21 +119,17 @@ def test_a_locked_row_in_postgresql_is_given_up(postgresql_url: str) -> None:
 def test_a_store_reconnects_after_its_connections_were_cut(postgresql_url: str) -> None:
     """A restart of the server fails the transaction under way, and none after it."""
     store = Store(postgresql_url)
-    cut = (
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
 
     def write_until_cut() -> None:
         with store.transaction() as connection:
             write(connection, "half")
-            execute(postgresql_url, cut)
+            execute(postgresql_url, CUT_OTHERS)
             write(connection, "whole")
 
     with pytest.raises(StoreUnavailableError):
         write_until_cut()
     assert verbs(store) == []
-    execute(postgresql_url, cut)
+    execute(postgresql_url, CUT_OTHERS)
     with store.transaction() as connection:
         write(connection)
     assert verbs(store) == ["tested"]

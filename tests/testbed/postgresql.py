@@ -35,6 +35,12 @@ SETTINGS = {
     "log_min_messages": "fatal",
 }
 
+CUT_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+"""Ends every other connection to the database."""
+
 END_WITH_PARENT = 'read -r line; kill -INT "$1"'
 """Waits for its standard input to close, which the end of the parent does however it ends."""
 

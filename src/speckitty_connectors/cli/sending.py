@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import uuid
 from collections import Counter
+from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 
 import click
@@ -13,8 +16,9 @@ import click
 from ..contract.recordings import Recording, read_recordings
 from ..credentials.secret import Secret
 from ..errors import ConfigurationError
-from ..http.unguarded import post
+from ..http.unguarded import PlainAnswer, post
 from ..identifiers import utc_now
+from ..inbox.answers import RETRY_AFTER_SECONDS
 from ..inbox.signing import sign
 from ..providers.manifest import Manifest
 from ..providers.registry import Registry
@@ -22,6 +26,9 @@ from .operating import as_json, show
 
 UNEXPECTED_ANSWER = 3
 """Exit code where an answer wasn't the expected one."""
+
+TRIES = 5
+"""How often a delivery is sent while the answer is 503."""
 
 
 @click.command()
@@ -46,7 +53,8 @@ def send(
 ) -> None:
     """Sign the recorded deliveries of PATH, a file or a folder, as PROVIDER would, and post them to a receiver.
 
-    The delivery id depends on the recording alone, so that sending twice is a re-delivery.
+    The delivery id depends on the recording alone, so that sending twice is a re-delivery. An answer of 503 asks
+    for another try, and gets one a second later, a few times.
     """
     manifest = Registry().provider(provider).manifest
     secret = _secret(secret_env)
@@ -54,7 +62,7 @@ def send(
     for recording in read_recordings(path):
         headers = signed_headers(manifest, recording, secret, scheme=scheme, kind=kind)
         body = tampered(recording.body) if tamper else recording.body
-        answer = post(url, headers=headers, body=body)
+        answer = _deliver(url, headers, body)
         rows.append({"recording": recording.name, "status": answer.status, "answer": answer.code})
         statuses.append(answer.status)
     show(rows, ("recording", "status", "answer"), as_json=as_json, nothing="nothing was sent")
@@ -62,6 +70,16 @@ def send(
     click.echo(f"{len(rows)} sent: {counts}", err=True)
     if any((200 <= status < 300) is tamper for status in statuses):
         raise click.exceptions.Exit(UNEXPECTED_ANSWER)
+
+
+def _deliver(url: str, headers: Mapping[str, str], body: bytes) -> PlainAnswer:
+    """Post a delivery as long as the receiver asks for another try."""
+    for _ in range(TRIES - 1):
+        answer = post(url, headers=headers, body=body)
+        if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            return answer
+        time.sleep(RETRY_AFTER_SECONDS)
+    return post(url, headers=headers, body=body)
 
 
 def signed_headers(

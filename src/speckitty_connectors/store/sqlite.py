@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+import time
 from typing import Final, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -15,6 +16,9 @@ from .deadline import seconds_left
 
 OLDEST_SQLITE: Final = (3, 35, 0)
 """The first with RETURNING (sqlite.org, "RETURNING")."""
+
+LOOK_SECONDS: Final = 0.01
+"""How often to look whether others are done, where SQLite doesn't wait by itself."""
 
 READING: Final = "connectors_reading"
 """The execution option of a connection that only reads."""
@@ -41,7 +45,10 @@ def open_sqlite(url: URL, wait_seconds: float) -> Engine:
         connect_args={"check_same_thread": False, "timeout": wait_seconds},
         **({"pool_size": 1, "max_overflow": 0} if in_memory else {}),
     )
-    event.listen(engine, "connect", _set_up)
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+        _set_up(connection, _seconds_to_wait(wait_seconds))
 
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
@@ -54,8 +61,7 @@ def open_sqlite(url: URL, wait_seconds: float) -> Engine:
 def begin(connection: PoolProxiedConnection, *, reading: bool, wait_seconds: float) -> None:
     """Start a transaction that waits for other writers until the deadline; one that reads can't write."""
     driver = cast("sqlite3.Connection", connection.driver_connection)
-    left = seconds_left()
-    tenths = math.ceil(10 * (wait_seconds if math.isinf(left) else left))
+    tenths = math.ceil(10 * _seconds_to_wait(wait_seconds))
     _set(connection, driver, "busy_timeout", 100 * tenths)
     _set(connection, driver, "query_only", int(reading))
     driver.execute("BEGIN" if reading else "BEGIN IMMEDIATE")
@@ -68,7 +74,27 @@ def _set(connection: PoolProxiedConnection, driver: sqlite3.Connection, pragma: 
         connection.info[pragma] = value
 
 
-def _set_up(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+def _seconds_to_wait(wait_seconds: float) -> float:
+    left = seconds_left()
+    return wait_seconds if math.isinf(left) else left
+
+
+def _set_up(connection: sqlite3.Connection, wait_seconds: float) -> None:
     connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+    _write_ahead(connection, wait_seconds)
+    for pragma in ("synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(connection: sqlite3.Connection, wait_seconds: float) -> None:
+    """Turn a new file to WAL; where others do so at the same moment SQLite fails at once instead of waiting."""
+    end = time.monotonic() + wait_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(LOOK_SECONDS)
+        else:
+            return
