@@ -235,6 +235,17 @@ def test_a_reinstall_revives_what_was_there(desk: Desk) -> None:
     assert kept(desk) == [again.credential_id]
 
 
+def test_an_uninstall_on_the_provider_s_side_leaves_no_grant(desk: Desk) -> None:
+    """The last account that speaks with it takes the grant with it, and no one before."""
+    step = desk.connect({"accounts": [ACCOUNT, EIGHT]})
+    assert isinstance(step, PickAccount)
+    done = desk.choose(step.state, "7", "8")
+    assert isinstance(done, Done)
+    for made, left in zip(done.installations, (1, 0), strict=True):
+        happen(desk, made, Lifecycle(change=Change.UNINSTALLED))
+        assert len(kept(desk)) == left
+
+
 def test_a_reinstall_of_one_account_leaves_the_grant_of_its_siblings(desk: Desk) -> None:
     """A grant is forgotten only when no installation holds it any more."""
     step = desk.connect({"accounts": [ACCOUNT, EIGHT]})

@@ -13,7 +13,7 @@ from ..providers.registry import Registry
 from ..store.engine import Store
 from . import grants
 from .conversations import Conversations
-from .establishing import AccountTakenError, await_approval, connect, forget_unused
+from .establishing import AccountTakenError, await_approval, connect
 from .granting import Granting
 from .noting import note_contest
 from .refusals import Refusal
@@ -102,7 +102,7 @@ class Answers:
                 exclusive=self._exclusive,
                 now=self._store.now(),
             )
-            forget_unused(connection, self._vault, turn.attempt.workspace)
+            grants.forget_unused(connection, workspace=turn.attempt.workspace)
         return Waiting(installation=waiting, reason=waiting.explanation)
 
     def _connect(self, turn: Turn, answer: Connected, tokens: TokenAnswer) -> Done:
@@ -123,7 +123,7 @@ class Answers:
                 )
                 actor = f"member:{turn.attempt.member}"
                 grants.share(connection, installations[0], actor=actor, now=self._store.now())
-                forget_unused(connection, self._vault, turn.attempt.workspace)
+                grants.forget_unused(connection, workspace=turn.attempt.workspace)
         except AccountTakenError as taken:
             with self._store.transaction() as connection:
                 note_contest(connection, turn.attempt, taken.account, now=self._store.now())

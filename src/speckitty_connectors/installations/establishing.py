@@ -5,19 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from attrs import evolve
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from ..credentials.grants import GRANT
-from ..credentials.tables import credentials
-from ..credentials.vault import Vault
 from ..identifiers import new_id
 from ..providers.accounts import Account
 from ..providers.conversations import AwaitApproval, Connected
 from ..store.audit import record
 from . import across, repository
 from .attempts import Attempt, Purpose
-from .tables import installations
 from .types import Follow, Installation, InstallationStatus, StatusReason
 
 
@@ -195,18 +191,6 @@ def disconnect(
     follow(connection, workspace=workspace, installation_id=installation_id, now=now)
     _record(connection, removed, "disconnected", actor, now, known)
     return removed
-
-
-def forget_unused(connection: Connection, vault: Vault, workspace: str) -> None:
-    """Delete the grants that no installation of the workspace holds any more."""
-    held = select(installations.c.credential_id).where(installations.c.workspace_id == workspace)
-    unused = connection.execute(
-        select(credentials.c.id).where(
-            credentials.c.workspace_id == workspace, credentials.c.kind == GRANT, credentials.c.id.not_in(held)
-        )
-    )
-    for row in unused.all():
-        vault.forget(connection, workspace=workspace, credential_id=row.id)
 
 
 def _find_or_add(

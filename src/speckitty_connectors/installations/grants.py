@@ -1,4 +1,4 @@
-"""An installation follows the grant that it speaks with: degraded, in need of a person, well again, and renewed."""
+"""An installation follows its grant: degraded, in need of a person, well again, renewed; and unused ones go."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Final
 
 from attrs import evolve
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete, select
 
-from ..credentials.grants import GrantCondition
+from ..credentials.grants import GRANT, GrantCondition
+from ..credentials.tables import credentials
 from ..store.audit import record
 from . import repository
+from .tables import installations
 from .types import Installation, InstallationStatus, StatusReason
 
 FOLLOWED: Final[Mapping[GrantCondition, tuple[InstallationStatus, str]]] = {
@@ -75,6 +77,16 @@ def _concerns(installation: Installation, condition: GrantCondition) -> bool:
     known = (installation.status, installation.status_reason)
     is_news = installation.status in LEADS_FROM and known != FOLLOWED[condition]
     return is_news and (condition is GrantCondition.REFUSED or installation.status_reason in OURS)
+
+
+def forget_unused(connection: Connection, *, workspace: str) -> None:
+    """Delete the grants that no installation of the workspace holds any more."""
+    held = select(installations.c.credential_id).where(installations.c.workspace_id == workspace)
+    connection.execute(
+        delete(credentials).where(
+            credentials.c.workspace_id == workspace, credentials.c.kind == GRANT, credentials.c.id.not_in(held)
+        )
+    )
 
 
 def _follow_one(

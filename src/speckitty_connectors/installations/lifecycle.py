@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from ..providers.accounts import Account
 from ..providers.deliveries import Change, Lifecycle
 from ..store.audit import record
-from . import repository
+from . import grants, repository
 from .resource_changes import apply_to_resources
 from .types import GONE, Follow, Installation, InstallationStatus, StatusReason, follow_nothing
 
@@ -59,7 +59,8 @@ def apply(
     """Apply a lifecycle to an installation and its resources; return the installation as it is now.
 
     Applying it twice changes nothing more. What occurred before what is known already doesn't undo it; a change
-    without a moment of its own is taken for one of now. What waits for approval is left to `approvals.settle`.
+    without a moment of its own is taken for one of now. The grant of what was uninstalled is forgotten. What waits
+    for approval is left to `approvals.settle`.
     `follow` is told of every installation that the lifecycle may have touched: a transfer touches two of them.
     """
     known = repository.get(connection, workspace=installation.workspace, installation_id=installation.id, lock=True)
@@ -67,11 +68,15 @@ def apply(
         return known
     at = min(lifecycle.occurred_at or now, now)
     changed = _with_labels(_with_status(known, lifecycle, at), lifecycle, at)
+    if changed.status is InstallationStatus.REMOVED:
+        changed = evolve(changed, credential_id="")
     if lifecycle.relist or _leaves_open(lifecycle):
         changed = evolve(changed, inventory_synced_at=None)
     if changed != known:
         changed = evolve(changed, updated_at=now)
         repository.save(connection, changed)
+        if changed.credential_id != known.credential_id:
+            grants.forget_unused(connection, workspace=known.workspace)
         _audit(connection, known, changed, lifecycle, now)
     touched = apply_to_resources(connection, installation=changed, lifecycle=lifecycle, at=at, now=now)
     if changed.status in GONE and known.status not in GONE:

@@ -17,9 +17,9 @@ from ..errors import NotFoundError
 from ..providers.statuses import PluginUnavailableError
 from ..store.audit import record
 from ..store.engine import Store
-from . import repository
+from . import grants, repository
 from .attempts import Purpose
-from .establishing import disconnect, forget_unused
+from .establishing import disconnect
 from .granting import Granting
 from .tables import installations
 from .types import Follow, Installation, Leave
@@ -80,7 +80,7 @@ class Removal:
                 now=now,
                 follow=self._follow,
             )
-            forget_unused(connection, self._vault, workspace)
+            grants.forget_unused(connection, workspace=workspace)
         if values:
             revocation = self._take_back(known, values)
             self._record(known, actor, revocation, values, now)

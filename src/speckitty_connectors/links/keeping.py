@@ -11,7 +11,6 @@ from ..credentials.grants import GRANT, LINK_GRANT, seal_grant
 from ..credentials.oauth import TokenAnswer
 from ..credentials.vault import Vault
 from ..installations import grants
-from ..installations.establishing import forget_unused
 from ..installations.turns import Turn
 from .writing import Claim
 
@@ -46,5 +45,5 @@ def keep_grant(
         return credential_id
     renewed = evolve(installation, credential_id=credential_id)
     grants.share(connection, renewed, actor=f"member:{claim.member}", now=now)
-    forget_unused(connection, vault, installation.workspace)
+    grants.forget_unused(connection, workspace=installation.workspace)
     return ""
