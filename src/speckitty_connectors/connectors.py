@@ -19,6 +19,7 @@ from .credentials.sealing import Keys
 from .credentials.sessions import Sessions
 from .credentials.vault import Vault
 from .dispatch.handlers import EVERY_OTHER, Handlers
+from .dispatch.retrying import retry
 from .dispatch.types import EffectHandler, TransactionalHandler
 from .dispatch.worker import Worker
 from .http.session import Transport
@@ -45,14 +46,12 @@ from .providers.deliveries import Event
 from .providers.registry import Registry
 from .routing.explanation import Explanation, explain
 from .routing.queue import ReviewQueue
-from .routing.review import ReviewItem
 from .routing.router import Router
 from .routing.simulation import Proposal, Simulation, simulate
 from .store import migrations
 from .store.audit import Audit
 from .store.confinement import check_confinement, confined
 from .store.engine import Store
-from .store.metadata import OPERATOR
 from .store.row_level_security import confined_tables
 from .subscriptions.service import Subscriptions
 
@@ -238,13 +237,13 @@ class Connectors:
         """Run workers in threads while the block runs."""
         stop = threading.Event()
         running = [threading.Thread(target=self.worker().run, args=(stop,), name="worker") for _ in range(threads)]
-        for thread in running:
-            thread.start()
         try:
+            for thread in running:
+                thread.start()
             yield
         finally:
             stop.set()
-            for thread in running:
+            for thread in filter(threading.Thread.is_alive, running):
                 thread.join()
 
     def webhook_url(self, app: RegisteredApp) -> str:
@@ -297,10 +296,6 @@ class Connectors:
             found = installation_rows.get(connection, workspace=workspace, installation_id=installation_id)
         return as_it_stands(found, self.registry)
 
-    def review_items(self, workspace: str = OPERATOR) -> tuple[ReviewItem, ...]:
-        """Return what waits for a person; without a workspace, what could not be placed in any."""
-        return self.review.list(workspace=workspace)
-
     def explain(self, *, workspace: str, event_id: str) -> Explanation:
         """Return what became of a delivery, and why.
 
@@ -313,6 +308,14 @@ class Connectors:
         """
         with self.store.reading() as connection:
             return explain(connection, workspace=workspace, event_id=event_id)
+
+    def retry(self, *, workspace: str, work_id: str, actor: str) -> None:
+        """Make a parked delivery or dispatch due again; see `dispatch.retrying`.
+
+        Raises:
+            NotFoundError: this workspace has nothing parked of that id.
+        """
+        retry(self.store, workspace=workspace, work_id=work_id, actor=actor)
 
     def simulate(
         self,

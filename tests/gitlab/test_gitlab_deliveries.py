@@ -174,7 +174,7 @@ def test_what_nobody_mapped_is_acknowledged_like_any_other(workshop: Workshop) -
     workshop.set_up()
     workshop.tell("Push Hook", {**PUSH, "project": {"id": documents.FIRST_PROJECT_ID + 1}})
     workshop.tell("Recipe Hook", {"object_kind": "recipe"})
-    subjects = {item.subject.id for item in workshop.connectors.review_items(WORKSPACE)}
+    subjects = {item.subject.id for item in workshop.connectors.review.list(workspace=WORKSPACE)}
     assert subjects == {str(documents.FIRST_PROJECT_ID + 1), ""}
 
 

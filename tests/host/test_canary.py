@@ -292,7 +292,7 @@ class Host:
         assert self.deliver(self.webhook_secret, board={"id": "b1", "key": "kitchen/menu"}) == 202
         assert self.deliver(canary("foreign-secret"), board={"id": "b1"}) >= 400
         self.connectors.worker().run_once()
-        self.shown.append(self.connectors.review_items("w1"))
+        self.shown.append(self.connectors.review.list(workspace="w1"))
 
     def _let_pass(self) -> None:
         with self.connectors.store.transaction() as connection:

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import func, select
@@ -185,6 +186,21 @@ def register(connectors):
     print("the host registers its handlers", flush=True)
     connectors.on()(lambda dispatch, connection: None)
 """
+
+
+@pytest.mark.parametrize("command", [("serve", "--port", "0", "--upgrade"), ("work",)])
+def test_a_background_job_of_a_shell_ends_when_told(operator: Operator, command: tuple[str, ...]) -> None:
+    """Such a job ignores interrupts, so that a supervisor's SIGTERM has to do by itself; it ends well."""
+    assert operator.run("db", "upgrade").returncode == 0
+    job = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-u", "-m", "speckitty_connectors.cli"]
+    with subprocess.Popen([*job, *command], env=operator.environment, stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        while not (line := started.stdout.readline()).startswith(("listening on", "working")):
+            assert line, "it ended by itself"
+        if url := line.partition("listening on ")[2].strip():
+            assert requests.get(url, timeout=60).status_code == 404  # so it really serves
+        started.terminate()
+        assert (started.stdout.read(), started.wait(timeout=60)) == ("stopped\n", 0)
 
 
 @pytest.mark.parametrize("command", [("serve", "--port", "0", "--upgrade"), ("work",)])

@@ -154,7 +154,7 @@ def test_a_renamed_site_is_found_again_after_a_listing(site: Site, monkeypatch: 
     monkeypatch.setattr(documents, "SITE", "https://octo.atlassian.net")
     issue = documents.issue(documents.project(0), 12)
     site.tell("jira:issue_updated", delivery="d1", issue=issue)
-    assert [item.reason for item in site.connectors.review_items("")] == ["unknown_installation"]
+    assert [item.reason for item in site.connectors.review.list(workspace="")] == ["unknown_installation"]
     site.sync(installation)
     assert site.installation(installation).account_url == "https://octo.atlassian.net"
     site.tell("jira:issue_updated", delivery="d2", issue=documents.issue(documents.project(0), 13))

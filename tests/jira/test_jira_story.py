@@ -69,7 +69,7 @@ def test_an_issue_that_moved_is_routed_by_its_new_project(site: Site) -> None:
     issue = documents.issue(documents.project(1), 7)
     moved = {"id": "40001", "items": [{"field": "project", "fieldId": "project", "from": FIRST, "to": SECOND}]}
     site.tell("jira:issue_updated", delivery="d1", issue=issue, changelog=moved)
-    (item,) = site.connectors.review_items(WORKSPACE)
+    (item,) = site.connectors.review.list(workspace=WORKSPACE)
     assert (item.subject.id, site.dispatched) == (SECOND, [])
 
 
@@ -120,7 +120,7 @@ def test_two_workspaces_on_one_site_each_get_what_their_webhook_sent(site: Site)
         site.decisions("d1")
     assert [each.decision.installation_id for each in site.decisions("d1", "w2")] == [other.id]
     site.tell("jira:issue_created", delivery="d2", matched=[99], issue=issue)
-    assert [item.reason for item in site.connectors.review_items("")] == ["unknown_installation"]
+    assert [item.reason for item in site.connectors.review.list(workspace="")] == ["unknown_installation"]
     assert own.account_id == other.account_id
 
 

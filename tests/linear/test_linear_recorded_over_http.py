@@ -54,4 +54,4 @@ def test_a_workspace_that_nobody_connected_concerns_nobody(studio: Studio, organ
     studio.set_up()
     told = studio.tell("Issue", "create", data=documents.issue(documents.team(0), 12), organizationId=organization)
     assert studio.dispatched == []
-    assert [item.reason for item in studio.connectors.review_items("")] == ["unknown_installation"], told
+    assert [item.reason for item in studio.connectors.review.list(workspace="")] == ["unknown_installation"], told

@@ -58,7 +58,7 @@ def test_an_issue_that_moved_is_routed_by_its_new_team(studio: Studio) -> None:
     studio.set_up()
     moved = {**documents.issue(SECOND, 7), "previousIdentifiers": ["HEL-12"]}
     studio.tell("Issue", "update", data=moved, updatedFrom={"teamId": FIRST["id"]})
-    (item,) = studio.connectors.review_items(WORKSPACE)
+    (item,) = studio.connectors.review.list(workspace=WORKSPACE)
     assert (item.subject.kind, item.subject.id, studio.dispatched) == ("team", SECOND["id"], [])
     back = {**documents.issue(FIRST, 14), "previousIdentifiers": ["HEL-12", "MEN-7"]}
     studio.tell("Issue", "update", data=back, updatedFrom={"teamId": SECOND["id"]})

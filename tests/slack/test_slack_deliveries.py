@@ -180,7 +180,7 @@ def test_an_unmapped_channel_waits_for_a_person(office: Office) -> None:
     """It is in the review queue under its own id."""
     office.set_up()
     office.write(1)
-    (item,) = office.connectors.review_items(WORKSPACE)
+    (item,) = office.connectors.review.list(workspace=WORKSPACE)
     assert (item.subject.kind, item.subject.id) == ("channel", documents.channel_id(1))
 
 

@@ -24,6 +24,7 @@ from .operating import FAILED, MISUSED, Operator
 from .plugins import providers
 from .policies import policy
 from .records import apps
+from .retrying import retry
 from .reviewing import review
 from .routing import route
 from .scaffolding import new
@@ -66,6 +67,7 @@ COMMANDS = (
     new,
     policy,
     providers,
+    retry,
     review,
     route,
     send,

@@ -246,6 +246,6 @@ def _work(part: str, store: Store, table: Table) -> Finding:
         part=part,
         health=Health.NOTED if aside else Health.WELL,
         says=", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "empty",
-        remedy="look why with 'explain', mend the cause, and arm them again" if aside else "",
+        remedy="look why with 'explain', mend the cause, then 'retry' each" if aside else "",
         facts={"counts": counts, "parked": [{"workspace": row.workspace_id, "id": row.id} for row in aside]},
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import suppress
 
 import click
 
@@ -51,8 +52,9 @@ def serve(operator: Operator, *, host: str, port: int, threads: int, workers: in
         for app in connectors.apps.list():
             click.echo(f"{app.app.provider} at {app.app.host} posts to {connectors.webhook_url(app)}")
         click.echo(f"listening on http://{host}:{server.effective_port}")
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-        with connectors.working(threads=workers):
+        with connectors.working(threads=workers), suppress(KeyboardInterrupt):
+            for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore the first
+                signal.signal(number, signal.default_int_handler)
             server.run()
         click.echo("stopped")
 

@@ -16,7 +16,7 @@ from .scene import ACTOR, PROJECT, SECOND_PROJECT, VISITOR, Scene, heading, tell
 def map_what_waits(scene: Scene) -> None:
     """Show what waits; then map the first item of a resource, which replays its events."""
     heading("What waits for a person")
-    items = scene.connectors.review_items(VISITOR.workspace)
+    items = scene.connectors.review.list(workspace=VISITOR.workspace)
     for item in items:
         tell([f"{item.count} x {_name(item)}: {item.reason}"])
         tell(_candidates(item), indent=7)

@@ -1,0 +1,88 @@
+"""`retry`: what was set aside after too many failures is tried again, and nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import Connection, Table, select, update
+
+from speckitty_connectors import Dispatch, NotFoundError
+from speckitty_connectors.cli import commands
+from speckitty_connectors.inbox.tables import inbox
+from speckitty_connectors.routing.tables import dispatches
+from speckitty_connectors.store.claims import DONE, PARKED
+from testbed.desk import ACCOUNT
+from testbed.office import KEY, Office, open_office
+
+CARD = {"event": "card", "account": ACCOUNT, "installation": "42", "board": {"id": "b1", "key": "kitchen/menu"}}
+
+
+@pytest.fixture
+def office(database_url: str) -> Iterator[Office]:
+    """A host with one mapped board."""
+    with open_office(database_url) as opened:
+        made = opened.connect(installation="42")
+        opened.connectors.inventory.sync("w1", made.id)
+        opened.map(made, "b1", "apollo")
+        yield opened
+
+
+def states(office: Office, table: Table) -> list[str]:
+    """Return the states of all rows of a queue."""
+    with office.connectors.store.reading() as connection:
+        return list(connection.execute(select(table.c.state).order_by(table.c.id)).scalars())
+
+
+def park(office: Office, table: Table) -> str:
+    """Set aside what is in a queue, as a worker does in the end; return its id."""
+    with office.connectors.store.transaction() as connection:
+        return str(connection.execute(update(table).values(state=PARKED).returning(table.c.id)).scalar_one())
+
+
+def test_a_parked_delivery_is_routed_after_all(office: Office) -> None:
+    """The operator's command makes it due; the worker's next turn decides it, and the audit says who asked."""
+    office.accept(CARD, delivery_id="d1")
+    parked = park(office, inbox)
+    office.work()
+    assert states(office, dispatches) == []
+    environment = {
+        "SPECKITTY_CONNECTORS_DATABASE_URL": office.connectors.settings.database_url,
+        "SPECKITTY_CONNECTORS_KEYS": f"2026:{KEY.reveal()}",
+    }
+    shown = CliRunner(env=environment).invoke(commands, ["retry", parked, "--actor", "member:olga"])
+    assert (shown.exit_code, shown.output) == (0, f"{parked} is due again\n")
+    office.work()
+    assert (states(office, inbox), len(states(office, dispatches))) == ([DONE], 1)
+    (entry,) = office.connectors.audit.find("", verb="delivery.retried")
+    assert (entry.entity_id, entry.actor) == (parked, "member:olga")
+
+
+def test_a_parked_dispatch_is_handed_over_after_all(office: Office) -> None:
+    """The handler gets it once it works again, and only once."""
+    got: list[str] = []
+
+    def handle(dispatch: Dispatch, connection: Connection) -> None:
+        got.append(dispatch.id)
+
+    office.post(CARD)
+    parked = park(office, dispatches)
+    office.connectors.on("project")(handle)
+    for _ in range(2):
+        office.work()
+        assert got == []
+    office.connectors.retry(workspace="w1", work_id=parked, actor="operator")
+    office.work()
+    assert got == [parked]
+    with pytest.raises(NotFoundError, match="nothing of that id is parked"):
+        office.connectors.retry(workspace="w1", work_id=parked, actor="operator")
+
+
+def test_only_its_own_workspace_tries_it_again(office: Office) -> None:
+    """For another workspace, what is parked doesn't exist."""
+    office.post(CARD)
+    parked = park(office, dispatches)
+    with pytest.raises(NotFoundError):
+        office.connectors.retry(workspace="w2", work_id=parked, actor="member:eve")
+    assert states(office, dispatches) == [PARKED]
