@@ -6,6 +6,7 @@ The examples of each page and of each module's docstrings run in order, and shar
 from __future__ import annotations
 
 import doctest
+from collections.abc import Generator
 from contextlib import ExitStack, chdir
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,7 @@ from sybil.sybil import SybilCollection
 
 from speckitty_connectors.http.adapter import GuardedAdapter
 from testbed import schemas
+from testbed.canaries import Watch
 
 ROOT = Path(__file__).parent
 SOURCES = [ROOT / "src", *sorted(ROOT.glob("plugins/*/src"))]
@@ -53,6 +55,34 @@ pages = Sybil(
 docstrings = [
     Sybil(parsers=[DocTestParser(doctest.ELLIPSIS)], pattern="*.py", path=str(folder)) for folder in SOURCES
 ]
+
+watch = Watch()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hear of every secret that is made."""
+    patch = pytest.MonkeyPatch()
+    watch.install(patch)
+    config.add_cleanup(patch.undo)
+
+
+def pytest_runtest_logstart() -> None:
+    """Begin to watch a test before its fixtures are made."""
+    watch.begin()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that is over where a secret shows."""
+    report = yield
+    if call.when == "teardown" and not item.get_closest_marker("shows_secrets"):
+        leaks = watch.leaks(report.sections)
+        if leaks:
+            report.outcome, report.longrepr = "failed", "a secret shows:\n" + "\n".join(leaks)
+    return report
+
 
 pytest_collect_file = SybilCollection([pages, *docstrings]).pytest()
 

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
+from inspect import unwrap
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     """Wait for the database as long as a busy machine needs, but where a test is about waiting no longer."""
     if request.node.get_closest_marker("impatient"):
         return
-    defaults = Store.__init__.__kwdefaults__
+    defaults = unwrap(Store.__init__).__kwdefaults__
     assert defaults is not None
     monkeypatch.setattr(accept, "ANSWER_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setitem(defaults, "wait_seconds", PATIENCE_SECONDS)

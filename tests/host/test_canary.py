@@ -10,7 +10,8 @@ import logging
 import pickle
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -18,12 +19,16 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import attrs
 import psycopg
 import pytest
+from attrs import evolve
 from click.testing import CliRunner
-from sqlalchemy import ClauseElement, MetaData, select
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from sqlalchemy import ClauseElement, MetaData, select, text
 from sqlalchemy.pool import PoolProxiedConnection
 
 from speckitty_connectors import (
     AppSettings,
+    AppTokenRules,
     ConnectorsError,
     Dispatch,
     KeyRing,
@@ -45,6 +50,8 @@ from speckitty_connectors.inbox.request import Request
 from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.installations.steps import Done
 from speckitty_connectors.links.types import LinkDone
+from speckitty_connectors.store.engine import Store
+from testbed.canaries import Canaries, Watch
 from testbed.clock import FrozenClock
 from testbed.desk import AuthorizationServer
 from testbed.hosts import Received, Reply
@@ -59,47 +66,6 @@ def canary(name: str) -> str:
     return f"canary+{name}/=\"'%"
 
 
-class Canaries:
-    """The markers by name, and everything that a program may write them as."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, bytes] = {}
-
-    def add(self, name: str, secret: str | bytes) -> None:
-        self.known[name] = secret if isinstance(secret, bytes) else secret.encode()
-
-    def found_in(self, content: str | bytes, *, but: frozenset[str] = frozenset()) -> list[str]:
-        """Return which markers the content shows, and how they are written there."""
-        searched = content if isinstance(content, bytes) else content.encode(errors="surrogateescape")
-        return [
-            f"{name} as {form}"
-            for name, secret in self.known.items()
-            if name not in but
-            for form, written in forms(secret)
-            if written in searched
-        ]
-
-
-def forms(secret: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield the ways to write a marker: as it is, hex, base64 at each offset, URL-encoded, escaped."""
-    yield "raw", secret
-    yield "hex", secret.hex().encode()
-    yield "upper-case hex", secret.hex().upper().encode()
-    for offset in range(3):
-        # Only whole groups of the marker's own letters are the same wherever it stands.
-        inner = secret[-offset % 3 :]
-        whole = inner[: len(inner) // 3 * 3]
-        yield "base64", base64.b64encode(whole)
-        yield "URL-safe base64", base64.urlsafe_b64encode(whole)
-    yield "URL-encoded", quote(secret, safe="").encode()
-    yield "path-encoded", quote(secret).encode()
-    yield "form-encoded", quote(secret, safe=" ").replace(" ", "+").encode()
-    yield "repr of bytes", repr(secret)[2:-1].encode()
-    if secret.isascii():
-        yield "repr of text", repr(secret.decode())[1:-1].encode()
-        yield "JSON", json.dumps(secret.decode())[1:-1].encode()
-
-
 class Boards(FakeProvider):
     """The fake provider, which really asks for its boards."""
 
@@ -109,12 +75,22 @@ class Boards(FakeProvider):
         yield ResourcePage(resources=self.resources)
 
 
+class Mint(Boards):
+    """A provider whose app signs with a private key of its own and is given a token for each installation."""
+
+    manifest = evolve(
+        MANIFEST,
+        provider="mint",
+        app_tokens=AppTokenRules(mint_url="{api}/installations/{installation}/access_tokens"),
+    )
+
+
 class Provider(AuthorizationServer):
     """The provider's side, which repeats to us whatever it is told where it can: in bodies and in headers."""
 
-    def __init__(self, canaries: Canaries) -> None:
+    def __init__(self, canaries: Canaries, clock: FrozenClock) -> None:
         super().__init__()
-        self.canaries = canaries
+        self.canaries, self.clock = canaries, clock
         self.token: Callable[[], Reply] = self.rotated
         self.status = 200
         self.count = 1
@@ -138,6 +114,8 @@ class Provider(AuthorizationServer):
 
     def _respond(self, received: Received) -> Reply:
         authorization = received.headers.get("Authorization", "")
+        if received.path.endswith("/access_tokens"):
+            return self._mint(authorization)
         if authorization:
             body = json.dumps({"message": authorization}).encode()
             return Reply(status=self.status, body=body, headers={"X-Echo": authorization})
@@ -147,6 +125,15 @@ class Provider(AuthorizationServer):
         self.canaries.add("verifier", form["code_verifier"])
         self.canaries.add("code", form["code"])
         return super()._respond(received)
+
+    def _mint(self, authorization: str) -> Reply:
+        """Answer the app's assertion with a token for an hour."""
+        self.count += 1
+        token = canary(f"minted-token-{self.count}")
+        self.canaries.add("assertion", authorization.removeprefix("Bearer "))
+        self.canaries.add("minted token", token)
+        minted = {"token": token, "expires_at": (self.clock() + timedelta(hours=1)).isoformat()}
+        return Reply(status=201, body=json.dumps(minted).encode(), headers={"X-Echo": authorization})
 
 
 class Host:
@@ -161,23 +148,26 @@ class Host:
         canaries.add("browser session", self.session)
         canaries.add("key", key.reveal())
         canaries.add("bytes of the key", base64.b64decode(key.reveal()))
-        self.provider = Provider(canaries)
+        self.provider = Provider(canaries, self.clock)
         stack.enter_context(self.provider.host.serving())
         self.registry = Registry(entry_points=())
-        self.registry.register(Boards())
+        for plugin in (Boards(), Mint()):
+            self.registry.register(plugin)
         self.settings = Settings(
             database_url=database_url,
             keys={"2026": key},
             public_url="https://saas.example",
             allowed_hosts=frozenset({self.provider.host.address}),
-            apps=(
+            apps=tuple(
                 AppSettings(
-                    provider="fake",
+                    provider=provider,
                     client_id="client",
                     client_secret=Secret(canary("client-secret")),
+                    private_key=private_key,
                     webhook_secrets=(Secret(self.webhook_secret),),
                     base_url=self.provider.host.url,
-                ),
+                )
+                for provider, private_key in (("fake", None), ("mint", _private_key(canaries)))
             ),
         )
         self.connectors = stack.enter_context(Connectors(self.settings, registry=self.registry, clock=self.clock))
@@ -196,12 +186,13 @@ class Host:
         else:
             pytest.fail("nothing failed")
 
-    def connect(self) -> str:
+    def connect(self, provider: str = "fake", **details: str) -> str:
         """Connect an account; return the installation's id."""
-        asked = {"workspace": "w1", "member": "mona", "session": self.session, **self.place}
+        place = {**self.place, "provider": provider}
+        asked = {"workspace": "w1", "member": "mona", "session": self.session, **place}
         sent = self.connectors.onboarding.begin(**asked)
         self.canaries.add("state", dict(parse_qsl(urlsplit(sent.url).query))["state"])
-        back = self.provider.approve(sent.url, **self.provider.tokens())
+        back = self.provider.approve(sent.url, **self.provider.tokens(), **details)
         done = self.connectors.onboarding.complete(**asked, parameters=back)
         assert isinstance(done, Done)
         self.shown += [sent, done]
@@ -233,7 +224,7 @@ class Host:
         self.canaries.add("signature", headers["X-Fake-Signature"].removeprefix("sha256="))
         for name in ("header", "cookie"):
             self.canaries.add(name, canary(name))
-        (app,) = self.connectors.apps.list()
+        app = next(each for each in self.connectors.apps.list() if each.app.provider == "fake")
         endpoint = self.connectors.webhook_url(app).rpartition("/")[2]
         request = Request(provider="fake", endpoint_id=endpoint, headers=list(headers.items()), body=body)
         return self.connectors.inbox.accept(request).status
@@ -247,10 +238,19 @@ class Host:
         )
         installation_id = self.connect()
         self.link(installation_id)
+        self._speak_as_the_app()
         self._renew(installation_id)
         self._receive(installation_id)
         self.shown += [self.connectors.keys.rotate(), self.connectors.keys.list()]
         self._leave(installation_id)
+
+    def _speak_as_the_app(self) -> None:
+        """List with a minted token, and again with one that is refused."""
+        installation_id = self.connect("mint", installation="42")
+        self.shown.append(self.connectors.inventory.sync("w1", installation_id))
+        self.provider.status = 401
+        self.failing(lambda: self.connectors.inventory.sync("w1", installation_id))
+        self.provider.status = 200
 
     def _leave(self, installation_id: str) -> None:
         """Give everything up, and take out what the audit says of it all."""
@@ -297,6 +297,15 @@ class Host:
     def _let_pass(self) -> None:
         with self.connectors.store.transaction() as connection:
             connection.execute(grants.update().values(not_before=0))
+
+
+def _private_key(canaries: Canaries) -> Secret:
+    """Return a key for the app; each line of its text is a marker."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    for number, line in enumerate(text.splitlines()[1:-2]):
+        canaries.add(f"line {number} of the private key", line)
+    return Secret(text)
 
 
 class Log(logging.Handler):
@@ -371,7 +380,35 @@ def test_the_search_would_find_a_canary(host: Host, canaries: Canaries, name: st
         repr(secret).encode(),
     ]
     assert all(canaries.found_in(b"before " + each + b" after") for each in written)
-    assert len(canaries.known) > 12
+    assert {"assertion", "minted token", "line 3 of the private key"} < canaries.known.keys()
+
+
+WAYS: Mapping[str, Callable[[str], str]] = {
+    "raw": str,
+    "hex": lambda secret: secret.encode().hex(),
+    "base64": lambda secret: base64.b64encode(b"xy" + secret.encode() + b"z").decode(),
+    "URL-encoded": lambda secret: quote(secret, safe=""),
+}
+
+
+@pytest.mark.shows_secrets
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("place", ["log", "error", "command", "page"])
+def test_every_test_is_watched(way: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a test shows a secret on purpose, as this one does, the watch over all tests finds it."""
+    watch = Watch()
+    watch.install(monkeypatch)
+    watch.begin()
+    written = WAYS[way](Secret(canary("watched")).reveal())
+    assert watch.leaks([("Captured log call", "nothing")]) == []
+    if place == "error":
+        ConnectorsError(written)
+    elif place == "command":
+        CliRunner().invoke(commands, [written])
+    elif place == "page":
+        with closing(Store(f"sqlite:///{tmp_path / 'shown.db'}")) as store, store.transaction() as connection:
+            connection.execute(text("CREATE TABLE shown AS SELECT :written AS it"), {"written": written})
+    assert watch.leaks([("Captured log call", written if place == "log" else "")]) != []
 
 
 def test_no_log_shows_a_canary(canaries: Canaries, log: Log) -> None:

@@ -1,0 +1,149 @@
+"""Looks for secrets wherever a program writes things down; the root's conftest does so for every test."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from functools import wraps
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from click.testing import CliRunner, Result
+
+from speckitty_connectors import ConnectorsError
+from speckitty_connectors.credentials import secret as secrets
+from speckitty_connectors.store.engine import Store
+
+SHORTEST = 16
+"""Bytes below which a secret may stand anywhere by chance."""
+
+LINE = 32
+"""Bytes of a line of a longer secret that is one by itself, as of a private key."""
+
+PAGE = 4096
+"""Bytes of a page of SQLite (sqlite.org, "PRAGMA page_size")."""
+
+
+class Canaries:
+    """The markers by name, and everything that a program may write them as."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, bytes] = {}
+
+    def add(self, name: str, secret: str | bytes) -> None:
+        """Add a marker."""
+        self.known[name] = secret if isinstance(secret, bytes) else secret.encode()
+
+    def found_in(self, content: str | bytes, *, but: frozenset[str] = frozenset()) -> list[str]:
+        """Return which markers the content shows, and how they are written there."""
+        searched = content if isinstance(content, bytes) else content.encode(errors="surrogateescape")
+        return [
+            f"{name} as {form}"
+            for name, secret in self.known.items()
+            if name not in but
+            for form, written in forms(secret)
+            if written in searched
+        ]
+
+
+def forms(secret: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the ways to write a marker: as it is, hex, base64 at each offset, URL-encoded, escaped."""
+    yield "raw", secret
+    yield "hex", secret.hex().encode()
+    yield "upper-case hex", secret.hex().upper().encode()
+    for offset in range(3):
+        # Only whole groups of the marker's own letters are the same wherever it stands.
+        inner = secret[-offset % 3 :]
+        whole = inner[: len(inner) // 3 * 3]
+        yield "base64", base64.b64encode(whole)
+        yield "URL-safe base64", base64.urlsafe_b64encode(whole)
+    yield "URL-encoded", quote(secret, safe="").encode()
+    yield "path-encoded", quote(secret).encode()
+    yield "form-encoded", quote(secret, safe=" ").replace(" ", "+").encode()
+    yield "repr of bytes", repr(secret)[2:-1].encode()
+    if secret.isascii():
+        yield "repr of text", repr(secret.decode())[1:-1].encode()
+        yield "JSON", json.dumps(secret.decode())[1:-1].encode()
+
+
+class Watch:
+    """Knows every `Secret` that a test makes, and looks whether what the test wrote down shows one.
+
+    Looked at are logs at DEBUG with tracebacks and the database's statements, standard output and error, the
+    text of each of our errors, what commands print, and the pages of SQLite's files. What other processes write
+    is theirs.
+    """
+
+    def __init__(self) -> None:
+        self._lasting: set[bytes] = set()
+        self._made = self._lasting
+        self._written: set[str] = set()
+        self._databases: set[Path] = set()
+        self._unused_pages: frozenset[bytes] = frozenset()
+
+    def begin(self) -> None:
+        """Start a test: what was made before all tests stays secret in each of them."""
+        self._made, self._written, self._databases = set(), set(), set()
+
+    def keep_out(self, database: Path) -> None:
+        """Leave the pages of an empty database, of which each test has a copy, out of the search."""
+        self._unused_pages = frozenset(_pages(database))
+
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        """Hear of secrets, errors, databases and the output of commands from now on."""
+        bytes_of = secrets._bytes_of  # noqa: SLF001 - every secret passes it
+        initialise, invoke, open_store = ConnectorsError.__init__, CliRunner.invoke, Store.__init__
+
+        def hear(value: str | bytes | secrets.Secret) -> bytes:
+            made = bytes_of(value)
+            self._made.add(made)
+            return made
+
+        def read(error: ConnectorsError, *arguments: Any, **named: Any) -> None:
+            initialise(error, *arguments, **named)
+            self._written.add(str(error))
+
+        def watch(runner: CliRunner, *arguments: Any, **named: Any) -> Result:
+            result = invoke(runner, *arguments, **named)
+            self._written.update(result.output.splitlines())
+            return result
+
+        @wraps(open_store)
+        def note(store: Store, *arguments: Any, **named: Any) -> None:
+            open_store(store, *arguments, **named)
+            if store.is_sqlite and store.url.database:
+                self._databases.add(Path(store.url.database))
+
+        patch.setattr(secrets, "_bytes_of", hear)
+        patch.setattr(Store, "__init__", note)
+        patch.setattr(ConnectorsError, "__init__", read)
+        patch.setattr(CliRunner, "invoke", watch)
+
+    def leaks(self, sections: Iterable[tuple[str, str]]) -> list[str]:
+        """Return where a secret shows, and how; never the secret itself."""
+        canaries = self._canaries()
+        if not canaries.known:
+            return []
+        shown = {title: "\n".join(set(text.splitlines())).encode(errors="replace") for title, text in sections}
+        shown["an error or the output of a command"] = "\n".join(self._written).encode(errors="replace")
+        for database in self._databases:
+            for path in database.parent.glob(f"{database.name}*"):
+                shown[path.name] = b"".join(set(_pages(path)) - self._unused_pages)
+        return [f"{where}: {how}" for where, content in shown.items() for how in canaries.found_in(content)]
+
+    def _canaries(self) -> Canaries:
+        canaries = Canaries()
+        for secret in self._made | self._lasting:
+            lines = {line for line in secret.splitlines() if len(line) >= LINE}
+            for part in {secret, *lines}:
+                if len(part) >= SHORTEST:
+                    canaries.add(f"the secret of {len(part)} bytes that begins with {part[:4]!r}", part)
+        return canaries
+
+
+def _pages(path: Path) -> list[bytes]:
+    content = path.read_bytes()
+    return [content[start : start + PAGE] for start in range(0, len(content), PAGE)]
