@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-import requests
 from hypothesis import HealthCheck, settings
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
@@ -90,16 +89,13 @@ pytest_collect_file = SybilCollection([pages, *docstrings]).pytest()
 @pytest.fixture(autouse=True)
 def described_requests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hold each request that a provider's tests send against what that provider publishes about its API."""
-    folders = request.path.relative_to(ROOT).parts
-    provider = next((name for name in folders if schemas.description(name)), None)
+    called = getattr(request.node, "callspec", None)
+    names = [*request.path.relative_to(ROOT).parts, *map(str, called.params.values() if called else ())]
+    provider = next((name for name in names if schemas.description(name)), None)
     if provider is None:
         return
-    send = GuardedAdapter.send
-
-    def checked(
-        self: GuardedAdapter, sent: requests.PreparedRequest, *_: object, **__: object
-    ) -> requests.Response:
-        schemas.check(provider, sent)
-        return send(self, sent)
-
-    monkeypatch.setattr(GuardedAdapter, "send", checked)
+    monkeypatch.setattr(GuardedAdapter, "send", schemas.checked_send(provider, GuardedAdapter.send))
+    for module in request.config.pluginmanager.get_plugins():
+        # A plugin's own tests run without this file too, so their session can't check by itself.
+        if getattr(module, "__file__", None) == str(request.path.with_name("conftest.py")):
+            schemas.check_answering_session(provider, module, monkeypatch)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
 
-from testbed.schemas import UndescribedRequestError, check, description
+from testbed.schemas import UndescribedRequestError, check, check_answering_session, description
 
 ROOT = "https://slack.example/api"
 
@@ -89,3 +91,24 @@ def test_a_graphql_request_is_held_against_the_schema(sent: dict[str, Any], said
         return
     with pytest.raises(UndescribedRequestError, match=said):
         check("linear", request)
+
+
+class Session:
+    """A session as the plugins' own tests have it: it answers without any HTTP."""
+
+    def get(self, url: str, *, parameters: Mapping[str, str] | None = None) -> str:
+        return f"{url} {parameters}"
+
+    def post(self, url: str, *, document: object = None) -> str:
+        return f"{url} {document}"
+
+
+def test_a_session_that_only_answers_checks_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a plugin asks in its own tests is held against the description as well, whatever its URL begins with."""
+    check_answering_session("slack", SimpleNamespace(Session=Session), monkeypatch)
+    session = Session()
+    assert session.get("/conversations.list", parameters={"limit": "10"}) == "/conversations.list {'limit': '10'}"
+    with pytest.raises(UndescribedRequestError, match="takes no page"):
+        session.get(f"{ROOT}/conversations.list", parameters={"page": "2"})
+    with pytest.raises(UndescribedRequestError, match="isn't described"):
+        session.post("/chat.shout", document={"text": "hello"})

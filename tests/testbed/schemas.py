@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import pytest
 import requests
 from attrs import frozen
 from jsonschema import Draft4Validator
+
+from speckitty_connectors.http.adapter import GuardedAdapter
+from speckitty_connectors.http.documents import write_document
+from speckitty_connectors.providers.registry import Registry
 
 from .graphql_schemas import GraphQlDescription
 
@@ -225,6 +230,45 @@ def check(provider: str, request: requests.PreparedRequest) -> None:
     found = list(known.objections(request)) if known else []
     if found:
         raise UndescribedRequestError(f"{provider}: {'; '.join(found)}")
+
+
+def checked_send(provider: str, send: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
+    """Return what checks a request before it sends it."""
+
+    def checked(
+        adapter: GuardedAdapter, request: requests.PreparedRequest, *_: object, **__: object
+    ) -> requests.Response:
+        check(provider, request)
+        return send(adapter, request)
+
+    return checked
+
+
+def check_answering_session(provider: str, module: object, patch: pytest.MonkeyPatch) -> None:
+    """Let the class `Session` of a plugin's tests, which answers without any HTTP, check what it is asked."""
+    session = getattr(module, "Session", None)
+    for method in METHODS & set(dir(session)):
+        patch.setattr(session, method, _checked_call(provider, method, getattr(session, method)))
+
+
+def _checked_call(provider: str, method: str, answer: Callable[..., object]) -> Callable[..., object]:
+    def checked(
+        session: object,
+        url: str,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        document: object = None,
+    ) -> object:
+        root = Registry().provider(provider).manifest.hosts.urls.api
+        whole = url if urlsplit(url).scheme else f"{root}{url}"
+        sent = requests.Request(method.upper(), whole, params=parameters)
+        if document is not None:
+            sent.data, sent.headers = write_document(document), {"Content-Type": "application/json"}
+        check(provider, sent.prepare())
+        given = {"parameters": parameters, "document": document}
+        return answer(session, url, **{name: value for name, value in given.items() if value is not None})
+
+    return checked
 
 
 def _body(operation: Document) -> list[Document]:

@@ -16,6 +16,7 @@ from speckitty_connectors import (
     App,
     Refused,
     ResourceReference,
+    Secret,
     Subscribed,
     Subscription,
     SubscriptionAnswer,
@@ -26,7 +27,7 @@ from speckitty_connectors import (
 from speckitty_connectors_gitlab.plugin import plugin
 
 URL = "https://saas.example/connectors/webhooks/gitlab/e1"
-SECRET = object()
+SECRET = Secret("w" * 32)
 HOOKS = "/groups/2001/hooks"
 SIGNED = {"id": 7, "url": URL, "token_present": False, "signing_token_present": True, "alert_status": "executable"}
 PLAIN = {**SIGNED, "token_present": True, "signing_token_present": False}
