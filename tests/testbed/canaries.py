@@ -23,9 +23,6 @@ SHORTEST = 16
 LINE = 32
 """Bytes of a line of a longer secret that is one by itself, as of a private key."""
 
-PAGE = 4096
-"""Bytes of a page of SQLite (sqlite.org, "PRAGMA page_size")."""
-
 
 class Canaries:
     """The markers by name, and everything that a program may write them as."""
@@ -82,15 +79,10 @@ class Watch:
         self._made = self._lasting
         self._written: set[str] = set()
         self._databases: set[Path] = set()
-        self._unused_pages: frozenset[bytes] = frozenset()
 
     def begin(self) -> None:
         """Start a test: what was made before all tests stays secret in each of them."""
         self._made, self._written, self._databases = set(), set(), set()
-
-    def keep_out(self, database: Path) -> None:
-        """Leave the pages of an empty database, of which each test has a copy, out of the search."""
-        self._unused_pages = frozenset(_pages(database))
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         """Hear of secrets, errors, databases and the output of commands from now on."""
@@ -131,7 +123,7 @@ class Watch:
         shown["an error or the output of a command"] = "\n".join(self._written).encode(errors="replace")
         for database in self._databases:
             for path in database.parent.glob(f"{database.name}*"):
-                shown[path.name] = b"".join(set(_pages(path)) - self._unused_pages)
+                shown[path.name] = path.read_bytes()
         return [f"{where}: {how}" for where, content in shown.items() for how in canaries.found_in(content)]
 
     def _canaries(self) -> Canaries:
@@ -142,8 +134,3 @@ class Watch:
                 if len(part) >= SHORTEST:
                     canaries.add(f"the secret of {len(part)} bytes that begins with {part[:4]!r}", part)
         return canaries
-
-
-def _pages(path: Path) -> list[bytes]:
-    content = path.read_bytes()
-    return [content[start : start + PAGE] for start in range(0, len(content), PAGE)]
