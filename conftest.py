@@ -6,6 +6,7 @@ The examples of each page and of each module's docstrings run in order, and shar
 from __future__ import annotations
 
 import doctest
+import logging
 from collections.abc import Generator
 from contextlib import ExitStack, chdir
 from pathlib import Path
@@ -59,7 +60,8 @@ watch = Watch()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hear of every secret that is made."""
+    """Hear of every secret that is made, and have the database's statements and rows logged."""
+    logging.getLogger("sqlalchemy.engine").setLevel(logging.DEBUG)
     patch = pytest.MonkeyPatch()
     watch.install(patch)
     config.add_cleanup(patch.undo)
@@ -90,8 +92,8 @@ pytest_collect_file = SybilCollection([pages, *docstrings]).pytest()
 def described_requests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hold each request that a provider's tests send against what that provider publishes about its API."""
     called = getattr(request.node, "callspec", None)
-    names = [*request.path.relative_to(ROOT).parts, *map(str, called.params.values() if called else ())]
-    provider = next((name for name in names if schemas.description(name)), None)
+    names = [*request.path.relative_to(ROOT).parts, called.params.get("provider") if called else None]
+    provider = next((name for name in names if name in schemas.PUBLISHED), None)
     if provider is None:
         return
     monkeypatch.setattr(GuardedAdapter, "send", schemas.checked_send(provider, GuardedAdapter.send))

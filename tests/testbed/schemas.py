@@ -30,6 +30,9 @@ Document = dict[str, Any]
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "schemas"
 
+PUBLISHED = frozenset(path.stem for path in FOLDER.glob("*.*"))
+"""The providers whose descriptions are there."""
+
 METHODS = frozenset({"delete", "get", "patch", "post", "put"})
 
 
@@ -212,9 +215,9 @@ class Description:
 @cache
 def description(provider: str) -> Description | None:
     """Return what a provider publishes, or None where that isn't beside the project."""
-    rest, graphql = FOLDER / f"{provider}.json", FOLDER / f"{provider}.graphql"
-    if not rest.is_file() and not graphql.is_file():
+    if provider not in PUBLISHED:
         return None
+    rest, graphql = FOLDER / f"{provider}.json", FOLDER / f"{provider}.graphql"
     document = json.loads(rest.read_bytes()) if rest.is_file() else {"paths": {}}
     schema = GraphQlDescription.read(graphql) if graphql.is_file() else None
     return Description.of(provider, document, schema)
