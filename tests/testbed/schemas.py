@@ -30,7 +30,7 @@ Document = dict[str, Any]
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "schemas"
 
-PUBLISHED = frozenset(path.stem for path in FOLDER.glob("*.*"))
+PUBLISHED = frozenset(path.stem for path in FOLDER.glob("*.*") if path.suffix != ".md")
 """The providers whose descriptions are there."""
 
 METHODS = frozenset({"delete", "get", "patch", "post", "put"})
