@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
+from click.testing import CliRunner
 
+from speckitty_connectors.cli import commands
 from speckitty_connectors.providers.standin import stand_ins
 
 GIT = ("github", "gitlab")
@@ -15,10 +14,9 @@ GIT = ("github", "gitlab")
 
 def demonstrated(provider: str) -> str:
     """Run the demo of a provider, and return what it printed."""
-    command = [sys.executable, "-m", "speckitty_connectors.cli", "demo", "--provider", provider]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    done = CliRunner().invoke(commands, ["demo", "--provider", provider])
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 @pytest.mark.parametrize("provider", stand_ins())
