@@ -14,8 +14,17 @@ from speckitty_connectors.contract.hostile.catalogue import SWITCHES, Hostile, h
 from speckitty_connectors.contract.suite import all_rules, contract_of
 
 CORE = "speckitty_connectors"
+LOGS = "V19"
+"""The rule that a misbehaviour breaks by logging a secret, which the watch over all tests would find as well."""
+
 CASES = [
-    pytest.param(switch, id=f"{rule}-{switch.__name__}") for rule, found in SWITCHES.items() for switch in found
+    pytest.param(
+        switch,
+        id=f"{rule}-{switch.__name__}",
+        marks=[pytest.mark.shows_secrets] if rule == LOGS else [],
+    )
+    for rule, found in SWITCHES.items()
+    for switch in found
 ]
 
 
