@@ -81,7 +81,8 @@ def pytest_runtest_makereport(
     if call.when == "teardown" and not item.get_closest_marker("shows_secrets"):
         leaks = watch.leaks(report.sections)
         if leaks:
-            report.outcome, report.longrepr = "failed", "a secret shows:\n" + "\n".join(leaks)
+            failure = [str(report.longrepr)] if report.failed else []
+            report.outcome, report.longrepr = "failed", "\n".join([*failure, "a secret shows:", *leaks])
     return report
 
 
