@@ -15,9 +15,9 @@ from rounds import Candidate, Report, take_turns
 from samples import PROVIDER, SECRET, Sample, read_samples
 
 from speckitty_connectors import Delivery, Event, ResourceReference, Secret, Target
-from speckitty_connectors.inbox.verification import verify
+from speckitty_connectors.inbox.signatures import verify
+from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.mappings.types import ResourceMapping
-from speckitty_connectors.providers.registry import Registry
 from speckitty_connectors.routing.explicit import RouteTable
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

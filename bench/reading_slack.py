@@ -15,10 +15,10 @@ from samples import SECRET
 from slack_sdk.signature import Clock, SignatureVerifier
 
 from speckitty_connectors import Delivery, Event, Secret
-from speckitty_connectors.inbox.verification import verify
-from speckitty_connectors.providers.registry import Registry
-from speckitty_connectors.providers.standin import stand_ins
+from speckitty_connectors.inbox.signatures import verify
+from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.routing.explicit import RouteTable
+from speckitty_connectors.standin.protocol import stand_ins
 
 PROVIDER = "slack"
 STAMP = str(int(NOW.timestamp()))

@@ -16,9 +16,10 @@ from sqlalchemy import Connection, text
 from speckitty_connectors import Event, Installation, ResourceReference
 from speckitty_connectors.contract.fake import MANIFEST
 from speckitty_connectors.installations import repository
-from speckitty_connectors.installations.types import InstallationStatus
-from speckitty_connectors.routing.placing import place
-from speckitty_connectors.routing.stages import STAGES, Case
+from speckitty_connectors.installations.statuses import InstallationStatus
+from speckitty_connectors.routing.cases import Case
+from speckitty_connectors.routing.explicit import STAGES
+from speckitty_connectors.routing.placement import place
 from speckitty_connectors.routing.types import Stage
 from speckitty_connectors.store import migrations
 from speckitty_connectors.store.engine import Store

@@ -17,15 +17,15 @@ from sqlalchemy import delete
 
 from speckitty_connectors import GitFacts, Resource, ResourceReference, Signal
 from speckitty_connectors.contract.fake import FakeProvider
-from speckitty_connectors.installations import repository as installations
+from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.mappings.service import Mappings
-from speckitty_connectors.mappings.signals import Signals
-from speckitty_connectors.mappings.suggestions import Suggestions
-from speckitty_connectors.mappings.tables import suggestions as table
-from speckitty_connectors.providers.registry import Registry
-from speckitty_connectors.routing.inference_stage import inference
+from speckitty_connectors.resources.repository import note_references, upsert_resources
+from speckitty_connectors.routing.inference_facts import inference
+from speckitty_connectors.signals.service import Signals
 from speckitty_connectors.store import migrations
 from speckitty_connectors.store.engine import Store
+from speckitty_connectors.suggestions.service import Suggestions
+from speckitty_connectors.suggestions.tables import suggestions as table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from testbed.layers import add_installation
@@ -89,9 +89,7 @@ def _candidates(store: Store, size: int) -> tuple[Candidate, Candidate]:
     _load(store, _signal_rows(size, projects=max(size // 500, 1)))
     boards = [ResourceReference(kind="board", id=f"r{n}", key=f"octo/repo-{n}") for n in range(BATCH)]
     with store.transaction() as connection:
-        installations.note_references(
-            connection, workspace="w", installation_id=installation.id, references=boards, at=NOW
-        )
+        note_references(connection, workspace="w", installation_id=installation.id, references=boards, at=NOW)
     happenings = [
         Happening(
             resource=board, git=GitFacts(branch="main", commits=_commits(size, number)), truth="", situation=""
@@ -137,9 +135,7 @@ def _inventory(store: Store, repositories: int) -> Candidate:
     boards = (Resource(kind="board", id=f"r{n}", key=f"octo/repo-{n}") for n in range(repositories))
     while page := list(islice(boards, 1_000)):
         with store.transaction() as connection:
-            installations.upsert_resources(
-                connection, workspace="w", installation_id=installation.id, listed=page, at=NOW
-            )
+            upsert_resources(connection, workspace="w", installation_id=installation.id, listed=page, at=NOW)
     _load(store, _signal_rows(repositories * 100, projects=repositories // 5))
     registry = Registry(entry_points=())
     registry.register(FakeProvider())

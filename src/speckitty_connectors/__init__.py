@@ -39,18 +39,8 @@ from .providers.conversations import (
     Refused,
     refused_by_landing,
 )
-from .providers.deliveries import (
-    Change,
-    Delivery,
-    Event,
-    GitFacts,
-    Handshake,
-    Ignored,
-    Lifecycle,
-    Outcome,
-)
+from .providers.deliveries import Change, Delivery, Event, GitFacts, Handshake, Ignored, Lifecycle, Outcome
 from .providers.failures import FailureDialect
-from .providers.issue_key_suggestions import suggest_by_issue_keys
 from .providers.manifest import (
     BodyHandshake,
     Budget,
@@ -85,7 +75,6 @@ from .providers.reading import (
     read_ref,
     read_text,
 )
-from .providers.remote_suggestions import suggest_by_remotes
 from .providers.remotes import GitRemote, parse_remote, parse_slug
 from .providers.resources import Resource, ResourcePage, ResourceReference
 from .providers.signatures import (
@@ -97,16 +86,6 @@ from .providers.signatures import (
     StandardWebhooks,
     TimestampedHmac,
 )
-from .providers.standin import (
-    SampleDelivery,
-    StandIn,
-    StandInFactory,
-    StandInRegistration,
-    StandInWebhook,
-    SubscribedStandIn,
-)
-from .providers.standin_codes import StandInCodes
-from .providers.standin_web import StandInAnswer, StandInRequest, StandInResponse, StandInWeb, page_of
 from .providers.subscriptions import (
     Subscribed,
     Subscription,
@@ -116,27 +95,46 @@ from .providers.subscriptions import (
     SubscriptionStep,
     Unsubscribed,
 )
-from .providers.suggestions import Confidence, Evidence, Signal, Suggestion, SuggestionRequest, Target
+from .providers.suggestions import (
+    Confidence,
+    Evidence,
+    Signal,
+    Suggestion,
+    SuggestionRequest,
+    Target,
+    suggest_by_issue_keys,
+    suggest_by_remotes,
+)
+from .standin.codes import StandInCodes
+from .standin.protocol import (
+    SampleDelivery,
+    StandIn,
+    StandInFactory,
+    StandInRegistration,
+    StandInWebhook,
+    SubscribedStandIn,
+)
+from .standin.web import StandInAnswer, StandInRequest, StandInResponse, StandInWeb, page_of
 
 if TYPE_CHECKING:
     from .configuration import AppSettings, PluginSettings, Settings
     from .connectors import Connectors
     from .credentials.key_services import KeyService, ServiceKeys
     from .credentials.keyring import KeyRing
-    from .credentials.renewing import ReconnectRequiredError
     from .credentials.secret import Secret
-    from .dispatch.types import Dispatch
+    from .dispatch.handlers import Dispatch
     from .installations.types import Installation
     from .links.types import UserLink
+    from .loading.registry import Registry
     from .mappings.files import FileForm, MappingFile
-    from .mappings.signals import SignalReport
-    from .mappings.suggestions_types import ResourceSuggestion, SuggestionState
     from .mappings.types import Direction, ResourceMapping, Selector
-    from .overrides.types import EffectivePolicy, PolicyOverride, PolicyScope
-    from .providers.registry import Registry
-    from .routing.ignoring import IgnoreConditions
-    from .routing.review import ReviewItem, ReviewState
+    from .policy.types import EffectivePolicy, PolicyOverride, PolicyScope
+    from .routing.review.ignore_rules import IgnoreConditions
+    from .routing.review.items import ReviewItem, ReviewState
     from .routing.simulation import Proposal, ProposedMapping, ProposedPolicy
+    from .signals.service import SignalReport
+    from .suggestions.types import ResourceSuggestion, SuggestionState
+    from .tokens.access_tokens import ReconnectRequiredError
     from .web.application import Application
     from .web.visitors import Visitor
 
@@ -147,32 +145,32 @@ _FOR_HOSTS = {
     "Application": ".web.application",
     "Connectors": ".connectors",
     "Direction": ".mappings.types",
-    "Dispatch": ".dispatch.types",
-    "EffectivePolicy": ".overrides.types",
+    "Dispatch": ".dispatch.handlers",
+    "EffectivePolicy": ".policy.types",
     "FileForm": ".mappings.files",
-    "IgnoreConditions": ".routing.ignoring",
+    "IgnoreConditions": ".routing.review.ignore_rules",
     "Installation": ".installations.types",
     "KeyRing": ".credentials.keyring",
+    "KeyService": ".credentials.key_services",
     "MappingFile": ".mappings.files",
     "PluginSettings": ".configuration",
-    "PolicyOverride": ".overrides.types",
-    "PolicyScope": ".overrides.types",
+    "PolicyOverride": ".policy.types",
+    "PolicyScope": ".policy.types",
     "Proposal": ".routing.simulation",
     "ProposedMapping": ".routing.simulation",
     "ProposedPolicy": ".routing.simulation",
-    "KeyService": ".credentials.key_services",
-    "ReconnectRequiredError": ".credentials.renewing",
-    "Registry": ".providers.registry",
+    "ReconnectRequiredError": ".tokens.access_tokens",
+    "Registry": ".loading.registry",
     "ResourceMapping": ".mappings.types",
-    "ResourceSuggestion": ".mappings.suggestions_types",
-    "ReviewItem": ".routing.review",
-    "ReviewState": ".routing.review",
+    "ResourceSuggestion": ".suggestions.types",
+    "ReviewItem": ".routing.review.items",
+    "ReviewState": ".routing.review.items",
     "Secret": ".credentials.secret",
     "Selector": ".mappings.types",
     "ServiceKeys": ".credentials.key_services",
     "Settings": ".configuration",
-    "SignalReport": ".mappings.signals",
-    "SuggestionState": ".mappings.suggestions_types",
+    "SignalReport": ".signals.service",
+    "SuggestionState": ".suggestions.types",
     "UserLink": ".links.types",
     "Visitor": ".web.visitors",
 }

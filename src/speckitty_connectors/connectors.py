@@ -10,50 +10,50 @@ from urllib.parse import quote
 
 from attrs import asdict
 
+from .apps.service import Apps, RegisteredApp
 from .configuration import AppSettings, Settings, load_object
-from .credentials.apps import Apps, RegisteredApp
-from .credentials.key_checks import verify_keys
+from .credentials.key_services import verify_keys
 from .credentials.keyring import KeyRing
 from .credentials.rotation import KeyRotation
 from .credentials.sealing import Keys
-from .credentials.sessions import Sessions
 from .credentials.vault import Vault
-from .dispatch.handlers import EVERY_OTHER, Handlers
-from .dispatch.retrying import retry
-from .dispatch.types import EffectHandler, TransactionalHandler
+from .dispatch.handlers import EVERY_OTHER, EffectHandler, Handlers, TransactionalHandler
+from .dispatch.repository import retry
 from .dispatch.worker import Worker
 from .http.session import Transport
 from .identifiers import Clock, utc_now
 from .inbox.accept import Inbox
 from .installations import repository as installation_rows
+from .installations.approvals import PendingApprovals
+from .installations.consent import as_it_stands
 from .installations.entered_tokens import EnteredTokens
 from .installations.inventory import Inventory
 from .installations.onboarding import Onboarding
-from .installations.pending import PendingApprovals
-from .installations.standing import as_it_stands
 from .installations.types import Installation
 from .installations.upkeep import Upkeep
 from .links.grants import follow as follow_grant
-from .links.members import Members
+from .links.offboarding import Members
 from .links.service import Links
-from .mappings.importing import MappingFiles
+from .loading.registry import Registry
+from .mappings.files import MappingFiles
 from .mappings.lifecycle import follow
 from .mappings.service import Mappings
-from .mappings.signals import Signals
-from .mappings.suggestions import Suggestions
-from .overrides.service import Overrides
+from .policy.service import Overrides
 from .providers.deliveries import Event
-from .providers.registry import Registry
 from .routing.explanation import Explanation, explain
-from .routing.queue import ReviewQueue
+from .routing.review.queue import ReviewQueue
 from .routing.router import Router
 from .routing.simulation import Proposal, Simulation, simulate
+from .signals.service import Signals
 from .store import migrations
 from .store.audit import Audit
 from .store.confinement import check_confinement, confined
 from .store.engine import Store
 from .store.row_level_security import confined_tables
 from .subscriptions.service import Subscriptions
+from .suggestions.decisions import turn_down
+from .suggestions.service import Suggestions
+from .tokens.sessions import Sessions
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -140,7 +140,9 @@ class Connectors:
         self.entered_tokens = EnteredTokens(self.store, self.registry, self.apps, vault, sessions)
         self.inventory = Inventory(self.store, self.registry, self.apps, sessions, follow=follow)
         self.upkeep = Upkeep(self.store, self.registry, self.apps, sessions, self.inventory, pending, follow=follow)
-        self.mappings = Mappings(self.store, self.registry, target_kinds=settings.target_kinds)
+        self.mappings = Mappings(
+            self.store, self.registry, target_kinds=settings.target_kinds, when_removed=turn_down
+        )
         self.signals = Signals(self.store, retention_days=settings.signal_retention_days)
         self.suggestions = Suggestions(self.store, self.registry, self.mappings)
         self.mapping_files = MappingFiles(self.store, self.mappings)

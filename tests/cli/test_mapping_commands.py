@@ -15,9 +15,9 @@ from speckitty_connectors.errors import ConnectorsError
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.providers.codec import to_document
-from speckitty_connectors.routing import repository, review
-from speckitty_connectors.routing.rulings import NO_MAPPING, for_review
-from speckitty_connectors.routing.types import Decision
+from speckitty_connectors.routing import repository
+from speckitty_connectors.routing.review import items as review
+from speckitty_connectors.routing.types import NO_MAPPING, Decision, for_review
 from speckitty_connectors.store.engine import Store
 from testbed.layers import MOMENT, add_installation, add_resources
 

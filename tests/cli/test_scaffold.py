@@ -13,8 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from speckitty_connectors import ConflictError
-from speckitty_connectors.cli import commands, scaffolding
-from speckitty_connectors.providers.discovery import PluginEntryPoint
+from speckitty_connectors.cli import commands
+from speckitty_connectors.cli import new as scaffolding
+from speckitty_connectors.loading.discovery import PluginEntryPoint
 
 NAMES = ["acme", "azure-devops2", "the_longest_name_that_a_provider_can_be"]
 

@@ -11,15 +11,16 @@ from xml.etree import ElementTree as ET
 import pytest
 from click.testing import CliRunner, Result
 
+from contract.hostile.catalogue import SWITCHES
+from contract.hostile.switches import FOLDER
 from speckitty_connectors import ConfigurationError, contract
-from speckitty_connectors.cli import commands, judging
+from speckitty_connectors.cli import commands
+from speckitty_connectors.cli import contract as judging
 from speckitty_connectors.contract import fake
-from speckitty_connectors.contract.hostile.catalogue import SWITCHES
-from speckitty_connectors.contract.hostile.switches import FOLDER
-from speckitty_connectors.providers.discovery import PluginEntryPoint
+from speckitty_connectors.loading.discovery import PluginEntryPoint
 
 Run = Callable[..., Result]
-HOSTILE = "speckitty_connectors.contract.hostile"
+HOSTILE = "contract.hostile"
 
 
 def published(value: str, *, provider: str = "acme") -> PluginEntryPoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -13,15 +14,22 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from contract.hostile.catalogue import SWITCHES, honest_samples
 from speckitty_connectors import Capability, ConfigurationError, Delivery, Outcome, Support, contract, hookimpl
-from speckitty_connectors.contract import ConnectorContract, PinnedContractWarning, Waiver, suite
+from speckitty_connectors.contract import suite
 from speckitty_connectors.contract.examination import Examination, Finding, Verdict, examine
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
-from speckitty_connectors.contract.hostile.catalogue import SWITCHES, honest_samples
 from speckitty_connectors.contract.rules import Rule
 from speckitty_connectors.contract.subject import Samples
-from speckitty_connectors.contract.suite import all_rules, contract_of, samples_in
-from speckitty_connectors.providers.binding import Provider
+from speckitty_connectors.contract.suite import (
+    ConnectorContract,
+    PinnedContractWarning,
+    all_rules,
+    contract_of,
+    samples_in,
+)
+from speckitty_connectors.contract.verdicts import Waiver
+from speckitty_connectors.loading.binding import Provider
 
 SAMPLES = Path(contract.__file__).parent / "samples"
 FAKE = samples_in(SAMPLES / "deliveries", SAMPLES / "exchanges")
@@ -234,11 +242,14 @@ def test_an_unreadable_index_is_named(tmp_path: Path, index: str) -> None:
         samples_in(tmp_path, None)
 
 
+TESTS = Path(__file__).parents[1]
+"""Where the hostile provider can be imported from."""
+
 TEN_LINES = """
 from pathlib import Path
 from speckitty_connectors.contract import ConnectorContract, Waiver
-from speckitty_connectors.contract.hostile.catalogue import SWITCHES
-from speckitty_connectors.contract.hostile.switches import FOLDER
+from contract.hostile.catalogue import SWITCHES
+from contract.hostile.switches import FOLDER
 
 class TestContract(ConnectorContract):
     plugin = SWITCHES["L06"][0]()
@@ -253,7 +264,14 @@ def run(tmp_path: Path) -> Callable[..., str]:
     def start(*arguments: str) -> str:
         (tmp_path / "test_contract.py").write_text(TEN_LINES)
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
-        done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*command, *arguments],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(TESTS)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         return done.stdout + done.stderr
 
     return start
@@ -264,9 +282,7 @@ def test_an_authors_file_is_ten_lines(run: Callable[..., str]) -> None:
     assert len(TEN_LINES.strip().splitlines()) <= 10
     printed = run()
     assert re.search(r"\n2 failed, 2\d\d passed, \d+ skipped", printed)
-    assert re.search(
-        r"L06 · speckitty_connectors\.contract\.hostile\S+EndsQuietly · listing-one-page\.json\n", printed
-    )
+    assert re.search(r"L06 · contract\.hostile\S+EndsQuietly · listing-one-page\.json\n", printed)
     assert "  what it did: ended the listing quietly when the API answered 403\n" in printed
     assert "  how to fix:  let the session's errors pass.\n" in printed
     assert "FAILED test_contract.py::TestContract::test_l06_failures_are_errors[listing-two-pages.json]" in printed

@@ -31,37 +31,37 @@ class Mutation:
 
 MUTATIONS = {
     "verification-skipped": Mutation(
-        file="inbox/principals.py",
+        file="inbox/endpoint_secrets.py",
         before="secret_id = verify(self.scheme, live, headers, body, now)",
         after='secret_id = next(iter(live), "")',
         caught_by=HONEST,
     ),
     "empty-secret-verifies": Mutation(
-        file="inbox/verification.py",
+        file="inbox/signatures.py",
         before="if len(key.strip()) >= SHORTEST_WEBHOOK_SECRET and matches(key):",
         after="if matches(key):",
         caught_by=HONEST,
     ),
     "empty-secret-stored": Mutation(
-        file="credentials/endpoints.py",
+        file="apps/endpoints.py",
         before="checked = check_webhook_secret(Secret(secret), subject=",
         after="checked, _ = Secret(secret), dict(subject=",
         caught_by=HONEST,
     ),
     "time-not-checked": Mutation(
-        file="inbox/verification.py",
+        file="inbox/signatures.py",
         before="if abs(int(stamp) - int(now.timestamp() * unit)) > tolerance * unit:",
         after="if int(stamp) < 0:",
         caught_by=HONEST,
     ),
     "waiver-never-over": Mutation(
-        file="contract/waivers.py",
+        file="contract/verdicts.py",
         before="return today > self.until",
         after="return False",
         caught_by=WAIVERS,
     ),
     "duplicate-imported": Mutation(
-        file="providers/admission.py",
+        file="loading/admission.py",
         before="elif len(claims[key]) > 1:",
         after="elif len(claims[key]) > 9:",
         caught_by=DUPLICATES,

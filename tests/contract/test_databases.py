@@ -16,8 +16,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from speckitty_connectors import ConfigurationError
-from speckitty_connectors.contract import StoreContract
-from speckitty_connectors.contract.stores import store_rules
+from speckitty_connectors.contract.stores import StoreContract, store_rules
 from speckitty_connectors.errors import StoreUnavailableError
 from speckitty_connectors.store import migrations
 from speckitty_connectors.store.engine import Store

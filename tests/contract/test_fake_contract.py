@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from speckitty_connectors import contract
-from speckitty_connectors.contract import ConnectorContract
 from speckitty_connectors.contract.fake import FakeProvider
+from speckitty_connectors.contract.suite import ConnectorContract
 
 SAMPLES = Path(contract.__file__).parent / "samples"
 

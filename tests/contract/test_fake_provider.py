@@ -38,7 +38,7 @@ from speckitty_connectors import (
     Target,
 )
 from speckitty_connectors.contract.fake import DEMO_RESOURCES, FakeProvider
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.loading.registry import Registry
 
 FAKE = Registry(entry_points=[]).register(FakeProvider())
 APP = App(

@@ -9,8 +9,8 @@ from unittest import mock
 
 import pytest
 
+from contract.hostile.catalogue import SWITCHES, Hostile, honest_samples
 from speckitty_connectors.contract.examination import Examination, examine
-from speckitty_connectors.contract.hostile.catalogue import SWITCHES, Hostile, honest_samples
 from speckitty_connectors.contract.suite import all_rules, contract_of
 
 CORE = "speckitty_connectors"

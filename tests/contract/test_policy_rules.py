@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 import pytest
 from attrs import AttrsInstance, evolve, frozen
 
+from contract.hostile.catalogue import Hostile, honest_samples
 from speckitty_connectors.contract.examination import Finding, Verdict, examine
-from speckitty_connectors.contract.hostile.catalogue import Hostile, honest_samples
 from speckitty_connectors.contract.suite import contract_of
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
+from contract.hostile.boards import MANIFEST
+from contract.hostile.catalogue import Hostile, honest_samples
 from speckitty_connectors import BearerJwt, BodyTimestamp, HexHmac, SignatureScheme, StandardWebhooks, WebhookRules
 from speckitty_connectors.contract.examination import Verdict, examine
-from speckitty_connectors.contract.hostile.boards import MANIFEST
-from speckitty_connectors.contract.hostile.catalogue import Hostile, honest_samples
 from speckitty_connectors.contract.suite import contract_of
 
 SCHEMES: dict[str, SignatureScheme] = {

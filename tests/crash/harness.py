@@ -26,8 +26,8 @@ from sqlalchemy import func, select
 
 from crash.roles import LEASE_SECONDS, Assignment, effects, host_tables, registry
 from speckitty_connectors import Resource
+from speckitty_connectors.apps.endpoints import add_endpoint, add_secret
 from speckitty_connectors.contract.fake import MANIFEST
-from speckitty_connectors.credentials.endpoints import add_endpoint, add_secret
 from speckitty_connectors.credentials.keyring import KeyRing
 from speckitty_connectors.credentials.secret import Secret
 from speckitty_connectors.credentials.vault import Vault

@@ -16,12 +16,11 @@ from crash.variants import WORKERS
 from speckitty_connectors.contract.fake import FakeProvider
 from speckitty_connectors.credentials.keyring import KeyRing
 from speckitty_connectors.credentials.vault import Vault
-from speckitty_connectors.dispatch.handlers import Handlers
-from speckitty_connectors.dispatch.types import Dispatch
+from speckitty_connectors.dispatch.handlers import Dispatch, Handlers
 from speckitty_connectors.inbox.accept import Inbox
 from speckitty_connectors.inbox.request import Request
 from speckitty_connectors.inbox.tables import inbox
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.routing.router import Router
 from speckitty_connectors.store.claims import ClaimQueue
 from speckitty_connectors.store.engine import Store

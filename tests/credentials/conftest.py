@@ -13,8 +13,8 @@ from speckitty_connectors import BaseUrls
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 from speckitty_connectors.credentials.keyring import KeyRing
 from speckitty_connectors.credentials.vault import Vault
+from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.providers.oauth import AppTokenRules
-from speckitty_connectors.providers.registry import Registry
 from speckitty_connectors.providers.signatures import BearerJwt, PlainToken
 from testbed.clock import FrozenClock
 

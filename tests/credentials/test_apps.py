@@ -13,22 +13,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import func, select, update
 
+from speckitty_connectors.apps.endpoints import Endpoint, add_secret, find_endpoint, open_secret, retire_secret
+from speckitty_connectors.apps.service import Apps, RegisteredApp
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
-from speckitty_connectors.credentials.apps import Apps, RegisteredApp
-from speckitty_connectors.credentials.endpoints import (
-    Endpoint,
-    add_secret,
-    find_endpoint,
-    open_secret,
-    retire_secret,
-)
 from speckitty_connectors.credentials.secret import Secret
 from speckitty_connectors.credentials.tables import apps as app_rows
 from speckitty_connectors.credentials.tables import credentials, endpoints
 from speckitty_connectors.credentials.vault import Vault
 from speckitty_connectors.errors import ConfigurationError, NotFoundError
-from speckitty_connectors.providers.registry import Registry
-from speckitty_connectors.providers.statuses import PluginUnavailableError
+from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.loading.statuses import PluginUnavailableError
 from speckitty_connectors.store.audit import audit
 from speckitty_connectors.store.engine import Store
 from testbed.clock import FrozenClock

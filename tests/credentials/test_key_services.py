@@ -26,17 +26,10 @@ from moto import mock_aws
 from speckitty_connectors import Connectors, Settings
 from speckitty_connectors.credentials.aws_kms import AwsKms
 from speckitty_connectors.credentials.hashicorp_vault import VaultTransit
-from speckitty_connectors.credentials.key_checks import verify_keys
-from speckitty_connectors.credentials.key_services import KEPT, KeyService, ServiceKeys
+from speckitty_connectors.credentials.key_services import KEPT, KeyService, ServiceKeys, verify_keys
 from speckitty_connectors.credentials.keyring import KeyRing
 from speckitty_connectors.credentials.rotation import KeyRotation
-from speckitty_connectors.credentials.sealing import (
-    KeyServiceUnavailableError,
-    Place,
-    UnsealError,
-    seal,
-    unseal,
-)
+from speckitty_connectors.credentials.sealing import KeyServiceUnavailableError, Place, UnsealError, seal, unseal
 from speckitty_connectors.credentials.vault import Vault
 from speckitty_connectors.errors import ConfigurationError
 from speckitty_connectors.store.engine import Store

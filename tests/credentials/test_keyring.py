@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select, update
 
-from speckitty_connectors.credentials.key_checks import verify_keys
+from speckitty_connectors.credentials.key_services import verify_keys
 from speckitty_connectors.credentials.keyring import KeyRing
 from speckitty_connectors.credentials.secret import Secret
 from speckitty_connectors.credentials.tables import credentials, key_checks

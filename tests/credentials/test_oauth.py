@@ -16,18 +16,13 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 import pytest
 from attrs import evolve
 
-from speckitty_connectors.credentials.oauth import OAuthFlow, OAuthRefusedError, TokenAnswer, new_verifier
 from speckitty_connectors.credentials.secret import Secret
 from speckitty_connectors.errors import ConnectorsError
 from speckitty_connectors.http.session import Transport
 from speckitty_connectors.providers.accounts import App, BaseUrls
-from speckitty_connectors.providers.api import (
-    ApiError,
-    ApiThrottledError,
-    ApiUnavailableError,
-    EgressRefusedError,
-)
+from speckitty_connectors.providers.api import ApiError, ApiThrottledError, ApiUnavailableError, EgressRefusedError
 from speckitty_connectors.providers.oauth import ClientAuthentication, OAuthRules, RefreshRules, TokenEncoding
+from speckitty_connectors.tokens.oauth import OAuthFlow, OAuthRefusedError, TokenAnswer, new_verifier
 from testbed.clock import FrozenClock
 from testbed.hosts import ProviderHost, Received, Reply, provider_host
 

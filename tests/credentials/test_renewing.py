@@ -17,26 +17,27 @@ from attrs import evolve
 from sqlalchemy import select, update
 
 from speckitty_connectors import OAuthRules, RefreshRules
+from speckitty_connectors.apps.service import Apps
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
-from speckitty_connectors.credentials.apps import Apps
-from speckitty_connectors.credentials.asking import RenewalTimes
-from speckitty_connectors.credentials.grants import GRANT, LINK_GRANT, GrantCondition, seal_grant
-from speckitty_connectors.credentials.oauth import TokenAnswer
-from speckitty_connectors.credentials.renewing import ReconnectRequiredError
 from speckitty_connectors.credentials.secret import Secret
-from speckitty_connectors.credentials.sessions import Sessions
 from speckitty_connectors.credentials.tables import credentials, grants
 from speckitty_connectors.credentials.vault import Vault
 from speckitty_connectors.errors import NotFoundError, StoreUnavailableError
 from speckitty_connectors.http.session import Transport, TransportSession
 from speckitty_connectors.identifiers import new_id
-from speckitty_connectors.installations.types import Installation, InstallationStatus
+from speckitty_connectors.installations.statuses import InstallationStatus
+from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.links import repository as links
 from speckitty_connectors.links.grants import follow
 from speckitty_connectors.links.types import LinkStatus, UserLink
+from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.providers.api import ApiError, ApiUnauthorizedError, ApiUnavailableError
-from speckitty_connectors.providers.registry import Registry
 from speckitty_connectors.store.engine import Store
+from speckitty_connectors.tokens.access_tokens import ReconnectRequiredError
+from speckitty_connectors.tokens.grants import GRANT, LINK_GRANT, GrantCondition, seal_grant
+from speckitty_connectors.tokens.oauth import TokenAnswer
+from speckitty_connectors.tokens.renewal import RenewalTimes
+from speckitty_connectors.tokens.sessions import Sessions
 from testbed.clock import FrozenClock
 from testbed.hosts import Received, Reply, provider_host
 from testbed.layers import add_installation, audited, installation_of

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from sqlalchemy import select, update
 
 from speckitty_connectors.cli import commands
-from speckitty_connectors.credentials.key_checks import verify_keys
+from speckitty_connectors.credentials.key_services import verify_keys
 from speckitty_connectors.credentials.keyring import KeyRing
 from speckitty_connectors.credentials.rotation import BATCH, KeyRotation, Progress
 from speckitty_connectors.credentials.tables import credentials

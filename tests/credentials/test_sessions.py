@@ -13,21 +13,16 @@ import jwt
 import pytest
 from attrs import frozen
 
-from speckitty_connectors.credentials.apps import Apps, RegisteredApp
+from speckitty_connectors.apps.service import Apps, RegisteredApp
 from speckitty_connectors.credentials.secret import Secret
-from speckitty_connectors.credentials.sessions import Sessions
 from speckitty_connectors.credentials.tables import credentials
 from speckitty_connectors.credentials.vault import CredentialUnreadableError, Vault
 from speckitty_connectors.errors import ConfigurationError, NotFoundError
 from speckitty_connectors.http.session import Transport
-from speckitty_connectors.providers.api import (
-    ApiError,
-    ApiNotFoundError,
-    ApiThrottledError,
-    ApiUnauthorizedError,
-)
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.providers.api import ApiError, ApiNotFoundError, ApiThrottledError, ApiUnauthorizedError
 from speckitty_connectors.store.engine import Store
+from speckitty_connectors.tokens.sessions import Sessions
 from testbed.clock import FrozenClock
 from testbed.hosts import Received, Reply, provider_host
 

@@ -11,10 +11,10 @@ from speckitty_connectors.dispatch.worker import Worker
 from speckitty_connectors.installations.tables import installations
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.mappings.service import Mappings
-from speckitty_connectors.mappings.signals import Signals
-from speckitty_connectors.mappings.suggestions import Suggestions
 from speckitty_connectors.routing.tables import dispatches
+from speckitty_connectors.signals.service import Signals
 from speckitty_connectors.store.engine import Store
+from speckitty_connectors.suggestions.service import Suggestions
 from testbed.inbound import Inbound, card
 from testbed.layers import MOMENT, add_installation, add_resources
 

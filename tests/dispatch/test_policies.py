@@ -11,9 +11,9 @@ from speckitty_connectors.contract.fake import FakePolicy
 from speckitty_connectors.dispatch.handlers import Handlers
 from speckitty_connectors.dispatch.worker import Worker
 from speckitty_connectors.installations.types import Installation
-from speckitty_connectors.overrides.service import Overrides
-from speckitty_connectors.overrides.types import Level
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.policy.service import Overrides
+from speckitty_connectors.policy.types import Level
 from speckitty_connectors.providers.suggestions import Target
 from speckitty_connectors.routing.router import Router
 from speckitty_connectors.routing.tables import dispatches

@@ -45,7 +45,7 @@ from speckitty_connectors.cli import commands
 from speckitty_connectors.connectors import Connectors
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 from speckitty_connectors.credentials.tables import grants
-from speckitty_connectors.http.answers import ProviderAnswer
+from speckitty_connectors.http.response import ProviderAnswer
 from speckitty_connectors.inbox.request import Request
 from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.installations.steps import Done

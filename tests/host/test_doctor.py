@@ -12,11 +12,13 @@ from click.testing import CliRunner, Result
 from sqlalchemy import select, update
 
 from speckitty_connectors import KeyRing
-from speckitty_connectors.cli import commands, diagnosis, plugins
+from speckitty_connectors.cli import commands
+from speckitty_connectors.cli import doctor_checks as diagnosis
+from speckitty_connectors.cli import providers as plugins
 from speckitty_connectors.credentials.tables import key_checks
 from speckitty_connectors.inbox.tables import inbox
-from speckitty_connectors.providers.discovery import PluginEntryPoint
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.loading.discovery import PluginEntryPoint
+from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.store.claims import PARKED
 from speckitty_connectors.store.engine import Store
 from testbed.desk import ACCOUNT, Script

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from speckitty_connectors import Connectors, ConnectorsError
 from speckitty_connectors.cli import commands
-from speckitty_connectors.cli.operating import Operator
+from speckitty_connectors.cli.operator import Operator
 from speckitty_connectors.installations.types import Installation
 from testbed.desk import ACCOUNT
 from testbed.office import Office, open_office, who

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from speckitty_connectors.errors import ConfigurationError
-from speckitty_connectors.http.addresses import is_public
+from speckitty_connectors.http.egress import is_public
 from speckitty_connectors.http.session import Transport, TransportSession
 from speckitty_connectors.providers.api import ApiUnavailableError, EgressRefusedError
 from speckitty_connectors.providers.manifest import RateLimitDialect

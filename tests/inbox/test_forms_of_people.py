@@ -7,7 +7,7 @@ from attrs import evolve
 
 from speckitty_connectors import Application, Connectors, FormProbe, KeyRing, Settings
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.store.engine import Store
 from testbed.receiving import Receiver
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from speckitty_connectors.credentials.secret import Secret
-from speckitty_connectors.inbox.verification import verify
+from speckitty_connectors.inbox.signatures import verify
 from speckitty_connectors.providers.signatures import SignatureScheme, StandardWebhooks
 from testbed.webhooks import BODY, GITHUB, JIRA, NOW, OTHER, SCHEMES, SECRET, SLACK, accepted, signed
 

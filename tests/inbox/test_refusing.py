@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speckitty_connectors.credentials.secret import Secret
-from speckitty_connectors.inbox.refusals import BodyTooSlowError
 from speckitty_connectors.inbox.request import read_body
+from speckitty_connectors.inbox.responses import BodyTooSlowError
 from speckitty_connectors.store.engine import Store
 from testbed.receiving import DOCUMENT, JSON, Receiver
 from testbed.webhooks import OTHER, SECRET

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 import pytest
 from sqlalchemy import text
 
-from speckitty_connectors.inbox.answers import Answer
+from speckitty_connectors.inbox.responses import Answer
 from speckitty_connectors.store.engine import Store
 from testbed.freezing_proxy import freezable
 from testbed.receiving import Receiver

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speckitty_connectors.credentials.secret import Secret
-from speckitty_connectors.inbox.refusals import VerificationRefusedError
-from speckitty_connectors.inbox.verification import headers_read, verify
+from speckitty_connectors.inbox.responses import VerificationRefusedError
+from speckitty_connectors.inbox.signatures import headers_read, verify
 from speckitty_connectors.providers.signatures import BearerJwt, HexHmac, SignatureScheme, StandardWebhooks
 from testbed.webhooks import (
     BODY,

@@ -10,7 +10,7 @@ import pytest
 from attrs import frozen
 
 from speckitty_connectors.contract.fake import FakeProvider
-from speckitty_connectors.installations.refusals import OnboardingRefusedError
+from speckitty_connectors.conversations.refusals import OnboardingRefusedError
 from speckitty_connectors.installations.steps import Done
 from speckitty_connectors.store.audit import Audit
 from speckitty_connectors.store.metadata import OPERATOR

@@ -17,11 +17,11 @@ from speckitty_connectors import (
     ExternalIdentity,
     Lifecycle,
 )
+from speckitty_connectors.conversations.attempts import Attempt, Purpose
+from speckitty_connectors.conversations.refusals import OnboardingRefusedError
 from speckitty_connectors.installations import approvals, lifecycle
-from speckitty_connectors.installations.attempts import Attempt, Purpose
-from speckitty_connectors.installations.establishing import AccountTakenError
-from speckitty_connectors.installations.establishing import connect as establish
-from speckitty_connectors.installations.refusals import OnboardingRefusedError
+from speckitty_connectors.installations.activation import AccountTakenError
+from speckitty_connectors.installations.activation import connect as establish
 from speckitty_connectors.installations.steps import Done, Waiting
 from speckitty_connectors.installations.types import Installation, follow_nothing
 from speckitty_connectors.store.audit import Audit, AuditEntry

@@ -12,10 +12,10 @@ from sqlalchemy import select
 from speckitty_connectors import Account, Change, Lifecycle, Resource, ResourceReference, Target
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations import lifecycle
-from speckitty_connectors.installations.tables import resource_keys, resources
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.mappings.lifecycle import follow
 from speckitty_connectors.mappings.service import Mappings
+from speckitty_connectors.resources.tables import resource_keys, resources
 from speckitty_connectors.store.engine import Store
 from testbed.layers import MOMENT, add_installation, add_resources, installation_of
 

@@ -24,12 +24,13 @@ from speckitty_connectors import (
     Secret,
 )
 from speckitty_connectors.contract.fake import MANIFEST
-from speckitty_connectors.credentials.grants import GRANT
 from speckitty_connectors.credentials.tables import credentials
 from speckitty_connectors.installations import repository
 from speckitty_connectors.installations.entered_tokens import EnteredTokens, TokenRefusedError
+from speckitty_connectors.installations.statuses import InstallationStatus
 from speckitty_connectors.installations.steps import Done
-from speckitty_connectors.installations.types import Installation, InstallationStatus
+from speckitty_connectors.installations.types import Installation
+from speckitty_connectors.tokens.grants import GRANT
 from testbed.desk import Desk, open_desk
 from testbed.layers import audited, installation_of
 

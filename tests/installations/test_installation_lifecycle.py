@@ -9,7 +9,9 @@ import pytest
 
 from speckitty_connectors import Account, Change, ExternalIdentity, Lifecycle, Resource, ResourceReference
 from speckitty_connectors.installations import lifecycle, repository
-from speckitty_connectors.installations.types import Installation, InstallationStatus, ResourceStatus
+from speckitty_connectors.installations.statuses import InstallationStatus
+from speckitty_connectors.installations.types import Installation
+from speckitty_connectors.resources.types import ResourceStatus
 from speckitty_connectors.store.engine import Store
 from testbed.layers import MOMENT, add_installation, add_resources, audited, installation_of, resource_of
 

@@ -12,8 +12,20 @@ from sqlalchemy.exc import IntegrityError
 
 from speckitty_connectors import NotFoundError, Resource, ResourceReference
 from speckitty_connectors.installations import repository
-from speckitty_connectors.installations.resources import former_keys
-from speckitty_connectors.installations.types import Installation, InstallationStatus, ResourceStatus
+from speckitty_connectors.installations.statuses import InstallationStatus
+from speckitty_connectors.installations.types import Installation
+from speckitty_connectors.resources.repository import (
+    change_resource,
+    former_keys,
+    mark_unseen,
+    note_references,
+    orphan_resources,
+    rename_resource,
+    resolve_key,
+    set_resource_status,
+    upsert_resources,
+)
+from speckitty_connectors.resources.types import ResourceStatus
 from speckitty_connectors.store.engine import Store
 from testbed.layers import MOMENT, add_installation, add_resources, installation_of, resource_of
 
@@ -115,7 +127,7 @@ READS: list[Callable[[Connection, str, Installation], object]] = [
     lambda connection, workspace, made: repository.set_status(
         connection, workspace=workspace, installation_id=made.id, status=InstallationStatus.REMOVED, at=LATER
     ),
-    lambda connection, workspace, made: repository.resolve_key(
+    lambda connection, workspace, made: resolve_key(
         connection, workspace=workspace, installation_id=made.id, key="kitchen/menu"
     ),
 ]
@@ -138,7 +150,7 @@ def test_a_foreign_installation_is_as_good_as_missing(
 
 
 WRITES: list[Callable[[Connection, Installation], object]] = [
-    lambda connection, made: repository.change_resource(
+    lambda connection, made: change_resource(
         connection,
         workspace="w2",
         installation_id=made.id,
@@ -147,10 +159,8 @@ WRITES: list[Callable[[Connection, Installation], object]] = [
         at=LATER,
         archived=True,
     ),
-    lambda connection, made: repository.orphan_resources(connection, workspace="w2", installation_id=made.id),
-    lambda connection, made: repository.mark_unseen(
-        connection, workspace="w2", installation_id=made.id, since=LATER
-    ),
+    lambda connection, made: orphan_resources(connection, workspace="w2", installation_id=made.id),
+    lambda connection, made: mark_unseen(connection, workspace="w2", installation_id=made.id, since=LATER),
 ]
 
 
@@ -171,14 +181,14 @@ def test_a_resource_cannot_be_written_under_a_foreign_installation(store: Store)
     """The composite key refuses a resource whose workspace isn't its installation's."""
     made = add_installation(store)
     with pytest.raises(IntegrityError), store.transaction() as connection:
-        repository.upsert_resources(connection, workspace="w2", installation_id=made.id, listed=[MENU], at=MOMENT)
+        upsert_resources(connection, workspace="w2", installation_id=made.id, listed=[MENU], at=MOMENT)
 
 
 def test_a_listing_updates_what_a_mention_began(store: Store) -> None:
     """A delivery's mention knows a label only; the listing adds the rest, under the same id."""
     made = add_installation(store)
     with store.transaction() as connection:
-        repository.note_references(
+        note_references(
             connection,
             workspace="w1",
             installation_id=made.id,
@@ -199,7 +209,7 @@ def test_a_mention_without_a_label_keeps_what_is_known(store: Store) -> None:
     listed = evolve(MENU, url="https://fake.example/b1", private=True)
     add_resources(store, made, listed)
     with store.transaction() as connection:
-        repository.note_references(
+        note_references(
             connection,
             workspace="w1",
             installation_id=made.id,
@@ -215,7 +225,7 @@ def test_former_keys_are_a_history(store: Store) -> None:
     add_resources(store, made, MENU)
     with store.transaction() as connection:
         for key, at in (("kitchen/carte", LATER), ("kitchen/board", MOMENT - timedelta(days=1))):
-            repository.rename_resource(
+            rename_resource(
                 connection,
                 workspace="w1",
                 installation_id=made.id,
@@ -243,7 +253,7 @@ def test_what_a_listing_does_not_show_is_missing_and_nothing_else_is(store: Stor
     made = add_installation(store)
     add_resources(store, made, MENU, evolve(MENU, id="b2"), evolve(MENU, id="b3"))
     with store.transaction() as connection:
-        repository.set_resource_status(
+        set_resource_status(
             connection,
             workspace="w1",
             installation_id=made.id,
@@ -254,7 +264,7 @@ def test_what_a_listing_does_not_show_is_missing_and_nothing_else_is(store: Stor
         )
     add_resources(store, made, MENU, at=LATER)
     with store.transaction() as connection:
-        assert repository.mark_unseen(connection, workspace="w1", installation_id=made.id, since=LATER) == 1
+        assert mark_unseen(connection, workspace="w1", installation_id=made.id, since=LATER) == 1
     assert [resource_of(store, made, name).status for name in ("b1", "b2", "b3")] == [
         ResourceStatus.ACTIVE,
         ResourceStatus.MISSING,

@@ -21,14 +21,16 @@ from speckitty_connectors import (
     Target,
     hookimpl,
 )
-from speckitty_connectors.installations import inventory, repository
+from speckitty_connectors.installations import inventory
 from speckitty_connectors.installations.inventory import SyncInterruptedError
-from speckitty_connectors.installations.resources import former_keys
+from speckitty_connectors.installations.statuses import InstallationStatus, StatusReason
 from speckitty_connectors.installations.steps import Done
-from speckitty_connectors.installations.types import Installation, InstallationStatus, ResourceStatus, StatusReason
+from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.mappings.lifecycle import follow
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.types import MappingState
+from speckitty_connectors.resources.repository import former_keys, list_resources
+from speckitty_connectors.resources.types import ResourceStatus
 from testbed.desk import Desk, Script, open_desk
 from testbed.layers import audited, installation_of, resource_of
 
@@ -87,9 +89,7 @@ def sync(desk: Desk, installation: Installation, *, resume: bool = False) -> inv
 def statuses(desk: Desk, installation: Installation) -> dict[str, ResourceStatus]:
     """Return what the inventory knows."""
     with desk.store.reading() as connection:
-        known = repository.list_resources(
-            connection, workspace=installation.workspace, installation_id=installation.id
-        )
+        known = list_resources(connection, workspace=installation.workspace, installation_id=installation.id)
     return {resource.external_id: resource.status for resource in known}
 
 

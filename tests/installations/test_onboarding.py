@@ -31,14 +31,17 @@ from speckitty_connectors import (
     Target,
 )
 from speckitty_connectors.contract.fake import MANIFEST
+from speckitty_connectors.conversations.refusals import OnboardingRefusedError, Refusal
+from speckitty_connectors.conversations.steps import PickAccount, SendBrowser
 from speckitty_connectors.credentials.tables import credentials
 from speckitty_connectors.installations import approvals, lifecycle
-from speckitty_connectors.installations.refusals import OnboardingRefusedError, Refusal
-from speckitty_connectors.installations.steps import Done, PickAccount, SendBrowser, Step, Waiting
-from speckitty_connectors.installations.types import Installation, InstallationStatus, ResourceStatus
+from speckitty_connectors.installations.statuses import InstallationStatus
+from speckitty_connectors.installations.steps import Done, Step, Waiting
+from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.mappings.lifecycle import follow
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.types import MappingState
+from speckitty_connectors.resources.types import ResourceStatus
 from testbed.desk import ACCOUNT, SESSION, USER, Desk, open_desk, state_in, strict
 from testbed.layers import add_resources, audited, installation_of, resource_of
 

@@ -25,14 +25,15 @@ from speckitty_connectors import (
     hookimpl,
 )
 from speckitty_connectors.contract.fake import FakePolicy
-from speckitty_connectors.credentials.oauth import Revocation
+from speckitty_connectors.conversations.refusals import OnboardingRefusedError
+from speckitty_connectors.conversations.steps import PickAccount, SendBrowser
 from speckitty_connectors.installations.inventory import SyncInterruptedError
-from speckitty_connectors.installations.refusals import OnboardingRefusedError
-from speckitty_connectors.installations.statuses import Action
-from speckitty_connectors.installations.steps import Done, PickAccount, SendBrowser, Waiting
-from speckitty_connectors.installations.types import Installation, InstallationStatus, StatusReason
+from speckitty_connectors.installations.statuses import Action, InstallationStatus, StatusReason
+from speckitty_connectors.installations.steps import Done, Waiting
+from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.links.types import Authority, LinkDone
 from speckitty_connectors.mappings.types import MappingState
+from speckitty_connectors.tokens.oauth import Revocation
 from testbed.desk import ACCOUNT, USER, Script, strict
 from testbed.layers import MOMENT
 from testbed.office import Office, open_office, who

@@ -29,7 +29,7 @@ from speckitty_connectors import (
     hookimpl,
 )
 from speckitty_connectors.contract.fake import MANIFEST
-from speckitty_connectors.installations.differences import Difference, DifferenceKind
+from speckitty_connectors.installations.drift import Difference, DifferenceKind
 from speckitty_connectors.installations.statuses import Action
 from speckitty_connectors.installations.steps import Done
 from speckitty_connectors.installations.types import Installation

@@ -14,12 +14,12 @@ from sqlalchemy.exc import ProgrammingError
 
 from speckitty_connectors import Application, Connectors, Settings, Visitor
 from speckitty_connectors.cli import commands
+from speckitty_connectors.conversations.refusals import OnboardingRefusedError
 from speckitty_connectors.errors import ConfigurationError
-from speckitty_connectors.installations.refusals import OnboardingRefusedError
+from speckitty_connectors.installations.statuses import InstallationStatus
 from speckitty_connectors.installations.tables import installations
-from speckitty_connectors.installations.types import InstallationStatus
 from speckitty_connectors.links.types import LinkDone
-from speckitty_connectors.mappings.tables import signals
+from speckitty_connectors.signals.tables import signals
 from speckitty_connectors.store.confinement import across_workspaces, confined
 from speckitty_connectors.store.engine import Store
 from speckitty_connectors.store.row_level_security import confined_tables, row_level_security

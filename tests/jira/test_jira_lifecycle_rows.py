@@ -13,7 +13,8 @@ import pytest
 from attrs import evolve
 
 from speckitty_connectors import ConnectorsError
-from speckitty_connectors.installations.types import ResourceStatus, StatusReason
+from speckitty_connectors.installations.statuses import StatusReason
+from speckitty_connectors.resources.types import ResourceStatus
 from speckitty_connectors_jira.standin import documents
 from testbed.jira import FIRST, WORKSPACE, Layers, Site, open_site
 

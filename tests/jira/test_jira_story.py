@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from speckitty_connectors import ConnectorsError
-from speckitty_connectors.installations.types import InstallationStatus
+from speckitty_connectors.installations.statuses import InstallationStatus
 from speckitty_connectors_jira.standin import documents
 from testbed.clock import FrozenClock
 from testbed.jira import FIRST, WORKSPACE, Site, open_site

@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 
 from speckitty_connectors import ConnectorsError, ResourceReference
-from speckitty_connectors.installations.types import ResourceStatus
+from speckitty_connectors.resources.types import ResourceStatus
 from speckitty_connectors_linear.standin import documents
 from testbed.linear import Layers, Studio
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from speckitty_connectors import ConnectorsError, ResourceReference, Secret, Signal, Target
-from speckitty_connectors.credentials.oauth import Revocation
-from speckitty_connectors.installations.types import InstallationStatus
+from speckitty_connectors.installations.statuses import InstallationStatus
+from speckitty_connectors.tokens.oauth import Revocation
 from speckitty_connectors_linear.standin import documents
 from testbed.linear import WORKSPACE, Studio, open_studio
 

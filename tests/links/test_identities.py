@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from speckitty_connectors import ConflictError, ExternalIdentity, Installation, NotFoundError
-from speckitty_connectors.installations.refusals import OnboardingRefusedError
-from speckitty_connectors.installations.types import InstallationStatus
+from speckitty_connectors.conversations.refusals import OnboardingRefusedError
+from speckitty_connectors.installations.statuses import InstallationStatus
 from speckitty_connectors.links.types import Authority, LinkDone, LinkStatus, UserLink
 from testbed.desk import Script, strict
 from testbed.layers import add_installation

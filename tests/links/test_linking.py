@@ -20,10 +20,10 @@ from speckitty_connectors import (
     Refused,
 )
 from speckitty_connectors.contract.fake import MANIFEST, OAUTH
+from speckitty_connectors.conversations.attempts import Purpose
+from speckitty_connectors.conversations.refusals import OnboardingRefusedError, Refusal
+from speckitty_connectors.conversations.states import purpose_of
 from speckitty_connectors.credentials.tables import credentials
-from speckitty_connectors.installations.attempts import Purpose
-from speckitty_connectors.installations.one_time_states import purpose_of
-from speckitty_connectors.installations.refusals import OnboardingRefusedError, Refusal
 from speckitty_connectors.installations.steps import Done
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.links.types import LinkDone, LinkStatus, UserLink

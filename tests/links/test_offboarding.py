@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from speckitty_connectors import ExternalIdentity, Installation
+from speckitty_connectors.conversations.refusals import OnboardingRefusedError
 from speckitty_connectors.identifiers import new_id
-from speckitty_connectors.installations.refusals import OnboardingRefusedError
 from speckitty_connectors.links.types import LinkStatus
 from speckitty_connectors.providers.suggestions import Evidence
 from speckitty_connectors.routing.types import RoutedTarget, Stage

@@ -9,9 +9,9 @@ from sqlalchemy import insert
 from speckitty_connectors import Signal
 from speckitty_connectors.contract.fake import MANIFEST
 from speckitty_connectors.credentials.tables import apps
-from speckitty_connectors.mappings.signals_observations import Observation, observe
-from speckitty_connectors.mappings.suggestions_names import Addresses
+from speckitty_connectors.signals.observations import Observation, observe
 from speckitty_connectors.store.engine import Store
+from speckitty_connectors.suggestions.repository_names import Addresses
 from testbed.layers import MOMENT, add_installation
 
 OWN = Addresses(web="https://fake.example", hosts=("fake.example", "ssh.fake.example", "www.fake.example"))

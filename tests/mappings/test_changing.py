@@ -16,13 +16,13 @@ from speckitty_connectors import (
     Target,
 )
 from speckitty_connectors.contract.fake import FakeProvider
-from speckitty_connectors.installations import repository as installations
-from speckitty_connectors.installations.types import Installation, ResourceStatus
+from speckitty_connectors.installations.types import Installation
+from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.mappings.lifecycle import follow
-from speckitty_connectors.mappings.overlaps import may_both_want
-from speckitty_connectors.mappings.service import Mappings
+from speckitty_connectors.mappings.service import Mappings, may_both_want
 from speckitty_connectors.mappings.types import Direction, MappingState, ResourceMapping, Selector
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.resources.repository import change_resource, rename_resource, set_resource_status
+from speckitty_connectors.resources.types import ResourceStatus
 from speckitty_connectors.store.engine import Store
 from testbed.layers import MOMENT, add_installation, add_resources, audited
 
@@ -155,7 +155,7 @@ def withdraw(store: Store, installation: Installation) -> None:
     """Take the menu away on the provider's side."""
     at = MOMENT + timedelta(days=1)
     with store.transaction() as connection:
-        installations.set_resource_status(
+        set_resource_status(
             connection,
             workspace="w1",
             installation_id=installation.id,
@@ -212,7 +212,7 @@ def test_an_archived_resource_degrades_its_mappings(
     for archived, state in ((True, MappingState.DEGRADED), (False, MappingState.ACTIVE)):
         at = MOMENT + timedelta(days=2 - archived)
         with store.transaction() as connection:
-            installations.change_resource(
+            change_resource(
                 connection,
                 workspace="w1",
                 installation_id=installation.id,
@@ -243,7 +243,7 @@ def test_a_mapping_is_found_by_what_files_and_hosts_call_its_resource(
     """By immutable id, by a key of today or of before, under an alias of the kind or of the host."""
     with store.transaction() as connection:
         for days, key in ((1, "kitchen/carte"), (2, "kitchen/menu")):
-            installations.rename_resource(
+            rename_resource(
                 connection,
                 workspace="w1",
                 installation_id=installation.id,

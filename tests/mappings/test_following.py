@@ -7,11 +7,13 @@ from datetime import timedelta
 import pytest
 
 from speckitty_connectors import Account, Change, Lifecycle, Resource, ResourceReference, Target
-from speckitty_connectors.installations import lifecycle, repository
-from speckitty_connectors.installations.types import Installation, ResourceStatus
+from speckitty_connectors.installations import lifecycle
+from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.mappings.lifecycle import follow
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.types import MappingState, ResourceMapping
+from speckitty_connectors.resources.repository import upsert_resources
+from speckitty_connectors.resources.types import ResourceStatus
 from speckitty_connectors.store.engine import Store
 from testbed.layers import MOMENT, add_installation, add_resources, audited, resource_of
 
@@ -124,7 +126,7 @@ def test_a_mapping_stays_with_a_resource_that_is_rekeyed(
 ) -> None:
     """The provider gave the resource another immutable id; what was mapped to it is still mapped."""
     with store.transaction() as connection:
-        repository.upsert_resources(
+        upsert_resources(
             connection,
             workspace="w1",
             installation_id=installation.id,

@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from speckitty_connectors import ConfigurationError, Resource, ResourceReference, Target
 from speckitty_connectors.contract.fake import FakeProvider
 from speckitty_connectors.installations.types import Installation
-from speckitty_connectors.mappings.files import FileForm, FileMapping, MappingFile
-from speckitty_connectors.mappings.importing import MappingFiles
+from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.mappings.files import FileForm, FileMapping, MappingFile, MappingFiles
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.types import Direction, MappingState, Origin, Selector
-from speckitty_connectors.providers.registry import Registry
 from speckitty_connectors.store.engine import Store
 from testbed.layers import add_installation, add_resources, audited
 

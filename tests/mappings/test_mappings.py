@@ -18,12 +18,12 @@ from speckitty_connectors import (
     ResourceReference,
     Target,
 )
-from speckitty_connectors.installations import repository as installations
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.mappings import repository
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.tables import resource_mappings
 from speckitty_connectors.mappings.types import Direction, MappingState, Origin, ResourceMapping, Selector
+from speckitty_connectors.resources.repository import rename_resource
 from speckitty_connectors.store.engine import Store
 from testbed.layers import MOMENT, add_installation, add_resources, audited, resource_of
 
@@ -80,7 +80,7 @@ def test_a_former_key_still_finds_the_resource(
 ) -> None:
     """A person, or an import, may use a key from before a rename; what is mapped is the resource itself."""
     with store.transaction() as connection:
-        installations.rename_resource(
+        rename_resource(
             connection,
             workspace="w1",
             installation_id=installation.id,
@@ -105,7 +105,7 @@ def test_the_key_of_today_wins_over_a_former_one(
     """Where somebody else took over a key, it means what has it today."""
     with store.transaction() as connection:
         for external_id, key in (("b1", "kitchen/carte"), ("b2", "kitchen/menu")):
-            installations.rename_resource(
+            rename_resource(
                 connection,
                 workspace="w1",
                 installation_id=installation.id,

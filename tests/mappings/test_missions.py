@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speckitty_connectors.mappings.missions import is_unique, mission_of, ticket_key
+from speckitty_connectors.signals.spec_kitty_names import is_unique, mission_of, ticket_key
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from speckitty_connectors import ConfigurationError, Signal
-from speckitty_connectors.mappings import signals_repository as repository
-from speckitty_connectors.mappings.signals import Signals
-from speckitty_connectors.mappings.signals_observations import REASONS, Observation, SignalKind, Unusable, observe
-from speckitty_connectors.mappings.tables import signals as table
+from speckitty_connectors.signals import repository
+from speckitty_connectors.signals.observations import REASONS, Observation, SignalKind, Unusable, observe
+from speckitty_connectors.signals.service import Signals
+from speckitty_connectors.signals.tables import signals as table
 from speckitty_connectors.store.engine import Store
 from testbed.clock import FrozenClock
 

@@ -20,9 +20,9 @@ from speckitty_connectors import (
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.links import repository as links
 from speckitty_connectors.links.types import LinkStatus, UserLink
-from speckitty_connectors.mappings.suggestions_types import SuggestionState
 from speckitty_connectors.mappings.types import Origin
 from speckitty_connectors.store.engine import Store
+from speckitty_connectors.suggestions.types import SuggestionState
 from testbed.layers import MOMENT, add_installation, add_resources, audited
 from testbed.suggesting import Bureau
 

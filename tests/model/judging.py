@@ -8,10 +8,9 @@ from model.memory import Place, Told, Verdict
 from model.world import World
 from speckitty_connectors.dispatch.repository import REVOKED
 from speckitty_connectors.routing.explanation import ExplainedDecision
-from speckitty_connectors.routing.permitting import BLOCKED_BY_POLICY
-from speckitty_connectors.routing.rulings import PRINCIPAL_CONFLICT, UNKNOWN_INSTALLATION
-from speckitty_connectors.routing.screening import DISMISSED
-from speckitty_connectors.routing.types import Stage
+from speckitty_connectors.routing.policy import BLOCKED_BY_POLICY
+from speckitty_connectors.routing.review.screening import DISMISSED
+from speckitty_connectors.routing.types import PRINCIPAL_CONFLICT, UNKNOWN_INSTALLATION, Stage
 from speckitty_connectors.store.claims import DONE
 from speckitty_connectors.store.metadata import OPERATOR
 

@@ -19,14 +19,15 @@ from sqlalchemy import Connection
 from model.machine import Model
 from model.world import World
 from speckitty_connectors import Dispatch, SuggestionState, connectors
-from speckitty_connectors.mappings import suggestions_keeping
-from speckitty_connectors.mappings.suggestions_types import ResourceSuggestion, found_again
-from speckitty_connectors.providers.registry import Registry
-from speckitty_connectors.routing import admission, principals
-from speckitty_connectors.routing.inference_stage import inference
+from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.routing import admission
+from speckitty_connectors.routing import admission as principals
+from speckitty_connectors.routing.explicit import explicit_mappings
+from speckitty_connectors.routing.inference_facts import inference
 from speckitty_connectors.routing.router import Router
-from speckitty_connectors.routing.stages import explicit_mappings
 from speckitty_connectors.store.engine import Store
+from speckitty_connectors.suggestions import findings as suggestions_keeping
+from speckitty_connectors.suggestions.types import ResourceSuggestion, found_again
 from testbed.office import open_office
 
 HISTORIES = int(os.environ.get("SPECKITTY_MODEL_HISTORIES", "10"))

@@ -9,13 +9,7 @@ from collections.abc import Mapping, Sequence
 from attrs import define, evolve, field
 
 from model.memory import SPACE, Memory, Place, Report, Said, Told
-from speckitty_connectors import (
-    NotFoundError,
-    ResourceReference,
-    Selector,
-    Signal,
-    Target,
-)
+from speckitty_connectors import NotFoundError, ResourceReference, Selector, Signal, Target
 from speckitty_connectors.routing.explanation import ExplainedDecision
 from speckitty_connectors.store.metadata import OPERATOR
 from speckitty_connectors.subscriptions.types import HandMade

@@ -6,8 +6,8 @@ import pytest
 
 from speckitty_connectors.contract.fake import FakeProvider
 from speckitty_connectors.installations.types import Installation
-from speckitty_connectors.overrides.service import Overrides
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.policy.service import Overrides
 from speckitty_connectors.store.engine import Store
 from testbed.layers import add_installation
 

@@ -8,7 +8,7 @@ from attrs import evolve
 from speckitty_connectors import ConflictError, PolicyScope, Resource, ResourceReference, Target
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.mappings.service import Mappings
-from speckitty_connectors.overrides.service import Overrides
+from speckitty_connectors.policy.service import Overrides
 from speckitty_connectors.store.engine import Store
 from testbed.layers import add_installation, add_resources, audited
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speckitty_connectors.contract.fake import FakePolicy
-from speckitty_connectors.overrides.schema import schema_of
-from speckitty_connectors.overrides.types import Level, Provenance, Statement, Statements
+from speckitty_connectors.policy.schema import schema_of
+from speckitty_connectors.policy.types import Level, Provenance, Statement, Statements
 
 SCHEMA = schema_of(FakePolicy)
 LEVELS = (Level.WORKSPACE, Level.INSTALLATION, Level.PROJECT)

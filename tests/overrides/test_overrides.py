@@ -5,18 +5,13 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from speckitty_connectors import (
-    ConfigurationError,
-    ConflictError,
-    CoreIssueField,
-    NotFoundError,
-    PolicyScope,
-)
+from speckitty_connectors import ConfigurationError, ConflictError, CoreIssueField, NotFoundError, PolicyScope
 from speckitty_connectors.contract.fake import FakePolicy
-from speckitty_connectors.installations.types import Installation, InstallationStatus
-from speckitty_connectors.overrides import repository
-from speckitty_connectors.overrides.service import Overrides
-from speckitty_connectors.overrides.types import EffectivePolicy, Level
+from speckitty_connectors.installations.statuses import InstallationStatus
+from speckitty_connectors.installations.types import Installation
+from speckitty_connectors.policy import repository
+from speckitty_connectors.policy.service import Overrides
+from speckitty_connectors.policy.types import EffectivePolicy, Level
 from speckitty_connectors.store.engine import Store
 from testbed.layers import MOMENT, add_installation, audited
 

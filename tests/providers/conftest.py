@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from speckitty_connectors.providers.discovery import PluginEntryPoint
+from speckitty_connectors.loading.discovery import PluginEntryPoint
 from testbed.plugins import Install, PluginModule
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from speckitty_connectors.providers.discovery import GROUP, PluginEntryPoint, discover
+from speckitty_connectors.loading.discovery import GROUP, PluginEntryPoint, discover
 from speckitty_connectors.providers.manifest import CONTRACT_MAJOR
 from testbed.distributions import write_distribution
 

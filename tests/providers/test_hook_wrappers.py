@@ -22,8 +22,8 @@ from speckitty_connectors import (
     hookimpl,
 )
 from speckitty_connectors.contract.fake import FakeProvider
-from speckitty_connectors.providers.binding import CapabilityUnsupportedError
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.loading.binding import CapabilityUnsupportedError
+from speckitty_connectors.loading.registry import Registry
 from testbed.plugins import Install, fake, mute
 
 APP = App(

@@ -92,7 +92,7 @@ SCRIPT = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 import attrs
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.loading.registry import Registry
 
 def imported():
     return sorted(name for name in sys.modules if name.startswith("plugin_"))

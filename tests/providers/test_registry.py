@@ -13,19 +13,11 @@ from typing import Any
 import attrs
 import pytest
 
-from speckitty_connectors import (
-    Capability,
-    ConfigurationError,
-    ConflictError,
-    Delivery,
-    Ignored,
-    Support,
-    hookimpl,
-)
+from speckitty_connectors import Capability, ConfigurationError, ConflictError, Delivery, Ignored, Support, hookimpl
 from speckitty_connectors.contract.fake import FakeProvider
-from speckitty_connectors.providers.binding import CapabilityUnsupportedError
-from speckitty_connectors.providers.registry import Registry
-from speckitty_connectors.providers.statuses import PluginUnavailableError
+from speckitty_connectors.loading.binding import CapabilityUnsupportedError
+from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.loading.statuses import PluginUnavailableError
 from testbed.plugins import Install, fake, loads, manifest, mute
 
 DELIVERY = Delivery(

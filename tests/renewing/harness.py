@@ -16,17 +16,17 @@ from pathlib import Path
 
 from renewing.provider import RotatingProvider, refresh_token
 from renewing.roles import TIMES, Assignment, access_tokens, registry
-from speckitty_connectors.credentials.apps import Apps
-from speckitty_connectors.credentials.grants import GRANT, find_grant, seal_grant
+from speckitty_connectors.apps.service import Apps
 from speckitty_connectors.credentials.keyring import KeyRing
-from speckitty_connectors.credentials.oauth import TokenAnswer
-from speckitty_connectors.credentials.renewing import AccessTokens, ReconnectRequiredError
 from speckitty_connectors.credentials.secret import Secret
 from speckitty_connectors.credentials.vault import Vault
 from speckitty_connectors.errors import StoreUnavailableError
 from speckitty_connectors.identifiers import utc_now
 from speckitty_connectors.providers.api import ApiUnavailableError
 from speckitty_connectors.store.engine import Store
+from speckitty_connectors.tokens.access_tokens import AccessTokens, ReconnectRequiredError
+from speckitty_connectors.tokens.grants import GRANT, find_grant, seal_grant
+from speckitty_connectors.tokens.oauth import TokenAnswer
 
 PAUSE_SECONDS = 1.6 * TIMES.lease
 """Past the lease, but not past the time that the holder of a strict provider's answer is given."""

@@ -16,21 +16,21 @@ from typing import Any
 from attrs import asdict, evolve, frozen
 
 from speckitty_connectors import RefreshRules
+from speckitty_connectors.apps.service import Apps
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
-from speckitty_connectors.credentials import asking
-from speckitty_connectors.credentials.apps import Apps
-from speckitty_connectors.credentials.asking import Asking, RenewalTimes, _Turn
-from speckitty_connectors.credentials.grants import StoredGrant
 from speckitty_connectors.credentials.keyring import KeyRing
-from speckitty_connectors.credentials.oauth import OAuthFlow
-from speckitty_connectors.credentials.renewing import AccessTokens
 from speckitty_connectors.credentials.vault import OpenCredential, Vault
 from speckitty_connectors.errors import ConnectorsError
 from speckitty_connectors.http.session import Transport
 from speckitty_connectors.identifiers import utc_now
 from speckitty_connectors.links.grants import follow
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.store.engine import Store
+from speckitty_connectors.tokens import renewal as asking
+from speckitty_connectors.tokens.access_tokens import AccessTokens
+from speckitty_connectors.tokens.grants import StoredGrant
+from speckitty_connectors.tokens.oauth import OAuthFlow
+from speckitty_connectors.tokens.renewal import Asking, RenewalTimes, _Turn
 
 TIMES = RenewalTimes(send=1.5, slack=0.5, retry=0.2, longest_retry=0.5, wait=20.0)
 """Short, so that a dead holder's turn ends within the test; long enough for a request on a busy machine."""

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from speckitty_connectors import Event, GitFacts, ResourceReference, Target
-from speckitty_connectors.installations.hierarchy import Place
 from speckitty_connectors.mappings.types import Direction, MappingState, ResourceMapping, Selector
+from speckitty_connectors.resources.hierarchy import Place
 from speckitty_connectors.routing.explicit import NO_PARENTS, RouteTable
 from speckitty_connectors.routing.types import Conclusion, Stage
 

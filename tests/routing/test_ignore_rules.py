@@ -8,8 +8,7 @@ import pytest
 
 from speckitty_connectors import Event, ExternalIdentity, GitFacts, NotFoundError, Resource, ResourceReference
 from speckitty_connectors.installations.types import Installation
-from speckitty_connectors.routing.ignore_rules import IgnoreRules
-from speckitty_connectors.routing.ignoring import IgnoreConditions
+from speckitty_connectors.routing.review.ignore_rules import IgnoreConditions, IgnoreRules
 from speckitty_connectors.routing.types import Stage
 from speckitty_connectors.store.engine import Store
 from testbed.inbound import Inbound, card

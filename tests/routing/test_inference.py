@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speckitty_connectors import Confidence, Evidence, ResourceReference
-from speckitty_connectors.mappings.suggestions_matching import Match, Strength
 from speckitty_connectors.routing.inference import MOST_CANDIDATES, Contender, infer
-from speckitty_connectors.routing.rulings import REVIEW_REASONS
-from speckitty_connectors.routing.types import Conclusion, Stage
+from speckitty_connectors.routing.types import REVIEW_REASONS, Conclusion, Stage
+from speckitty_connectors.suggestions.matching import Match, Strength
 
 BOARD = ResourceReference(kind="board", id="b1", key="kitchen/menu")
 SHA = "ab" * 20

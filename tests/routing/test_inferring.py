@@ -11,13 +11,14 @@ from speckitty_connectors import Resource, Signal, Target
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.mappings.service import Mappings
-from speckitty_connectors.mappings.signals import Signals
-from speckitty_connectors.mappings.suggestions import Suggestions
-from speckitty_connectors.mappings.suggestions_types import SuggestionState
 from speckitty_connectors.mappings.types import Origin
 from speckitty_connectors.routing import explanation
 from speckitty_connectors.routing.types import Decision, Stage
+from speckitty_connectors.signals.service import Signals
 from speckitty_connectors.store.engine import Store
+from speckitty_connectors.suggestions.decisions import turn_down
+from speckitty_connectors.suggestions.service import Suggestions
+from speckitty_connectors.suggestions.types import SuggestionState
 from testbed.inbound import Inbound, card
 from testbed.layers import MOMENT, add_installation, add_resources
 
@@ -129,7 +130,8 @@ def test_a_mapping_that_a_person_removed_is_not_inferred(
     """Who removes a mapping doesn't want the same events back by inference."""
     report(store, "apollo", remote_url=REMOTE)
     mapping = inbound.map(installation, "b1", "apollo")
-    Mappings(store).remove(workspace="w1", mapping_id=mapping.id, actor="member:mona")
+    mappings = Mappings(store, when_removed=turn_down)
+    mappings.remove(workspace="w1", mapping_id=mapping.id, actor="member:mona")
     assert routed(inbound).stage is Stage.REVIEW
 
 

@@ -8,15 +8,15 @@ from attrs import evolve
 from speckitty_connectors import ConfigurationError, PolicyScope, Resource, Signal
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.mappings.service import Mappings
-from speckitty_connectors.mappings.signals import Signals
-from speckitty_connectors.mappings.suggestions import Suggestions
-from speckitty_connectors.overrides.service import Overrides
+from speckitty_connectors.policy.service import Overrides
 from speckitty_connectors.providers.suggestions import Target
 from speckitty_connectors.routing import explanation
-from speckitty_connectors.routing.queue import ReviewQueue
+from speckitty_connectors.routing.review.queue import ReviewQueue
 from speckitty_connectors.routing.simulation import Proposal, ProposedPolicy, as_bytes, simulate
 from speckitty_connectors.routing.types import Decision, Stage
+from speckitty_connectors.signals.service import Signals
 from speckitty_connectors.store.engine import Store
+from speckitty_connectors.suggestions.service import Suggestions
 from testbed.inbound import Inbound, card
 from testbed.layers import MOMENT, add_installation, add_resources
 

@@ -21,16 +21,15 @@ from speckitty_connectors import (
 )
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations import repository as installations
-from speckitty_connectors.installations.types import InstallationStatus
+from speckitty_connectors.installations.statuses import InstallationStatus
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.types import Origin
-from speckitty_connectors.routing import review
 from speckitty_connectors.routing.cases import Case, PreparedStage
-from speckitty_connectors.routing.queue import ReviewQueue
-from speckitty_connectors.routing.review import ReviewState
-from speckitty_connectors.routing.rulings import NO_MAPPING
+from speckitty_connectors.routing.review import items as review
+from speckitty_connectors.routing.review.items import ReviewState
+from speckitty_connectors.routing.review.queue import ReviewQueue
 from speckitty_connectors.routing.tables import dispatches, review_events
-from speckitty_connectors.routing.types import Candidate, Conclusion, Stage
+from speckitty_connectors.routing.types import NO_MAPPING, Candidate, Conclusion, Stage
 from speckitty_connectors.store.engine import Store
 from testbed.inbound import Inbound, card, change
 from testbed.layers import MOMENT, add_installation, add_resources, audited

@@ -16,10 +16,10 @@ from sqlalchemy import select
 
 from speckitty_connectors import Event, Lifecycle, Secret, Target
 from speckitty_connectors.identifiers import utc_now
-from speckitty_connectors.inbox.refusals import VerificationRefusedError
+from speckitty_connectors.inbox.responses import VerificationRefusedError
+from speckitty_connectors.inbox.signatures import verify
 from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.inbox.tables import inbox
-from speckitty_connectors.inbox.verification import verify
 from speckitty_connectors.mappings.types import Direction
 from speckitty_connectors.providers.codec import outcome_from
 from speckitty_connectors.routing.tables import decisions

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from speckitty_connectors import ResourceReference
+from speckitty_connectors.conversations.refusals import OnboardingRefusedError
 from speckitty_connectors.installations.inventory import SyncInterruptedError
-from speckitty_connectors.installations.refusals import OnboardingRefusedError
 from speckitty_connectors_slack.standin import documents
 from testbed.slack import WORKSPACE, Office, ago
 

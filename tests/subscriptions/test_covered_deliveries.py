@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from speckitty_connectors import Delivery, Event, Outcome, SubscriptionScope
-from speckitty_connectors.credentials.endpoints import Endpoint
+from speckitty_connectors.apps.endpoints import Endpoint
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.routing.types import Stage
 from speckitty_connectors.store.engine import Store

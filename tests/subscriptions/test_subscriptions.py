@@ -15,10 +15,10 @@ from speckitty_connectors import (
     SubscriptionScope,
     SubscriptionStep,
 )
-from speckitty_connectors.credentials.endpoints import Endpoint, find_endpoint, open_secret
+from speckitty_connectors.apps.endpoints import Endpoint, find_endpoint, open_secret
 from speckitty_connectors.installations import repository
+from speckitty_connectors.installations.statuses import InstallationStatus
 from speckitty_connectors.installations.steps import Done
-from speckitty_connectors.installations.types import InstallationStatus
 from speckitty_connectors.subscriptions.types import Webhook
 from testbed.desk import open_desk
 from testbed.layers import audited, installation_of

@@ -15,24 +15,25 @@ from attrs import evolve, frozen
 from sqlalchemy import select
 
 from speckitty_connectors import Conversation, InstallAnswer, LinkAnswer, Manifest, ResourceReference, hookimpl
+from speckitty_connectors.apps.service import Apps
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
-from speckitty_connectors.credentials.apps import Apps
+from speckitty_connectors.conversations.steps import SendBrowser
 from speckitty_connectors.credentials.keyring import KeyRing
-from speckitty_connectors.credentials.sessions import Sessions
 from speckitty_connectors.credentials.vault import Vault
 from speckitty_connectors.http.session import Transport
+from speckitty_connectors.installations.approvals import PendingApprovals
 from speckitty_connectors.installations.inventory import Inventory
 from speckitty_connectors.installations.onboarding import Onboarding
-from speckitty_connectors.installations.pending import PendingApprovals
-from speckitty_connectors.installations.steps import SendBrowser, Step
+from speckitty_connectors.installations.steps import Step
 from speckitty_connectors.installations.types import Follow, follow_nothing
 from speckitty_connectors.installations.upkeep import Upkeep
-from speckitty_connectors.links.members import Members
+from speckitty_connectors.links.offboarding import Members
 from speckitty_connectors.links.service import Links
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.store.audit import audit
 from speckitty_connectors.store.engine import Store
 from speckitty_connectors.subscriptions.service import Subscriptions
+from speckitty_connectors.tokens.sessions import Sessions
 
 from .clock import FrozenClock
 from .hosts import ProviderHost, Received, Reply

@@ -27,8 +27,8 @@ from speckitty_connectors import (
     StandInWebhook,
     Target,
 )
+from speckitty_connectors.cli.http import PlainAnswer, post
 from speckitty_connectors.cli.loopback import Loopback
-from speckitty_connectors.http.unguarded import PlainAnswer, post
 from speckitty_connectors.identifiers import utc_now
 from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.installations.steps import Done

@@ -11,21 +11,20 @@ from attrs import frozen
 from sqlalchemy import select
 
 from speckitty_connectors import Delivery, Outcome, ResourceReference, Target, hookimpl
+from speckitty_connectors.apps.endpoints import Endpoint, add_endpoint
 from speckitty_connectors.contract.fake import FakeProvider
-from speckitty_connectors.credentials.endpoints import Endpoint, add_endpoint
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.inbox.repository import Arrival, StoredDelivery, digest_of, find, record
 from speckitty_connectors.inbox.tables import inbox
 from speckitty_connectors.installations.types import Installation
+from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.mappings import repository as mappings
 from speckitty_connectors.mappings.types import ResourceMapping
-from speckitty_connectors.providers.registry import Registry
 from speckitty_connectors.routing import repository
 from speckitty_connectors.routing.cases import PlacingStage
-from speckitty_connectors.routing.review import ReviewItem
-from speckitty_connectors.routing.review_records import list_items
+from speckitty_connectors.routing.explicit import STAGES
+from speckitty_connectors.routing.review.items import ReviewItem, list_items
 from speckitty_connectors.routing.router import Router
-from speckitty_connectors.routing.stages import STAGES
 from speckitty_connectors.routing.types import Decision
 from speckitty_connectors.store.claims import ClaimQueue
 from speckitty_connectors.store.engine import Store

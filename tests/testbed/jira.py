@@ -27,13 +27,13 @@ from speckitty_connectors import (
     Target,
     UserLink,
 )
-from speckitty_connectors.http.unguarded import PlainAnswer, post
+from speckitty_connectors.cli.http import PlainAnswer, post
 from speckitty_connectors.identifiers import utc_now
 from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.installations.steps import Done
-from speckitty_connectors.installations.types import KnownResource
 from speckitty_connectors.links.types import LinkDone
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.resources.types import KnownResource
 from speckitty_connectors.routing.explanation import ExplainedDecision
 from speckitty_connectors_jira.manifest import DELIVERY_HEADER, WEBHOOKS
 from speckitty_connectors_jira.standin import JiraStandIn, documents

@@ -9,7 +9,10 @@ from sqlalchemy import select
 from speckitty_connectors import Resource
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations import repository
-from speckitty_connectors.installations.types import Installation, InstallationStatus, KnownResource
+from speckitty_connectors.installations.statuses import InstallationStatus
+from speckitty_connectors.installations.types import Installation
+from speckitty_connectors.resources.repository import find_resource, upsert_resources
+from speckitty_connectors.resources.types import KnownResource
 from speckitty_connectors.store.audit import audit
 from speckitty_connectors.store.engine import Store
 
@@ -41,7 +44,7 @@ def add_installation(store: Store, workspace: str = "w1", account_id: str = "7",
 def add_resources(store: Store, installation: Installation, *listed: Resource, at: datetime = MOMENT) -> None:
     """Let an installation see resources."""
     with store.transaction() as connection:
-        repository.upsert_resources(
+        upsert_resources(
             connection, workspace=installation.workspace, installation_id=installation.id, listed=listed, at=at
         )
 
@@ -49,7 +52,7 @@ def add_resources(store: Store, installation: Installation, *listed: Resource, a
 def resource_of(store: Store, installation: Installation, external_id: str, kind: str = "board") -> KnownResource:
     """Return what the inventory knows of a resource that is there."""
     with store.reading() as connection:
-        found = repository.find_resource(
+        found = find_resource(
             connection,
             workspace=installation.workspace,
             installation_id=installation.id,

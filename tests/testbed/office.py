@@ -11,15 +11,16 @@ from typing import Any, TypedDict
 from attrs import frozen
 
 from speckitty_connectors import Connectors, Installation, KeyRing, Secret, Settings, Target
+from speckitty_connectors.apps.service import RegisteredApp
 from speckitty_connectors.configuration import AppSettings
-from speckitty_connectors.credentials.apps import RegisteredApp
+from speckitty_connectors.conversations.steps import SendBrowser
 from speckitty_connectors.identifiers import new_id
-from speckitty_connectors.inbox.answers import Answer
 from speckitty_connectors.inbox.repository import find_by_delivery_id
 from speckitty_connectors.inbox.request import Request
+from speckitty_connectors.inbox.responses import Answer
 from speckitty_connectors.inbox.signing import sign
-from speckitty_connectors.installations.steps import Done, SendBrowser, Step
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.installations.steps import Done, Step
+from speckitty_connectors.loading.registry import Registry
 
 from .clock import FrozenClock
 from .desk import AuthorizationServer, Script

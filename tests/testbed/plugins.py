@@ -11,7 +11,7 @@ import attrs
 
 from speckitty_connectors import Capability, Manifest, Support
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
-from speckitty_connectors.providers.discovery import PluginEntryPoint
+from speckitty_connectors.loading.discovery import PluginEntryPoint
 
 Install = Callable[[str, Callable[[], object]], PluginEntryPoint]
 """Makes a plugin importable under a provider key, and returns the entry point that names it."""

@@ -10,17 +10,17 @@ import attrs
 from sqlalchemy import select
 
 from speckitty_connectors import WebhookRules
+from speckitty_connectors.apps.endpoints import Endpoint, EndpointSecret, add_endpoint, add_secret
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
-from speckitty_connectors.credentials.endpoints import Endpoint, EndpointSecret, add_endpoint, add_secret
 from speckitty_connectors.credentials.keyring import KeyRing
 from speckitty_connectors.credentials.secret import Secret
 from speckitty_connectors.credentials.vault import Vault
 from speckitty_connectors.inbox.accept import Inbox
-from speckitty_connectors.inbox.answers import Answer
 from speckitty_connectors.inbox.request import Readable, Request
+from speckitty_connectors.inbox.responses import Answer
 from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.inbox.tables import inbox, inbox_bodies
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.store.engine import Store
 from speckitty_connectors.store.metadata import OPERATOR
 

@@ -21,8 +21,8 @@ from attrs import frozen
 from jsonschema import Draft4Validator
 
 from speckitty_connectors.http.adapter import GuardedAdapter
-from speckitty_connectors.http.documents import write_document
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.http.response import write_document
+from speckitty_connectors.loading.registry import Registry
 
 from .graphql_schemas import GraphQlDescription
 

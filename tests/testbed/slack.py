@@ -29,10 +29,11 @@ from speckitty_connectors import (
     Target,
     UserLink,
 )
-from speckitty_connectors.http.unguarded import PlainAnswer, post
+from speckitty_connectors.cli.http import PlainAnswer, post
+from speckitty_connectors.conversations.steps import SendBrowser
 from speckitty_connectors.identifiers import utc_now
 from speckitty_connectors.inbox.signing import sign
-from speckitty_connectors.installations.steps import Done, SendBrowser
+from speckitty_connectors.installations.steps import Done
 from speckitty_connectors.links.types import LinkDone
 from speckitty_connectors_slack.manifest import FORM, WEBHOOKS
 from speckitty_connectors_slack.standin import SlackStandIn, documents

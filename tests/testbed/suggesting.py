@@ -7,13 +7,14 @@ from attrs import frozen
 from speckitty_connectors import Resource, Signal, Suggestion, SuggestionRequest, hookimpl
 from speckitty_connectors.contract.fake import FakeProvider
 from speckitty_connectors.installations.types import Installation
+from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.mappings.service import Mappings
-from speckitty_connectors.mappings.signals import Signals
-from speckitty_connectors.mappings.suggestions import Suggestions
-from speckitty_connectors.mappings.suggestions_refresh import RefreshResult
-from speckitty_connectors.mappings.suggestions_types import ResourceSuggestion, SuggestionState
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.signals.service import Signals
 from speckitty_connectors.store.engine import Store
+from speckitty_connectors.suggestions.decisions import turn_down
+from speckitty_connectors.suggestions.refresh import RefreshResult
+from speckitty_connectors.suggestions.service import Suggestions
+from speckitty_connectors.suggestions.types import ResourceSuggestion, SuggestionState
 
 from .layers import MOMENT, add_installation, add_resources
 
@@ -50,7 +51,7 @@ class Bureau:
     def on(cls, store: Store) -> Bureau:
         registry, plugin = Registry(entry_points=()), Suggesting()
         registry.register(plugin)
-        mappings = Mappings(store)
+        mappings = Mappings(store, when_removed=turn_down)
         return cls(
             store=store,
             plugin=plugin,

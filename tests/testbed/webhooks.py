@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from speckitty_connectors.credentials.secret import Secret
-from speckitty_connectors.inbox.refusals import VerificationRefusedError
+from speckitty_connectors.inbox.responses import VerificationRefusedError
+from speckitty_connectors.inbox.signatures import verify
 from speckitty_connectors.inbox.signing import sign
-from speckitty_connectors.inbox.verification import verify
 from speckitty_connectors.providers.signatures import (
     BearerJwt,
     BodyTimestamp,

@@ -17,12 +17,12 @@ from sqlalchemy import Connection
 
 from speckitty_connectors import Event, GitFacts, Resource, ResourceReference, Signal, Target
 from speckitty_connectors.contract.fake import MANIFEST
-from speckitty_connectors.installations import repository as installations
 from speckitty_connectors.installations.types import Installation
-from speckitty_connectors.mappings.signals import Signals
+from speckitty_connectors.resources.repository import upsert_resources
 from speckitty_connectors.routing.cases import Case
-from speckitty_connectors.routing.inference_stage import inference
+from speckitty_connectors.routing.inference_facts import inference
 from speckitty_connectors.routing.types import Conclusion, Stage
+from speckitty_connectors.signals.service import Signals
 from speckitty_connectors.store.engine import Store
 
 from .layers import add_installation
@@ -109,7 +109,7 @@ class World:
         for place in self.places:
             with self._store.transaction() as connection:
                 for installation, resource, at in sorted(place.seen, key=lambda each: each[2]):
-                    installations.upsert_resources(
+                    upsert_resources(
                         connection,
                         workspace=place.name,
                         installation_id=installation.id,

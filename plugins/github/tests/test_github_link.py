@@ -7,16 +7,7 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import (
-    ApiError,
-    App,
-    Authorize,
-    Conversation,
-    ExternalIdentity,
-    Grant,
-    Linked,
-    Refused,
-)
+from speckitty_connectors import ApiError, App, Authorize, Conversation, ExternalIdentity, Grant, Linked, Refused
 from speckitty_connectors_github.plugin import plugin
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from speckitty_connectors import Capability, ConnectorsError, Delivery, Ignored
 from speckitty_connectors.credentials.secret import Secret
-from speckitty_connectors.inbox.verification import verify
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.inbox.signatures import verify
+from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors_github.plugin import plugin
 
 SECRET = {"current": Secret("It's a Secret to Everybody")}

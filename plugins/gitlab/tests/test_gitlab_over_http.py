@@ -33,7 +33,7 @@ from speckitty_connectors import (
 )
 from speckitty_connectors.http.session import Transport, TransportSession
 from speckitty_connectors.identifiers import utc_now
-from speckitty_connectors.providers.standin import stand_ins
+from speckitty_connectors.standin.protocol import stand_ins
 from speckitty_connectors_gitlab.plugin import plugin
 from speckitty_connectors_gitlab.standin import GitLabStandIn
 

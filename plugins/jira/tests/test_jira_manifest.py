@@ -15,8 +15,8 @@ import pytest
 from speckitty_connectors import Capability, ConnectorsError
 from speckitty_connectors.credentials.secret import Secret
 from speckitty_connectors.http.throttling import throttled_seconds
-from speckitty_connectors.inbox.verification import verify
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.inbox.signatures import verify
+from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors_jira.plugin import plugin
 
 SCHEMES = plugin.manifest.webhooks.schemes

@@ -14,13 +14,13 @@ import pytest
 import responses
 
 from speckitty_connectors import App, Capability, OAuthRules, Secret
-from speckitty_connectors.credentials.oauth import OAuthFlow
 from speckitty_connectors.http.session import Transport
 from speckitty_connectors.http.throttling import throttled_seconds
-from speckitty_connectors.inbox.refusals import VerificationRefusedError
-from speckitty_connectors.inbox.verification import verify
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.inbox.responses import VerificationRefusedError
+from speckitty_connectors.inbox.signatures import verify
+from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.providers.signatures import with_tolerance
+from speckitty_connectors.tokens.oauth import OAuthFlow
 from speckitty_connectors_linear import manifest
 from speckitty_connectors_linear.manifest import INSTALL_OAUTH, LINK_OAUTH, RATE_LIMITS, WEBHOOKS
 from speckitty_connectors_linear.plugin import plugin

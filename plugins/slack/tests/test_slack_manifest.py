@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from speckitty_connectors import Capability
-from speckitty_connectors.providers.discovery import discover
-from speckitty_connectors.providers.registry import Registry
+from speckitty_connectors.loading.discovery import discover
+from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors_slack import manifest
 from speckitty_connectors_slack.plugin import plugin
 

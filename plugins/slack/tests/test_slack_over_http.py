@@ -216,6 +216,6 @@ def test_the_story_has_one_of_each(slack: Slack, route: Callable[..., Any]) -> N
 
 def test_it_is_found_by_its_entry_point() -> None:
     """Core finds the stand-in by the provider's key, without naming the plugin."""
-    from speckitty_connectors.providers.standin import stand_ins  # noqa: PLC0415 - loads every plugin's stand-in
+    from speckitty_connectors.standin.protocol import stand_ins  # noqa: PLC0415 - loads every plugin's stand-in
 
     assert stand_ins()["slack"] is SlackStandIn

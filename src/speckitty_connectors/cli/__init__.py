@@ -7,36 +7,69 @@ was written wrongly · 3 `send` got another answer than it should have.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import Final
 
 import click
 
 from ..errors import ConnectorsError
-from .auditing import audit
-from .database import db
-from .demonstration import demo
-from .examining import doctor
-from .hooks import hooks
-from .installing import installations
-from .judging import contract
-from .linking import links, members
-from .mapping import mappings
-from .operating import FAILED, MISUSED, Operator
-from .plugins import providers
-from .policies import policy
-from .records import apps
-from .retrying import retry
-from .reviewing import review
-from .routing import route
-from .scaffolding import new
-from .sealing_keys import keys
-from .sending import send
-from .serving import serve, work
-from .signals import signals
-from .suggestions import suggestions
-from .telling import explain
+from .operator import FAILED, MISUSED, Operator
+
+COMMANDS: Final = {
+    "apps": ("apps", "List the registered apps with the URLs to enter for each."),
+    "audit": ("audit", "Show who changed what, and why."),
+    "contract": ("contract", "Judge an installed plugin by the rules of the contract."),
+    "db": ("db", "Make and upgrade the tables."),
+    "demo": ("demonstration", "Show a delivery's whole way against a provider in memory."),
+    "doctor": ("doctor", "Check settings, plugins, database, keys and queues."),
+    "explain": ("explain", "Say what became of a delivery, and why."),
+    "hooks": ("hooks", "Manage webhooks that are made through a provider's API."),
+    "installations": ("installations", "Manage the accounts that workspaces are connected to."),
+    "keys": ("keys", "Make keys for sealing credentials, and rotate them."),
+    "links": ("links", "Manage members' own identities."),
+    "mappings": ("mappings", "Show what is mapped to what, and change it."),
+    "members": ("links", "Remove what members who leave had linked."),
+    "new": ("new", "Write a plugin for a provider, as a package of its own."),
+    "policy": ("policy", "Show policies, and change them."),
+    "providers": ("providers", "List the provider plugins with their state."),
+    "retry": ("retry", "Try a parked delivery or dispatch again."),
+    "review": ("review", "Show what waits for a person, and decide."),
+    "route": ("route", "Ask the router what would become of an event."),
+    "send": ("send", "Sign recorded deliveries, and send them."),
+    "serve": ("serve", "Receive deliveries and callbacks, and work on them."),
+    "signals": ("signals", "Report what was observed of projects, or forget it."),
+    "suggestions": ("suggestions", "Show suggestions; confirm, change or dismiss them."),
+    "work": ("serve", "Route and dispatch until stopped, in a process of its own."),
+}
+"""Each command with the module that defines it and its first line of help: listing them imports none of them."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Imports a command when it is asked for, so that ``--help`` answers at once.
+
+    >>> commands.get_command(click.Context(commands), "nothing") is None
+    True
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click gives it
+        """Return the names, in alphabetical order."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        """Import a command; None where there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f".{module}", __name__), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="speckitty-connectors")
 @click.option(
     "--config",
@@ -48,37 +81,6 @@ from .telling import explain
 def commands(context: click.Context, config: str | None) -> None:
     """Operate the connections of a SaaS to its customers' services."""
     context.obj = Operator(config=config)
-
-
-COMMANDS = (
-    apps,
-    audit,
-    contract,
-    db,
-    demo,
-    doctor,
-    explain,
-    hooks,
-    installations,
-    keys,
-    links,
-    mappings,
-    members,
-    new,
-    policy,
-    providers,
-    retry,
-    review,
-    route,
-    send,
-    serve,
-    signals,
-    suggestions,
-    work,
-)
-
-for command in COMMANDS:
-    commands.add_command(command)
 
 
 def main() -> None:

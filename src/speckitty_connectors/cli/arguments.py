@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..mappings.types import Direction, Selector
-from ..overrides.types import Level, PolicyScope
+from ..policy.types import Level, PolicyScope
 from ..providers.resources import ResourceReference
 from ..providers.suggestions import Target
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from ..subscriptions.types import Webhook
-from .operating import Operator, as_json, show
+from .operator import Operator, as_json, show
 
 COLUMNS = ("id", "scope", "resources", "registration", "scheme", "expires_at", "fault")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from .operating import load_extra
+from .operator import load_extra
 
 WsgiApplication = Callable[..., Any]
 

@@ -10,10 +10,10 @@ import cattrs
 import click
 
 from ..errors import ConfigurationError
-from ..mappings.signals_observations import REASONS
 from ..providers.codec import converter
 from ..providers.suggestions import Signal
-from .operating import Operator, as_json
+from ..signals.observations import REASONS
+from .operator import Operator, as_json
 
 
 @click.group()

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import click
 from attrs import asdict
 
-from ..mappings.suggestions_types import ResourceSuggestion, SuggestionState
 from ..providers.suggestions import Target
-from .operating import Operator, as_json, show
+from ..suggestions.types import ResourceSuggestion, SuggestionState
+from .operator import Operator, as_json, show
 
 ACTOR = "operator"
 """What the audit calls whoever is at the command line."""

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .stores import StoreContract
     from .suite import ConnectorContract, PinnedContractWarning
-    from .waivers import Waiver
+    from .verdicts import Waiver
 
 _PLACES = {
     "ConnectorContract": ".suite",
     "PinnedContractWarning": ".suite",
     "StoreContract": ".stores",
-    "Waiver": ".waivers",
+    "Waiver": ".verdicts",
 }
 """Names that are imported when they are first asked for, and where they are."""
 

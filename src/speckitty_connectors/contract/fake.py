@@ -12,7 +12,7 @@ from typing import Annotated, TypeVar
 import msgspec
 from attrs import frozen
 
-from speckitty_connectors import (
+from .. import (
     Account,
     Authorize,
     BaseUrls,

@@ -13,8 +13,8 @@ from ..store import migrations
 from ..store.engine import Store
 from .groups.concurrency import ConcurrencyRules
 from .groups.databases import DatabaseRules
-from .judging import broken_by, place_of, refuse_overriding, report
 from .rules import Rule, rule_of
+from .verdicts import broken_by, place_of, refuse_overriding, report
 
 
 class StoreContract(DatabaseRules, ConcurrencyRules):

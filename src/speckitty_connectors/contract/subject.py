@@ -9,15 +9,15 @@ from functools import cache, cached_property
 from attrs import frozen
 
 from ..errors import ConnectorsError
-from ..inbox.content import read_content
-from ..inbox.reception import Reception
-from ..providers.binding import Provider
+from ..inbox.checks import Reception
+from ..inbox.request import read_content
+from ..loading.binding import Provider
+from ..loading.discovery import GROUP, PluginEntryPoint, discover
+from ..loading.registry import Registry
 from ..providers.deliveries import Delivery, Outcome
-from ..providers.discovery import GROUP, PluginEntryPoint, discover
 from ..providers.manifest import Capability, Manifest
-from ..providers.registry import Registry
 from ..providers.signatures import SignatureScheme
-from .receiving import NOW, Receiver
+from .receiver import NOW, Receiver
 from .recordings import Recording
 from .rules import Nothing, Over
 from .scenarios import Scenario

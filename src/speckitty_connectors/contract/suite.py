@@ -13,14 +13,13 @@ import pytest
 
 from ..errors import ConfigurationError
 from ..identifiers import utc_now
-from ..providers.binding import CapabilityUnsupportedError
+from ..loading.binding import CapabilityUnsupportedError
 from ..providers.manifest import CONTRACT_MAJOR, CONTRACT_MINOR
+from .groups.connecting import InstallRules, LinkRules
 from .groups.documentation import DocumentationRules
 from .groups.events import EventRules
 from .groups.hygiene import HygieneRules
 from .groups.identities import IdentityRules
-from .groups.installing import InstallRules
-from .groups.linking import LinkRules
 from .groups.listing import ListingRules
 from .groups.manifests import ManifestRules
 from .groups.policies import PolicyRules
@@ -29,12 +28,11 @@ from .groups.subscribing import SubscriptionRules
 from .groups.suggestions import SuggestionRules
 from .groups.verification import VerificationRules
 from .groups.verification_limits import VerificationLimitRules
-from .judging import broken_by, place_of, refuse_overriding, report
 from .recordings import Recording, read_recordings
 from .rules import Rule, order_of, rule_of
 from .scenarios import read_scenarios
 from .subject import Samples, Subject
-from .waivers import Waiver
+from .verdicts import Waiver, broken_by, place_of, refuse_overriding, report
 
 CONTRACT_VERSION = f"{CONTRACT_MAJOR}.{CONTRACT_MINOR}"
 """The version of the contract that this core judges by."""

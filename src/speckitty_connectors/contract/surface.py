@@ -33,7 +33,7 @@ GIVEN = frozenset(
 )
 """What only core makes, so that it may grow."""
 
-OF_PLUGINS = "speckitty_connectors.providers."
+OF_PLUGINS = ("speckitty_connectors.providers.", "speckitty_connectors.standin.")
 """Where everything is that plugins are given and answer."""
 
 

@@ -15,14 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from ..store.metadata import (
-    SHARED_BY_THE_OPERATOR,
-    UtcDateTime,
-    belongs_to,
-    identifier,
-    metadata,
-    workspace_column,
-)
+from ..store.metadata import SHARED_BY_THE_OPERATOR, UtcDateTime, belongs_to, identifier, metadata, workspace_column
 
 credentials = Table(
     "credentials",

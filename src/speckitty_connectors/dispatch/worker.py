@@ -10,8 +10,7 @@ from ..routing.tables import dispatches
 from ..store.claims import Claim, ClaimQueue
 from ..store.engine import Store
 from . import repository
-from .handlers import AtLeastOnce, Handlers
-from .types import Dispatch, EffectHandler
+from .handlers import AtLeastOnce, Dispatch, EffectHandler, Handlers
 
 BATCH = 10
 """Dispatches that are claimed at a time; what isn't reached before its lease ends, another worker takes."""

@@ -16,9 +16,8 @@ from ..providers.api import ApiError, ApiThrottledError, ApiUnauthorizedError, E
 from ..providers.failures import FailureDialect
 from ..providers.manifest import Budget, RateLimitDialect
 from .adapter import GuardedAdapter
-from .answers import ProviderAnswer
-from .documents import write_document
 from .egress import Egress, Resolve, origin_of, resolve_host
+from .response import ProviderAnswer, write_document
 from .throttling import Patience, Pauses, throttled_seconds
 
 logger = logging.getLogger(__name__)

@@ -9,18 +9,26 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..credentials.vault import Vault
 from ..errors import ConnectorsError
-from ..providers.registry import Registry
-from ..providers.statuses import PluginUnavailableError
+from ..loading.registry import Registry
+from ..loading.statuses import PluginUnavailableError
 from ..store.deadline import within
 from ..store.engine import Store
-from .answers import ACCEPTED, CONFLICT, DUPLICATE, IGNORED, UNAVAILABLE, Answer, refused
-from .content import Members
-from .principals import Principals, Verified
-from .reception import Reception
-from .refusals import DeliveryRefusedError, UnknownProviderError
+from .checks import Reception
+from .endpoint_secrets import Principals, Verified
 from .repository import Arrival, Recorded, digest_of, record
-from .request import Request, read_body, select_headers
-from .verification import is_replayable
+from .request import Members, Request, read_body, select_headers
+from .responses import (
+    ACCEPTED,
+    CONFLICT,
+    DUPLICATE,
+    IGNORED,
+    UNAVAILABLE,
+    Answer,
+    DeliveryRefusedError,
+    UnknownProviderError,
+    refused,
+)
+from .signatures import is_replayable
 
 logger = logging.getLogger(__name__)
 

@@ -13,18 +13,18 @@ from attrs import frozen
 from sqlalchemy import Connection, Dialect, Insert, bindparam, case, exists, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ..credentials.endpoints import Endpoint
+from ..apps.endpoints import Endpoint
 from ..credentials.tables import endpoints
 from ..errors import NotFoundError
 from ..identifiers import new_id
 from ..providers.deliveries import Delivery
 from ..providers.manifest import Manifest
 from ..store.claims import DONE, PARKED, PENDING, ClaimQueue
+from ..store.compiled_insert import CompiledInsert, given
 from ..store.engine import Store
 from ..store.metadata import OPERATOR
-from .compiled import CompiledInsert, given
-from .content import read_content
-from .reception import CONFLICT_MARK
+from .checks import CONFLICT_MARK
+from .request import read_content
 from .tables import inbox, inbox_bodies
 
 IGNORED_OUTCOME = "ignored"

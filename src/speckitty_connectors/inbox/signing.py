@@ -17,8 +17,8 @@ from ..providers.signatures import (
     StandardWebhooks,
     TimestampedHmac,
 )
-from . import macs
-from .verification import JWT_ALGORITHM
+from . import signatures as macs
+from .signatures import JWT_ALGORITHM
 
 TOKEN_LIFETIME_SECONDS = 180
 """How long a bearer token lives that `sign` makes; short, as nothing else limits its reuse."""

@@ -8,10 +8,27 @@ from datetime import datetime, timedelta
 from attrs import evolve
 from sqlalchemy import Connection
 
-from ..providers.accounts import Account
+from ..apps.service import Apps, RegisteredApp
+from ..loading.registry import Registry
+from ..providers.accounts import Account, ExternalIdentity
+from ..providers.api import ApiSession
+from ..providers.conversations import (
+    AwaitApproval,
+    Connected,
+    Conversation,
+    InstallAnswer,
+    PendingApproval,
+    Refused,
+)
 from ..providers.deliveries import Change, Lifecycle
+from ..store.audit import record
+from ..store.engine import Store
+from ..tokens.sessions import Sessions
 from . import repository
-from .establishing import AccountTakenError, activate
+from . import repository as across
+from .activation import AccountTakenError, activate
+from .audit import note_opening
+from .statuses import InstallationStatus, StatusReason
 from .types import Follow, Installation, follow_nothing
 
 APPROVAL_LASTS = timedelta(days=30)
@@ -124,4 +141,153 @@ def _fulfil(
         actor=f"provider:{waiting.provider}",
         now=now,
         follow=follow,
+    )
+
+
+class PendingApprovals:
+    """Asks about requests in the name of the app, or of the person who made them.
+
+    Args:
+        store: the database.
+        registry: the plugins.
+        apps: the registered apps.
+        sessions: opens the API.
+        follow: brings the layers above in line, in the same transaction.
+    """
+
+    def __init__(self, store: Store, registry: Registry, apps: Apps, sessions: Sessions, *, follow: Follow) -> None:
+        self._store = store
+        self._registry = registry
+        self._apps = apps
+        self._sessions = sessions
+        self._follow = follow
+
+    def ask(self, waiting: Installation, *, actor: str = "system") -> Installation | None:
+        """Ask the plugin how a request stands; return the installation as it is then, or None where it can't tell.
+
+        It becomes active only where the provider itself names the requester, whom a grant had proven, as the one
+        whose request was approved. That an account has the app now may be somebody else's doing.
+
+        Raises:
+            ApiError: the provider didn't answer.
+        """
+        with self._store.reading() as connection:
+            app = self._apps.of(connection, waiting)
+        session = self._session(app, waiting)
+        if session is None:
+            return None
+        with self._store.transaction() as connection:
+            note_opening(connection, waiting, actor=actor, purpose="check_approval", now=self._store.now())
+        requester = ExternalIdentity(id=waiting.requester_id) if waiting.requester_id else None
+        account = waiting.account if waiting.account_id else None
+        answer = self._registry.provider(waiting.provider).install(
+            Conversation(
+                app=app.app,
+                state="",
+                pending=PendingApproval(session=session, requester=requester, account=account),
+            )
+        )
+        with self._store.transaction() as connection:
+            known = repository.get(connection, workspace=waiting.workspace, installation_id=waiting.id, lock=True)
+            return self._take(connection, known, answer)
+
+    def ask_all(self) -> list[Installation]:
+        """Ask about every request of the last thirty days, in every workspace; return those that were settled.
+
+        One that can't be asked about is left for the next time, and holds up no other.
+        """
+        with self._store.reading() as connection:
+            requests = across.find_requests(connection, since=self._store.now() - APPROVAL_LASTS)
+        settled = []
+        for waiting in requests:
+            try:
+                after = self.ask(waiting) or waiting
+            except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+                logger.warning("%s: couldn't ask about its approval: %s", waiting.subject, type(error).__name__)
+                continue
+            if after.status is not InstallationStatus.PENDING_APPROVAL:
+                settled.append(after)
+        return settled
+
+    def _session(self, app: RegisteredApp, waiting: Installation) -> ApiSession | None:
+        if self._registry.provider(waiting.provider).manifest.app_tokens is not None:
+            return self._sessions.as_app(app)
+        return self._sessions.for_installation(waiting) if waiting.credential_id else None
+
+    def _take(self, connection: Connection, known: Installation, answer: InstallAnswer) -> Installation | None:
+        if known.status is not InstallationStatus.PENDING_APPROVAL:
+            return known
+        match answer:
+            case AwaitApproval():
+                return self._name(connection, known, answer.account)
+            case Connected() if _is_proven(known, answer):
+                settled = fulfil(
+                    connection,
+                    known,
+                    account=answer.accounts[0],
+                    provider_installation_id=answer.installation,
+                    scopes=answer.scopes or known.scopes,
+                    now=self._store.now(),
+                    follow=self._follow,
+                )
+                return settled or known
+            case Refused():
+                return self._decline(connection, known)
+        return None
+
+    def _name(self, connection: Connection, known: Installation, account: Account | None) -> Installation:
+        """Note which account was asked for, unless that is known, or the workspace has the account already."""
+        if (
+            account is None
+            or known.account_id
+            or repository.find_account(
+                connection,
+                workspace=known.workspace,
+                provider=known.provider,
+                host=known.host,
+                account_id=account.id,
+            )
+        ):
+            return known
+        named = evolve(
+            known, account_id=account.id, account_name=account.name, account_kind=account.kind,
+            updated_at=self._store.now(),
+        )  # fmt: skip
+        repository.save(connection, named)
+        return named
+
+    def _decline(self, connection: Connection, known: Installation) -> Installation:
+        now = self._store.now()
+        declined = repository.set_status(
+            connection,
+            workspace=known.workspace,
+            installation_id=known.id,
+            status=InstallationStatus.REMOVED,
+            reason=StatusReason.APPROVAL_DECLINED,
+            at=now,
+        )
+        record(
+            connection,
+            workspace=known.workspace,
+            at=now,
+            actor=f"provider:{known.provider}",
+            verb="installation.declined",
+            entity="installation",
+            entity_id=known.id,
+            reason=StatusReason.APPROVAL_DECLINED,
+            before={"status": known.status},
+            after={"status": declined.status},
+        )
+        return declined
+
+
+def _is_proven(known: Installation, answer: Connected) -> bool:
+    """Return whether the provider says that this person's request, for this account, was approved."""
+    person = answer.connected_by.id if answer.connected_by else ""
+    accounts = [account.id for account in answer.accounts]
+    return (
+        bool(person)
+        and person == known.requester_id
+        and len(accounts) == 1
+        and (known.account_id in {"", accounts[0]})
     )

@@ -7,19 +7,20 @@ from datetime import datetime
 from attrs import evolve
 from sqlalchemy import Connection
 
-from ..credentials.apps import Apps, RegisteredApp
-from ..credentials.grants import GRANT, seal_grant
-from ..credentials.oauth import TokenAnswer
+from ..apps.service import Apps, RegisteredApp
 from ..credentials.secret import Secret
-from ..credentials.sessions import Sessions
 from ..credentials.vault import Vault
 from ..errors import ConfigurationError, ConflictError, ConnectorsError
+from ..loading.registry import Registry
 from ..providers.conversations import Connected, Conversation, Grant, Refused
-from ..providers.registry import Registry
 from ..store.audit import record
 from ..store.engine import Store
+from ..tokens.grants import GRANT, seal_grant
+from ..tokens.oauth import TokenAnswer
+from ..tokens.sessions import Sessions
 from . import repository
-from .types import Installation, InstallationStatus
+from .statuses import InstallationStatus
+from .types import Installation
 
 
 class TokenRefusedError(ConnectorsError):

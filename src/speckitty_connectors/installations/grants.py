@@ -9,12 +9,13 @@ from typing import Final
 from attrs import evolve
 from sqlalchemy import Connection, delete, select
 
-from ..credentials.grants import GRANT, GrantCondition
 from ..credentials.tables import credentials
 from ..store.audit import record
+from ..tokens.grants import GRANT, GrantCondition
 from . import repository
+from .statuses import InstallationStatus, StatusReason
 from .tables import installations
-from .types import Installation, InstallationStatus, StatusReason
+from .types import Installation
 
 FOLLOWED: Final[Mapping[GrantCondition, tuple[InstallationStatus, str]]] = {
     GrantCondition.GOOD: (InstallationStatus.ACTIVE, ""),

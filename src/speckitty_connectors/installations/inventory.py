@@ -2,30 +2,96 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from itertools import islice
 from typing import Final
 
-from attrs import define, evolve
+from attrs import define, evolve, frozen
 from sqlalchemy import Connection
 
-from ..credentials.apps import Apps
-from ..credentials.sessions import Sessions
-from ..errors import ConflictError
+from ..apps.service import Apps
+from ..errors import ConflictError, ConnectorsError
+from ..loading.registry import Registry
 from ..providers.accounts import Account
 from ..providers.api import AccountGoneError, ApiError, ApiUnauthorizedError, Listing
 from ..providers.deliveries import Change, Lifecycle
-from ..providers.registry import Registry
 from ..providers.resources import ResourcePage
+from ..resources.repository import former_keys, get_resource, list_resources, mark_unseen, upsert_resources
+from ..resources.types import KnownResource
 from ..store.audit import record
 from ..store.engine import Store
-from . import across, lifecycle, repository
-from .noting import note_opening
-from .resources import former_keys
-from .syncing import Report, SyncInterruptedError, SyncProgress, SyncResult, report_nothing
-from .types import Follow, Installation, InstallationStatus, KnownResource, StatusReason, follow_nothing
+from ..tokens.sessions import Sessions
+from . import lifecycle, repository
+from . import repository as across
+from .audit import note_opening
+from .statuses import InstallationStatus, StatusReason
+from .types import Follow, Installation, follow_nothing
 
-__all__ = ["LISTABLE", "MOST_PAGES", "Inventory", "SyncInterruptedError", "SyncProgress", "SyncResult"]
+
+@frozen(kw_only=True)
+class SyncResult:
+    """What a sync saw.
+
+    Attributes:
+        listed: how many resources were on the pages.
+        pages: how many pages there were.
+        missing: how many that were known before are not there any more.
+        complete: whether the listing began at the beginning and reached the end; only then is anything missing.
+        cursor: where to resume a listing that stopped early; empty where it reached the end.
+
+    >>> SyncResult(listed=3, pages=1, missing=0, complete=True).cursor
+    ''
+    """
+
+    listed: int
+    pages: int
+    missing: int
+    complete: bool
+    cursor: str = ""
+
+
+@frozen(kw_only=True)
+class SyncProgress:
+    """How far a sync has come.
+
+    Attributes:
+        installation: what is listed.
+        pages: how many pages are kept.
+        listed: how many resources were on them.
+    """
+
+    installation: Installation
+    pages: int
+    listed: int
+
+
+Report = Callable[[SyncProgress], object]
+"""Is told after each page that was kept, for a progress bar."""
+
+
+def report_nothing(progress: SyncProgress) -> None:
+    """Show nothing."""
+
+
+class SyncInterruptedError(ConnectorsError):
+    """A page could not be had. What was listed before it is kept, and nothing is taken for missing.
+
+    Its cause is the `ApiError`, which says whether and when to try again.
+
+    Attributes:
+        cursor: where the listing goes on, with ``Inventory.sync(resume=True)``; empty where no page was kept.
+        listed: how many resources were on the pages before.
+    """
+
+    code = "sync_interrupted"
+    retryable = True
+
+    def __init__(self, what: str, *, subject: str, remedy: str, cursor: str, listed: int) -> None:
+        super().__init__(what, subject=subject, remedy=remedy)
+        self.cursor = cursor
+        self.listed = listed
+
 
 MOST_PAGES: Final = 10_000
 """Pages of one sync: a million resources at a hundred a page, and the end of a listing that has none."""
@@ -144,7 +210,7 @@ class Inventory:
         """
         with self._store.reading() as connection:
             repository.get(connection, workspace=workspace, installation_id=installation_id)
-            return repository.list_resources(connection, workspace=workspace, installation_id=installation_id)
+            return list_resources(connection, workspace=workspace, installation_id=installation_id)
 
     def former_keys(self, workspace: str, resource_id: str) -> list[str]:
         """Return every key that a resource has had, the newest first.
@@ -153,7 +219,7 @@ class Inventory:
             NotFoundError: the workspace has no such resource.
         """
         with self._store.reading() as connection:
-            repository.get_resource(connection, workspace=workspace, resource_id=resource_id)
+            get_resource(connection, workspace=workspace, resource_id=resource_id)
             return former_keys(connection, workspace=workspace, resource_id=resource_id)
 
     def _walk(self, progress: _Progress) -> None:
@@ -176,7 +242,7 @@ class Inventory:
     def _keep(self, progress: _Progress, page: ResourcePage) -> None:
         with self._store.transaction() as connection:
             scope = {"workspace": progress.installation.workspace, "installation_id": progress.installation.id}
-            repository.upsert_resources(connection, **scope, listed=page.resources, at=self._store.now())
+            upsert_resources(connection, **scope, listed=page.resources, at=self._store.now())
             repository.keep_cursor(connection, **scope, cursor=page.cursor)
             if page.account is not None:
                 self._relabel(connection, progress.installation, page.account)
@@ -200,7 +266,7 @@ class Inventory:
         missing = 0
         with self._store.transaction() as connection:
             if progress.is_complete:
-                missing = repository.mark_unseen(
+                missing = mark_unseen(
                     connection,
                     workspace=installation.workspace,
                     installation_id=installation.id,

@@ -4,16 +4,187 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from attrs import evolve
 from sqlalchemy import Connection
 
 from ..providers.accounts import Account
 from ..providers.deliveries import Change, Lifecycle
+from ..providers.resources import ResourceReference
+from ..resources.rekeying import rekey_resource, successors
+from ..resources.repository import (
+    PRESENT,
+    change_resource,
+    find_resources,
+    is_same,
+    note_references,
+    orphan_resources,
+)
+from ..resources.types import ResourceStatus
 from ..store.audit import record
 from . import grants, repository
-from .resource_changes import apply_to_resources
-from .types import GONE, Follow, Installation, InstallationStatus, StatusReason, follow_nothing
+from .statuses import GONE, InstallationStatus, StatusReason
+from .types import Follow, Installation, follow_nothing
+
+
+def as_of_the_account(installation: Installation, lifecycle: Lifecycle) -> Lifecycle:
+    """Return a change as one of the installation's account, where the resource that it is about is the account.
+
+    That is so where both have one kind and one id. Every other change is returned as it is.
+    """
+    itself = next(
+        (
+            resource
+            for resource in lifecycle.resources
+            if (resource.kind, resource.id) == (installation.account_kind, installation.account_id)
+        ),
+        None,
+    )
+    if itself is None:
+        return lifecycle
+    account = Account(id=itself.id, name=itself.key, kind=itself.kind)
+    if lifecycle.change is Change.RESOURCE_DELETED:
+        return evolve(lifecycle, change=Change.ACCOUNT_DELETED, account=account)
+    return evolve(lifecycle, account=account)
+
+
+TRANSFERRED: Mapping[str, Any] = {"status": ResourceStatus.TRANSFERRED}
+
+TOLD: Mapping[Change, Mapping[str, object]] = {
+    Change.INSTALLED: PRESENT,
+    Change.RESOURCES_ADDED: PRESENT,
+    Change.RESOURCES_REMOVED: {"status": ResourceStatus.WITHDRAWN},
+    Change.RESOURCE_DELETED: {"status": ResourceStatus.DELETED},
+    Change.RESOURCE_ARCHIVED: {"archived": True},
+    Change.RESOURCE_RESTORED: {"archived": False, **PRESENT},
+    Change.RESOURCE_RENAMED: {},
+}
+"""What a change tells of the resources that it names, besides their keys of today."""
+
+
+def apply_to_resources(
+    connection: Connection, *, installation: Installation, lifecycle: Lifecycle, at: datetime, now: datetime
+) -> list[str]:
+    """Apply what a lifecycle says of resources; return the other installations that it touched.
+
+    Each change that is one gets its line in the audit.
+    """
+    left: list[str] = []
+    match lifecycle.change:
+        case Change.RESOURCE_TRANSFERRED if _left(installation, lifecycle):
+            touched = _note(connection, installation, lifecycle, TRANSFERRED, at)
+        case Change.RESOURCE_TRANSFERRED:
+            left = _leave_siblings(connection, installation, lifecycle, at)
+            touched = _note(connection, installation, lifecycle, PRESENT, at)
+        case Change.VISIBILITY_CHANGED if lifecycle.private is not None:
+            touched = _note(connection, installation, lifecycle, {"private": lifecycle.private}, at)
+        case Change.RESOURCE_REKEYED:
+            touched = _rekey(connection, installation, lifecycle, at)
+        case change if change in TOLD:
+            touched = _note(connection, installation, lifecycle, TOLD[change], at)
+        case _:
+            touched = []
+    if touched:
+        _audit_resource(connection, installation, lifecycle, touched, now)
+    return left
+
+
+def _left(installation: Installation, lifecycle: Lifecycle) -> bool:
+    """Return whether the resource went to an account other than this installation's."""
+    return lifecycle.account is not None and lifecycle.account.id != installation.account_id
+
+
+def _note(
+    connection: Connection,
+    installation: Installation,
+    lifecycle: Lifecycle,
+    told: Mapping[str, object],
+    at: datetime,
+) -> list[ResourceReference]:
+    """Note what a change tells of resources; return those that it changed."""
+    scope = {"workspace": installation.workspace, "installation_id": installation.id}
+    references = successors(connection, **scope, references=lifecycle.resources)
+    places = [reference.place for reference in references]
+    before = {each.place: each for each in find_resources(connection, **scope, places=places)}
+    note_references(connection, **scope, references=references, at=at, told=told)
+    after = {each.place: each for each in find_resources(connection, **scope, places=places)}
+    return [
+        reference
+        for reference in references
+        if not is_same(before.get(reference.place), after.get(reference.place))
+    ]
+
+
+def _leave_siblings(
+    connection: Connection, installation: Installation, lifecycle: Lifecycle, at: datetime
+) -> list[str]:
+    """Note that the workspace's other installations have it no more; nobody tells them."""
+    siblings = repository.list_all(connection, workspace=installation.workspace, provider=installation.provider)
+    return [
+        sibling.id
+        for sibling in siblings
+        if sibling.host == installation.host
+        and sibling.id != installation.id
+        and _leave(connection, sibling, lifecycle, at)
+    ]
+
+
+def _leave(connection: Connection, sibling: Installation, lifecycle: Lifecycle, at: datetime) -> bool:
+    left = [
+        change_resource(
+            connection,
+            workspace=sibling.workspace,
+            installation_id=sibling.id,
+            kind=reference.kind,
+            external_id=reference.id,
+            at=at,
+            **TRANSFERRED,
+        )
+        for reference in lifecycle.resources
+    ]
+    return any(left)
+
+
+def _rekey(
+    connection: Connection, installation: Installation, lifecycle: Lifecycle, at: datetime
+) -> list[ResourceReference]:
+    """Give resources their new ids; `former` holds the old ones in the same order."""
+    return [
+        reference
+        for reference, former in zip(lifecycle.resources, lifecycle.former, strict=False)
+        if rekey_resource(
+            connection,
+            workspace=installation.workspace,
+            installation_id=installation.id,
+            kind=reference.kind,
+            former_id=former,
+            external_id=reference.id,
+            at=at,
+        )
+    ]
+
+
+def _audit_resource(
+    connection: Connection,
+    installation: Installation,
+    lifecycle: Lifecycle,
+    touched: list[ResourceReference],
+    now: datetime,
+) -> None:
+    record(
+        connection,
+        workspace=installation.workspace,
+        at=now,
+        actor=f"provider:{installation.provider}",
+        verb=f"installation.{lifecycle.change}",
+        entity="installation",
+        entity_id=installation.id,
+        reason=f"by {lifecycle.actor.id}" if lifecycle.actor else "",
+        before={"former": list(lifecycle.former)} if lifecycle.former else None,
+        after={"resources": [f"{reference.kind} {reference.id}" for reference in touched]},
+    )
+
 
 STATUSES: Mapping[Change, tuple[InstallationStatus, str]] = {
     Change.SUSPENDED: (InstallationStatus.SUSPENDED, StatusReason.SUSPENDED_BY_PROVIDER),
@@ -80,7 +251,7 @@ def apply(
         _audit(connection, known, changed, lifecycle, now)
     touched = apply_to_resources(connection, installation=changed, lifecycle=lifecycle, at=at, now=now)
     if changed.status in GONE and known.status not in GONE:
-        repository.orphan_resources(connection, workspace=changed.workspace, installation_id=changed.id)
+        orphan_resources(connection, workspace=changed.workspace, installation_id=changed.id)
     for installation_id in (changed.id, *touched):
         follow(connection, workspace=changed.workspace, installation_id=installation_id, now=now)
     return changed

@@ -8,19 +8,19 @@ from datetime import datetime
 from attrs import frozen
 from sqlalchemy import Connection, func, select
 
-from ..credentials.apps import Apps
-from ..credentials.grants import find_grant
-from ..credentials.oauth import Revocation
+from ..apps.service import Apps
+from ..conversations.attempts import Purpose
+from ..conversations.oauth_step import Granting
 from ..credentials.secret import Secret
 from ..credentials.vault import CredentialUnreadableError, Vault
 from ..errors import NotFoundError
-from ..providers.statuses import PluginUnavailableError
+from ..loading.statuses import PluginUnavailableError
 from ..store.audit import record
 from ..store.engine import Store
+from ..tokens.grants import find_grant
+from ..tokens.oauth import Revocation
 from . import grants, repository
-from .attempts import Purpose
-from .establishing import disconnect
-from .granting import Granting
+from .activation import disconnect
 from .tables import installations
 from .types import Follow, Installation, Leave
 

@@ -9,63 +9,11 @@ from attrs import asdict, evolve
 from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
 
 from ..errors import NotFoundError
-from .rekeying import rekey_resource, successors
-from .resources import (
-    change_resource,
-    find_by_key,
-    find_resource,
-    find_resources,
-    get_resource,
-    identify,
-    is_same,
-    list_resources,
-    mark_unseen,
-    no_resource,
-    orphan_resources,
-    rename_resource,
-    resolve_key,
-    revive_resources,
-    set_resource_status,
-)
-from .sightings import note_references, upsert_resources
+from ..providers.accounts import Account
+from ..store.confinement import across_workspaces
+from .statuses import GONE, LIVE, InstallationStatus
 from .tables import installations
-from .types import GONE, LIVE, Installation, InstallationStatus
-
-__all__ = [
-    "add",
-    "change_resource",
-    "find_account",
-    "find_by_key",
-    "find_live",
-    "find_pending",
-    "find_resource",
-    "find_resources",
-    "find_sharing",
-    "find_waiting",
-    "find_with_status",
-    "from_row",
-    "get",
-    "get_resource",
-    "identify",
-    "is_same",
-    "keep_cursor",
-    "list_all",
-    "list_resources",
-    "mark_unseen",
-    "no_resource",
-    "note_references",
-    "orphan_resources",
-    "rekey_resource",
-    "remove",
-    "rename_resource",
-    "resolve_key",
-    "revive_resources",
-    "save",
-    "set_resource_status",
-    "set_status",
-    "successors",
-    "upsert_resources",
-]
+from .types import Installation
 
 
 def add(connection: Connection, installation: Installation) -> None:
@@ -116,6 +64,15 @@ def get(connection: Connection, *, workspace: str, installation_id: str, lock: b
             remedy="list the workspace's installations and use one of their ids",
         )
     return from_row(row)
+
+
+def account_of(connection: Connection, workspace: str, installation_id: str) -> Account:
+    """Return the account of a workspace's installation.
+
+    Raises:
+        NotFoundError: the workspace has no such installation.
+    """
+    return get(connection, workspace=workspace, installation_id=installation_id).account
 
 
 def list_all(connection: Connection, *, workspace: str, provider: str | None = None) -> list[Installation]:
@@ -305,3 +262,55 @@ def from_row(row: Row[tuple[object, ...]]) -> Installation:
     values["status"] = InstallationStatus(str(values["status"]))
     values["scopes"] = tuple(row.scopes)
     return Installation(**values)  # type: ignore[arg-type]  # the columns are the attributes
+
+
+def is_held_elsewhere(connection: Connection, installation: Installation) -> bool:
+    """Return whether another workspace is connected to the account of an installation."""
+    with across_workspaces(connection):
+        live = find_live(
+            connection, provider=installation.provider, host=installation.host, account_id=installation.account_id
+        )
+    return any(other.workspace != installation.workspace and other.status not in GONE for other in live)
+
+
+def find_requests(connection: Connection, *, since: datetime) -> list[Installation]:
+    """Return what waits for an approval, in every workspace, and was asked for since then; oldest first."""
+    rows = connection.execute(
+        select(installations)
+        .where(installations.c.status == InstallationStatus.PENDING_APPROVAL, installations.c.status_at >= since)
+        .order_by(installations.c.id)
+    )
+    return [from_row(row) for row in rows]
+
+
+def find_stale(
+    connection: Connection, *, statuses: Collection[InstallationStatus], before: datetime
+) -> list[Installation]:
+    """Return the installations, in every workspace, that weren't listed to the end since then; oldest first."""
+    rows = connection.execute(
+        select(installations)
+        .where(
+            installations.c.status.in_(statuses),
+            or_(installations.c.inventory_synced_at.is_(None), installations.c.inventory_synced_at < before),
+        )
+        .order_by(installations.c.inventory_synced_at.nulls_first(), installations.c.id)
+    )
+    return [from_row(row) for row in rows]
+
+
+def claim_url(connection: Connection, installation: Installation) -> None:
+    """Take the address of an account away from all other accounts, **across workspaces**: the newest proof holds.
+
+    An address is a label that the provider may give to another account, and some deliveries name nothing else.
+    """
+    connection.execute(
+        update(installations)
+        .where(
+            installations.c.provider == installation.provider,
+            installations.c.host == installation.host,
+            installations.c.account_url == installation.account_url,
+            installations.c.account_url != "",
+            installations.c.account_id != installation.account_id,
+        )
+        .values(account_url="")
+    )

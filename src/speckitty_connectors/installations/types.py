@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from enum import StrEnum
+from datetime import datetime
 from typing import Protocol
 
 from attrs import field, frozen
@@ -12,37 +11,8 @@ from attrs.validators import min_len
 from sqlalchemy import Connection
 
 from ..providers.accounts import Account
-from ..providers.resources import Resource
-from .statuses import GONE, LIVE, InstallationStatus, NextStep, StatusReason, explain, next_step
-
-__all__ = [
-    "GONE",
-    "LIVE",
-    "Follow",
-    "Installation",
-    "InstallationStatus",
-    "KnownResource",
-    "NextStep",
-    "ResourceStatus",
-    "StatusReason",
-    "follow_nothing",
-]
-
-
-class ResourceStatus(StrEnum):
-    """Whether a resource can still be reached through its installation."""
-
-    ACTIVE = "active"
-    MISSING = "missing"
-    WITHDRAWN = "withdrawn"
-    TRANSFERRED = "transferred"
-    DELETED = "deleted"
-    ORPHANED = "orphaned"
-    REKEYED = "rekeyed"
-
-
-NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-"""The moment of what nobody has told yet: whatever is told is later."""
+from ..resources.types import NEVER
+from .statuses import LIVE, InstallationStatus, NextStep, explain, next_step
 
 
 @frozen(kw_only=True)
@@ -141,78 +111,6 @@ class Installation:
     def subject(self) -> str:
         """What error messages call it."""
         return f"{self.provider} installation {self.id}"
-
-
-@frozen(kw_only=True)
-class KnownResource:
-    """A resource as the inventory of an installation knows it.
-
-    Attributes:
-        workspace: the host's workspace.
-        id: our id; stays the same over renames and re-keys.
-        installation_id: the installation it is seen through.
-        kind: one of the manifest's resource kinds.
-        external_id: the provider's immutable id.
-        key: the display key of today.
-        url: a page about it, or empty.
-        parent_id: the provider's id of the resource that contains it, or empty.
-        status: whether it can still be reached.
-        archived: whether the provider says that it takes no more changes.
-        private: whether it is hidden from the public.
-        attributes: further labels, for example ``default_branch``.
-        first_seen: when it was first seen, in UTC.
-        last_seen: when it was seen last, in UTC.
-        key_at: the moment of what is known of its key, in UTC; what is older changes it no more. Each of the
-            following is that of another attribute, so that changes may arrive in any order.
-        status_at: that of its status.
-        archived_at: that of whether it is archived.
-        private_at: that of whether it is private.
-        successor_id: the provider's id that this one became, or empty.
-
-    >>> from datetime import UTC, datetime
-    >>> moment = datetime(2026, 1, 2, tzinfo=UTC)
-    >>> KnownResource(workspace="w1", id="r1", installation_id="i1", kind="board", external_id="9", key="plans",
-    ...               status=ResourceStatus.ACTIVE, first_seen=moment, last_seen=moment).as_listed().key
-    'plans'
-    """
-
-    workspace: str
-    id: str
-    installation_id: str
-    kind: str
-    external_id: str
-    key: str
-    status: ResourceStatus
-    first_seen: datetime
-    last_seen: datetime
-    url: str = ""
-    parent_id: str = ""
-    archived: bool = False
-    private: bool = False
-    attributes: Mapping[str, str] = field(factory=dict)
-    key_at: datetime = NEVER
-    status_at: datetime = NEVER
-    archived_at: datetime = NEVER
-    private_at: datetime = NEVER
-    successor_id: str = ""
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """Kind and immutable id: the whole identity under the installation."""
-        return self.kind, self.external_id
-
-    def as_listed(self) -> Resource:
-        """Return it as a plugin's listing describes it."""
-        return Resource(
-            kind=self.kind,
-            id=self.external_id,
-            key=self.key,
-            url=self.url,
-            parent_id=self.parent_id,
-            archived=self.archived,
-            private=self.private,
-            attributes=self.attributes,
-        )
 
 
 class Follow(Protocol):

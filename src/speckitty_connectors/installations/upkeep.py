@@ -9,22 +9,22 @@ from datetime import timedelta
 from attrs import frozen
 from sqlalchemy import Connection
 
-from ..credentials.apps import Apps, RegisteredApp
-from ..credentials.sessions import Sessions
+from ..apps.service import Apps, RegisteredApp
 from ..errors import ConflictError
+from ..loading.registry import Registry
 from ..providers.api import ApiError, ApiNotFoundError, Listing
 from ..providers.manifest import Capability
-from ..providers.registry import Registry
 from ..store.audit import record
 from ..store.engine import Store
-from . import across, lifecycle, repository
-from .differences import Difference, DifferenceKind, compare
-from .inventory import LISTABLE, Inventory
-from .noting import note_opening
-from .pending import PendingApprovals
-from .provider_side import ProviderInstallation, list_provider_side
-from .syncing import Report, report_nothing
-from .types import Follow, Installation, InstallationStatus, follow_nothing
+from ..tokens.sessions import Sessions
+from . import lifecycle, repository
+from . import repository as across
+from .approvals import PendingApprovals
+from .audit import note_opening
+from .drift import Difference, DifferenceKind, ProviderInstallation, compare, list_provider_side
+from .inventory import LISTABLE, Inventory, Report, report_nothing
+from .statuses import InstallationStatus
+from .types import Follow, Installation, follow_nothing
 
 logger = logging.getLogger(__name__)
 

@@ -7,30 +7,29 @@ from collections.abc import Mapping
 from attrs import evolve
 from sqlalchemy import Connection
 
-from ..credentials.apps import Apps
-from ..credentials.oauth import TokenAnswer
-from ..credentials.sessions import Sessions
+from ..apps.service import Apps
+from ..conversations.attempts import LINKING, CallbackUrl, Purpose, Turn
+from ..conversations.driver import Conversations
+from ..conversations.oauth_step import Granting
+from ..conversations.refusals import Refusal
+from ..conversations.states import purpose_of
+from ..conversations.steps import SendBrowser
 from ..credentials.vault import Vault
 from ..errors import ConflictError, NotFoundError
 from ..http.session import Transport
 from ..installations import repository as installations
-from ..installations.attempts import LINKING, Purpose
-from ..installations.conversations import Conversations
-from ..installations.granting import Granting
-from ..installations.one_time_states import purpose_of
-from ..installations.refusals import Refusal
-from ..installations.steps import SendBrowser
-from ..installations.turns import CallbackUrl, Turn
+from ..loading.registry import Registry
 from ..providers.accounts import ExternalIdentity
 from ..providers.conversations import Linked
-from ..providers.registry import Registry
 from ..store.engine import Store
+from ..tokens.oauth import TokenAnswer
+from ..tokens.sessions import Sessions
 from . import repository
-from .acting import ActingAs
-from .ending import Ending
-from .keeping import keep_grant
+from .act_as import ActingAs
+from .changes import FREE, Claim, IdentityTakenError, link_member, link_on_word
+from .grants import keep_grant
+from .lifecycle import Ending
 from .types import Acting, LinkDone, LinkStatus, RevokedLink, UserLink
-from .writing import FREE, Claim, IdentityTakenError, link_member, link_on_word
 
 
 class Links:
@@ -63,7 +62,9 @@ class Links:
         self._apps = apps
         self._vault = vault
         self._granting = Granting(store, registry, vault, sessions, transport)
-        self._conversations = Conversations(store, registry, apps, vault, self._granting, callback_url)
+        self._conversations = Conversations(
+            store, registry, apps, vault, self._granting, callback_url, installations.account_of
+        )
         self._acting = ActingAs(store, sessions)
         self.ending = Ending(store, apps, vault, self._granting)
 

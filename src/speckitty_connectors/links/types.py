@@ -8,9 +8,9 @@ from enum import StrEnum
 from attrs import field, frozen
 from attrs.validators import min_len
 
-from ..credentials.oauth import Revocation
 from ..providers.accounts import ExternalIdentity
 from ..providers.api import ApiSession
+from ..tokens.oauth import Revocation
 
 
 class LinkStatus(StrEnum):

@@ -1,4 +1,4 @@
-"""Mappings as a TOML or JSON file that a team can keep in git."""
+"""Brings the mappings of a workspace in line with a file: shows the difference, checks it, applies it whole."""
 
 from __future__ import annotations
 
@@ -9,12 +9,22 @@ from enum import StrEnum
 from typing import Any
 
 import cattrs
-from attrs import Attribute, field, frozen, validators
+from attrs import Attribute, evolve, field, frozen, validators
 from cattrs.gen import make_dict_unstructure_fn
+from sqlalchemy import Connection
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, ConnectorsError
+from ..identifiers import new_id
+from ..installations import repository as installations
+from ..installations.types import Installation
+from ..providers.resources import ResourceReference
 from ..providers.suggestions import Target
-from .types import Direction, Origin, Selector
+from ..store.engine import Store
+from . import repository
+from .changes import as_it_stands, delete, save
+from .lookup import resolve
+from .service import Mappings, find_overlaps
+from .types import Direction, MappingState, Origin, ResourceMapping, Selector
 
 VERSION = 1
 """The version of the form of these files."""
@@ -171,3 +181,262 @@ def _boolean(value: object, _: type[bool]) -> bool:
 
 
 _converter = _file_converter()
+
+
+@frozen(kw_only=True)
+class Finding:
+    """Something about one place of a file.
+
+    Attributes:
+        path: the place, for example ``mappings[3]``.
+        text: what is the matter, for a person.
+        prevents: whether the file can't be applied because of it; else it is a warning.
+    """
+
+    path: str
+    text: str
+    prevents: bool
+
+    def __str__(self) -> str:
+        """Return it in one line."""
+        return f"{'error' if self.prevents else 'warning'}: {self.path}: {self.text}"
+
+
+@frozen(kw_only=True)
+class Difference:
+    """What a file would change.
+
+    Attributes:
+        added: mappings that aren't there yet.
+        changed: mappings as they are → as they would be.
+        removed: mappings that the file doesn't name, where it was to be complete.
+        unchanged: how many are as the file says.
+        findings: what is the matter with the file.
+    """
+
+    added: tuple[ResourceMapping, ...] = ()
+    changed: tuple[tuple[ResourceMapping, ResourceMapping], ...] = ()
+    removed: tuple[ResourceMapping, ...] = ()
+    unchanged: int = 0
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings because of which it can't be applied."""
+        return tuple(finding for finding in self.findings if finding.prevents)
+
+    def lines(self) -> list[str]:
+        """Return the difference in words: ``+`` added, ``~`` changed, ``-`` removed."""
+        return [
+            *(f"+ {_named(mapping)}" for mapping in self.added),
+            *(f"~ {_named(before)}: {_changes(before, after)}" for before, after in self.changed),
+            *(f"- {_named(mapping)}" for mapping in self.removed),
+            *map(str, self.findings),
+        ]
+
+
+class MappingFiles:
+    """Exports the mappings of workspaces, and brings them in line with a file.
+
+    Args:
+        store: the database.
+        mappings: layer 3.
+    """
+
+    def __init__(self, store: Store, mappings: Mappings) -> None:
+        self._store = store
+        self._mappings = mappings
+
+    def export(self, *, workspace: str) -> MappingFile:
+        """Return the workspace's mappings as a file, oldest first."""
+        with self._store.reading() as connection:
+            known = _installations(connection, workspace)
+            found = repository.list_all(connection, workspace=workspace)
+        return MappingFile(mappings=tuple(_as_file(mapping, known[mapping.installation_id]) for mapping in found))
+
+    def compare(self, *, workspace: str, file: MappingFile, complete: bool = False) -> Difference:
+        """Return what a file would change, and what is the matter with it; change nothing.
+
+        Args:
+            workspace: the workspace.
+            file: what ought to be.
+            complete: whether mappings that it doesn't name would be removed.
+        """
+        with self._store.reading() as connection:
+            return self._compare(connection, workspace, file, "dry run", complete=complete)
+
+    def apply(self, *, workspace: str, file: MappingFile, actor: str, complete: bool = False) -> Difference:
+        """Make the mappings what a file says, all of them or none; return what was changed.
+
+        Args:
+            workspace: the workspace.
+            file: what ought to be.
+            actor: who asks for it, as the audit names them.
+            complete: whether mappings that it doesn't name are removed.
+
+        Raises:
+            ConfigurationError: something in the file can't be applied; the error names each place.
+        """
+        with self._store.transaction() as connection:
+            difference = self._compare(connection, workspace, file, actor, complete=complete)
+            if difference.errors:
+                raise ConfigurationError(
+                    "; ".join(f"{finding.path}: {finding.text}" for finding in difference.errors),
+                    subject=f"mapping file for workspace {workspace}",
+                    remedy="mend these places; nothing was changed",
+                )
+            now = self._store.now()
+            for mapping in difference.removed:
+                delete(connection, mapping, "removed", actor=actor, at=now, reason="not in the imported file")
+            for before, after in difference.changed:
+                save(connection, before, after, "updated", actor=actor, at=now, reason="imported")
+            for mapping in difference.added:
+                save(connection, None, mapping, "created", actor=actor, at=now, reason="imported")
+        return difference
+
+    def _compare(
+        self, connection: Connection, workspace: str, file: MappingFile, actor: str, *, complete: bool
+    ) -> Difference:
+        there = {_identity(each): each for each in repository.list_all(connection, workspace=workspace)}
+        wanted: dict[_Identity, ResourceMapping] = {}
+        findings: list[Finding] = []
+        owners = _installations(connection, workspace)
+        for number, each in enumerate(file.mappings):
+            path = f"mappings[{number}]"
+            try:
+                mapping = self._wanted(connection, workspace, each, owners, there, actor)
+                if _identity(mapping) in wanted:
+                    raise ConfigurationError("this resource and target stand in the file before")
+            except (ConnectorsError, ValueError) as error:
+                text = getattr(error, "what", str(error))
+                findings.append(Finding(path=path, text=text, prevents=True))
+                continue
+            wanted[_identity(mapping)] = mapping
+            findings += self._warnings(connection, path, each, mapping, owners[mapping.installation_id])
+        changed = [(there[key], after) for key, after in wanted.items() if key in there and there[key] != after]
+        return Difference(
+            added=tuple(mapping for key, mapping in wanted.items() if key not in there),
+            changed=tuple(changed),
+            removed=tuple(mapping for key, mapping in there.items() if complete and key not in wanted),
+            unchanged=len(wanted.keys() & there.keys()) - len(changed),
+            findings=tuple(findings),
+        )
+
+    def _wanted(
+        self,
+        connection: Connection,
+        workspace: str,
+        each: FileMapping,
+        owners: Mapping[str, Installation],
+        there: Mapping[_Identity, ResourceMapping],
+        actor: str,
+    ) -> ResourceMapping:
+        """Return the mapping that a file's entry means: the one that is there, as it would be, or a new one."""
+        self._mappings.check_target(each.goes_to)
+        installation = _installation(each, owners)
+        reference = ResourceReference(kind=each.kind, id=each.id, key=each.key)
+        known = resolve(connection, workspace, installation.id, self._mappings.named(each.provider, reference))
+        now = self._store.now()
+        new = ResourceMapping(
+            workspace=workspace,
+            id=new_id(),
+            installation_id=installation.id,
+            resource_id=known.id,
+            resource_kind=known.kind,
+            resource_external_id=known.external_id,
+            resource_key=known.key,
+            target=each.goes_to,
+            origin=each.origin,
+            created_by=actor,
+            created_at=now,
+            updated_at=now,
+        )
+        mapping = evolve(there.get(_identity(new), new), selector=each.selector, direction=each.direction)
+        if each.paused:
+            return (
+                mapping
+                if mapping.state is MappingState.PAUSED
+                else evolve(mapping, state=MappingState.PAUSED, state_reason="paused in the imported file")
+            )
+        return as_it_stands(connection, mapping)
+
+    def _warnings(
+        self,
+        connection: Connection,
+        path: str,
+        each: FileMapping,
+        mapping: ResourceMapping,
+        installation: Installation,
+    ) -> Iterator[Finding]:
+        manifest = self._mappings.manifest(installation.provider)
+        if not each.id:
+            yield Finding(path=path, text="keys change; write the resource's id too", prevents=False)
+        kinds = {kind.name: kind for kind in manifest.resource_kinds} if manifest else {}
+        kind = kinds.get(mapping.resource_kind)
+        if kind is not None and not kind.git and (each.branches or each.paths):
+            text = f"a {kind.name} has no branches and no paths, so no event would be wanted"
+            yield Finding(path=path, text=text, prevents=False)
+        if mapping.state is MappingState.ORPHANED:
+            yield Finding(path=path, text=mapping.state_reason, prevents=False)
+        for overlap in find_overlaps(connection, mapping, manifest):
+            yield Finding(path=path, text=overlap.text, prevents=False)
+
+
+_Identity = tuple[str, str, str, str]
+"""Our id of the installation, our id of the resource, kind and id of the target."""
+
+
+def _identity(mapping: ResourceMapping) -> _Identity:
+    return mapping.installation_id, mapping.resource_id, mapping.target.kind, mapping.target.id
+
+
+def _installations(connection: Connection, workspace: str) -> dict[str, Installation]:
+    return {each.id: each for each in installations.list_all(connection, workspace=workspace)}
+
+
+def _installation(each: FileMapping, owners: Mapping[str, Installation]) -> Installation:
+    """Return the one installation that an entry means.
+
+    Raises:
+        ConfigurationError: none, or several could be meant.
+    """
+    found = [
+        installation
+        for installation in owners.values()
+        if installation.provider == each.provider
+        and each.host in {"", installation.host}
+        and each.account in {"", installation.account_id, installation.account_name}
+    ]
+    if len(found) != 1:
+        named = " ".join(filter(None, (each.provider, each.host, each.account)))
+        raise ConfigurationError(f"{len(found) or 'no'} installations of the workspace could be meant by {named!r}")
+    return found[0]
+
+
+def _as_file(mapping: ResourceMapping, installation: Installation) -> FileMapping:
+    return FileMapping(
+        provider=installation.provider,
+        host=installation.host,
+        account=installation.account_id,
+        kind=mapping.resource_kind,
+        id=mapping.resource_external_id,
+        key=mapping.resource_key,
+        target=str(mapping.target),
+        kinds=mapping.selector.kinds,
+        branches=mapping.selector.branches,
+        paths=mapping.selector.paths,
+        direction=mapping.direction,
+        paused=mapping.state is MappingState.PAUSED,
+        origin=mapping.origin,
+    )
+
+
+def _named(mapping: ResourceMapping) -> str:
+    label = mapping.resource_key or mapping.resource_external_id
+    return f"{mapping.resource_kind} {label} → {mapping.target}"
+
+
+def _changes(before: ResourceMapping, after: ResourceMapping) -> str:
+    names = ("selector", "direction", "state")
+    changed = [name for name in names if getattr(before, name) != getattr(after, name)]
+    return ", ".join(f"{name} becomes {getattr(after, name)}" for name in changed)

@@ -9,7 +9,10 @@ from attrs import evolve
 from sqlalchemy import Connection
 
 from ..installations import repository as installations
-from ..installations.types import GONE, Installation, KnownResource, ResourceStatus
+from ..installations.statuses import GONE
+from ..installations.types import Installation
+from ..resources.repository import find_resource
+from ..resources.types import KnownResource, ResourceStatus
 from ..store.audit import record
 from . import repository
 from .types import MappingState, ResourceMapping
@@ -85,7 +88,7 @@ def _follow_one(
 
 def _move_on(connection: Connection, mapping: ResourceMapping, left: KnownResource, now: datetime) -> bool:
     """Let a mapping of what is left of an id follow it to the new one, unless that has a mapping to its target."""
-    successor = installations.find_resource(
+    successor = find_resource(
         connection,
         workspace=mapping.workspace,
         installation_id=mapping.installation_id,

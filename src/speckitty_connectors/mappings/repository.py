@@ -8,12 +8,12 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, Select, and_, delete, insert, not_, select, update
 
 from ..errors import NotFoundError
-from ..installations.hierarchy import Place, among
-from ..installations.resources import find_resources
-from ..installations.tables import resources
-from ..installations.types import KnownResource, ResourceStatus
 from ..providers.codec import converter, to_document
 from ..providers.suggestions import Target
+from ..resources.hierarchy import Place, among
+from ..resources.repository import find_resources
+from ..resources.tables import resources
+from ..resources.types import KnownResource, ResourceStatus
 from .tables import resource_mappings
 from .types import Direction, MappingState, Origin, ResourceMapping, Selector
 

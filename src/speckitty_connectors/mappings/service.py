@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import nullcontext
+from datetime import datetime
+from itertools import chain, islice
 
 from attrs import evolve
 from sqlalchemy import Connection
@@ -11,18 +13,99 @@ from sqlalchemy import Connection
 from ..errors import ConfigurationError, ConnectorsError, NotFoundError
 from ..identifiers import new_id
 from ..installations import repository as installations
+from ..loading.registry import Registry
 from ..providers.manifest import Manifest
-from ..providers.registry import Registry
 from ..providers.resources import ResourceReference
 from ..providers.suggestions import Target
+from ..resources.hierarchy import find_contained, find_parents, lineage
+from ..resources.repository import get_resource
 from ..store.engine import Store
 from . import repository
-from .history import last_change, restored
-from .overlaps import find_overlaps
-from .resolving import find_everywhere, resolve
-from .suggestions_adoption import turn_down
-from .types import TARGET_KINDS, Direction, MappingState, Origin, ResourceMapping, Selector
-from .writing import as_it_stands, delete, save
+from .changes import as_it_stands, delete, last_change, restored, save
+from .lookup import find_everywhere, resolve
+from .types import TARGET_KINDS, Direction, MappingState, Origin, Overlap, ResourceMapping, Selector
+
+MOST_OVERLAPS = 10
+"""How many overlaps of one sort are told; a person sees the pattern by then."""
+
+
+def find_overlaps(
+    connection: Connection, mapping: ResourceMapping, manifest: Manifest | None
+) -> tuple[Overlap, ...]:
+    """Return the mappings of the same resource, of what contains it, and of what it contains.
+
+    Where the manifest isn't known, nothing contains anything.
+    """
+    if mapping.direction is Direction.OUT:
+        return ()
+    parent_kinds = manifest.parent_kinds() if manifest else {}
+    scope = {"workspace": mapping.workspace, "installation_id": mapping.installation_id}
+    parents = find_parents(connection, **scope, places=[mapping.place], parent_kinds=parent_kinds)
+    above = repository.find_for_resources(connection, **scope, places=lineage(mapping.place, parents))
+    levels = find_contained(connection, **scope, place=mapping.place, parent_kinds=parent_kinds)
+    below = chain.from_iterable(
+        repository.find_for_resources(connection, **scope, places=level) for level in levels
+    )
+    return (
+        *islice(_beside(mapping, above), MOST_OVERLAPS),
+        *(_above(mapping, other) for other in _inward(above) if other.place != mapping.place),
+        *(_below(other) for other in islice(_inward(below), MOST_OVERLAPS)),
+    )
+
+
+def may_both_want(one: Selector, other: Selector) -> bool:
+    """Return whether some event could be wanted by both; in doubt it could.
+
+    >>> may_both_want(Selector(branches=("main",)), Selector(branches=("next",)))
+    False
+    >>> may_both_want(Selector(branches=("main",)), Selector(branches=("m*",), kinds=("push",)))
+    True
+    """
+    kinds = not one.kinds or not other.kinds or any(_same_kind(a, b) for a in one.kinds for b in other.kinds)
+    branches = {*one.branches, *other.branches}
+    literal = not any(sign in branch for branch in branches for sign in "*?[")
+    apart = one.branches and other.branches and literal and not set(one.branches) & set(other.branches)
+    return kinds and not apart
+
+
+def _same_kind(one: str, other: str) -> bool:
+    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
+
+
+def _inward(mappings: Iterable[ResourceMapping]) -> Iterator[ResourceMapping]:
+    return (mapping for mapping in mappings if mapping.direction is not Direction.OUT)
+
+
+def _beside(mapping: ResourceMapping, others: Iterable[ResourceMapping]) -> Iterator[Overlap]:
+    for other in _inward(others):
+        same = other.place == mapping.place and other.id != mapping.id
+        if same and may_both_want(mapping.selector, other.selector):
+            text = f"events that both want go to {other.target} and to {mapping.target}"
+            yield Overlap(mapping_id=other.id, rule="fans_out", text=text)
+
+
+def _above(mapping: ResourceMapping, other: ResourceMapping) -> Overlap:
+    text = (
+        f"{other.target} gets no events of {mapping.resource_kind} {mapping.resource_key} from the mapping of "
+        f"{other.resource_kind} {other.resource_key} any more: the most specific mapped resource wins"
+    )
+    return Overlap(mapping_id=other.id, rule="most_specific", text=text)
+
+
+def _below(other: ResourceMapping) -> Overlap:
+    text = (
+        f"events of {other.resource_kind} {other.resource_key} still go to {other.target} only: "
+        f"the most specific mapped resource wins"
+    )
+    return Overlap(mapping_id=other.id, rule="most_specific", text=text)
+
+
+WhenRemoved = Callable[[Connection, ResourceMapping, str, datetime], None]
+"""Does what follows from a removal by a person, inside its transaction: the mapping, who removed it, and when."""
+
+
+def nothing_follows(_: Connection, __: ResourceMapping, ___: str, ____: datetime) -> None:
+    """Do nothing."""
 
 
 class Mappings:
@@ -32,14 +115,21 @@ class Mappings:
         store: the database.
         registry: the plugins, whose manifests say which kinds contain which; without it nothing contains anything.
         target_kinds: the kinds of targets that the host has.
+        when_removed: does what follows from the removal of a mapping by a person.
     """
 
     def __init__(
-        self, store: Store, registry: Registry | None = None, *, target_kinds: Collection[str] = TARGET_KINDS
+        self,
+        store: Store,
+        registry: Registry | None = None,
+        *,
+        target_kinds: Collection[str] = TARGET_KINDS,
+        when_removed: WhenRemoved = nothing_follows,
     ) -> None:
         self._store = store
         self._registry = registry
         self._target_kinds = frozenset(target_kinds)
+        self._when_removed = when_removed
 
     def create(
         self,
@@ -211,7 +301,7 @@ class Mappings:
         """
         with self._store.transaction() as connection:
             known = repository.get(connection, workspace=workspace, mapping_id=mapping_id)
-            turn_down(connection, known, actor=actor, now=self._store.now())
+            self._when_removed(connection, known, actor, self._store.now())
             delete(connection, known, "removed", actor=actor, at=self._store.now(), reason=reason)
 
     def undo(self, *, workspace: str, mapping_id: str, actor: str) -> ResourceMapping | None:
@@ -237,9 +327,7 @@ class Mappings:
                 if known is not None:
                     delete(connection, known, "undone", actor=actor, at=self._store.now(), reason=change.verb)
                 return None
-            resource = installations.get_resource(
-                connection, workspace=workspace, resource_id=str(change.before["resource_id"])
-            )
+            resource = get_resource(connection, workspace=workspace, resource_id=str(change.before["resource_id"]))
             former = restored(change.before, resource, mapping_id=mapping_id, at=self._store.now())
             if former.state is not MappingState.PAUSED:
                 former = as_it_stands(connection, former)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 from sqlalchemy import Connection
 
 from ..installations.types import Installation
 from ..providers.deliveries import Event
 from ..providers.manifest import Manifest
 from ..providers.resources import ResourceReference
+from ..resources.repository import identify
 from .admission import most_specific
 from .types import Conclusion
 
@@ -40,3 +41,22 @@ PreparedStage = Callable[[Case], Conclusion | None]
 
 PlacingStage = Callable[[Connection, Sequence[Case]], PreparedStage]
 """Loads what a batch of cases needs, with a few queries per installation, and returns what decides each of them."""
+
+
+def open_case(connection: Connection, installation: Installation, event: Event, manifest: Manifest) -> Case:
+    """Return the case of an event, its resources with the ids that can be found."""
+    return Case(installation=installation, event=_identified(connection, installation, event), manifest=manifest)
+
+
+def _identified(connection: Connection, installation: Installation, event: Event) -> Event:
+    if all(reference.id for reference in event.resources):
+        return event
+    references = (
+        reference
+        if reference.id
+        else identify(
+            connection, workspace=installation.workspace, installation_id=installation.id, reference=reference
+        )
+        for reference in event.resources
+    )
+    return evolve(event, resources=tuple(references))

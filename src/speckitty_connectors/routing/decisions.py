@@ -9,11 +9,55 @@ from attrs import evolve
 from sqlalchemy import Connection
 
 from ..identifiers import new_id
+from ..providers.resources import ResourceReference
 from ..providers.suggestions import Evidence
-from . import repository, review
-from .learning import learn
-from .rulings import Ruling
-from .types import Conclusion, Decision, Stage
+from ..resources.repository import find_resource, note_references
+from ..resources.types import KnownResource
+from ..suggestions.findings import MAPPED, keep
+from ..suggestions.types import Source
+from . import repository
+from .review import items as review
+from .types import Conclusion, Decision, Ruling, Stage
+
+
+def learn(
+    connection: Connection,
+    conclusion: Conclusion,
+    *,
+    workspace: str,
+    installation_id: str,
+    resource: ResourceReference,
+    now: datetime,
+) -> Conclusion:
+    """Keep what an event taught of its resource as a suggestion; where that became a mapping, name it."""
+    if conclusion.finding is None:
+        return conclusion
+    known = _known(connection, workspace, installation_id, resource, now)
+    (kept,) = keep(
+        connection,
+        {(resource.kind, resource.id): known},
+        [conclusion.finding],
+        workspace=workspace,
+        source=Source.EVENT,
+        now=now,
+    )
+    if kept.outcome != MAPPED:
+        return conclusion
+    mapping_id = kept.suggestion.mapping_id
+    return evolve(conclusion, targets=tuple(evolve(routed, mapping_id=mapping_id) for routed in conclusion.targets))
+
+
+def _known(
+    connection: Connection, workspace: str, installation_id: str, resource: ResourceReference, now: datetime
+) -> KnownResource:
+    """Return the event's resource; a verified delivery says that it is there, where no listing has yet."""
+    scope = {"workspace": workspace, "installation_id": installation_id}
+    known = find_resource(connection, **scope, kind=resource.kind, external_id=resource.id)
+    if known is not None:
+        return known
+    note_references(connection, workspace=workspace, installation_id=installation_id, references=[resource], at=now)
+    return _known(connection, workspace, installation_id, resource, now)
+
 
 SAME_CHANGE = "same_change"
 """The rule of an event whose targets have all been told of its change by another delivery."""

@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
 from ..providers.deliveries import Event
+from ..resources.repository import find_resources, rename_resource
 from .admission import admit
-from .cases import Case, PlacingStage
-from .identifying import open_case
-from .placing import place
-from .relabelling import relabel
-from .rulings import Interpretation, Ruling
-from .types import Conclusion
+from .cases import Case, PlacingStage, open_case
+from .placement import place
+from .types import Conclusion, Interpretation, Ruling
+
+
+def relabel(connection: Connection, cases: Sequence[tuple[Interpretation, Case]]) -> None:
+    """Rename the known resources that events call by another key; with one query per installation."""
+    grouped: dict[str, list[tuple[Interpretation, Case]]] = defaultdict(list)
+    for interpretation, case in cases:
+        grouped[case.installation.id].append((interpretation, case))
+    for group in grouped.values():
+        _relabel(connection, group)
+
+
+def _relabel(connection: Connection, cases: Sequence[tuple[Interpretation, Case]]) -> None:
+    installation = cases[0][1].installation
+    scope = {"workspace": installation.workspace, "installation_id": installation.id}
+    named = {reference.place for _, case in cases for reference in case.event.resources if reference.key}
+    known = {each.place: each.key for each in find_resources(connection, **scope, places=named)}
+    for interpretation, case in cases:
+        at = case.event.occurred_at or interpretation.delivery.received_at
+        for reference in case.event.resources:
+            if reference.key and known.get(reference.place, reference.key) != reference.key:
+                rename_resource(
+                    connection,
+                    **scope,
+                    kind=reference.kind,
+                    external_id=reference.id,
+                    key=reference.key,
+                    at=at,
+                )
+
 
 _Entry = tuple[Interpretation, Case | Ruling]
 """A delivery with an installation that is to be asked about, or with what is decided without asking."""

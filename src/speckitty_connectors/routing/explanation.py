@@ -10,9 +10,10 @@ from sqlalchemy import Connection
 from ..errors import NotFoundError
 from ..inbox.repository import StoredDelivery, find, find_by_delivery_id
 from ..store.metadata import OPERATOR
-from . import repository, review_records
+from . import repository
 from .repository import DispatchState
-from .review import ReviewItem
+from .review import items as review_records
+from .review.items import ReviewItem
 from .types import Decision, Stage
 
 

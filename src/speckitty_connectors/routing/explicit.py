@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from ..installations.hierarchy import Place, lineage
+from sqlalchemy import Connection
+
+from ..installations.types import Installation
+from ..mappings import repository as mappings
 from ..mappings.types import Direction, MappingState, ResourceMapping
 from ..providers.deliveries import Event
 from ..providers.suggestions import Evidence, Target
-from .rulings import ORPHANED
-from .types import Conclusion, RoutedTarget, Stage
+from ..resources.hierarchy import Place, find_parents, lineage
+from .cases import Case, PlacingStage, PreparedStage
+from .inference_facts import inference
+from .types import ORPHANED, Conclusion, RoutedTarget, Stage
 
 NO_PARENTS: Mapping[Place, Place] = MappingProxyType({})
 """What is known of containment where nothing is."""
@@ -27,7 +33,6 @@ MAPPING_PAUSED = "mapping_paused"
 LESS_SPECIFIC = "less_specific"
 """The evidence that lost because a more specific resource is mapped."""
 
-
 REASONS = {
     SELECTOR: ", but its selector doesn't want this",
     MAPPING_PAUSED: ", which doesn't route: ",
@@ -35,7 +40,6 @@ REASONS = {
     LESS_SPECIFIC: ", but a more specific resource is mapped",
 }
 """What the evidence adds of a mapping that lost."""
-
 
 VERDICTS = (
     (Stage.EXPLICIT, MAPPING),
@@ -155,3 +159,36 @@ def _evidence(mapping: ResourceMapping, called: str, rule: str) -> Evidence:
     if rule in {MAPPING_PAUSED, ORPHANED}:
         reason += mapping.state_reason or mapping.state.value
     return Evidence(rule=rule, text=text + reason, against=True)
+
+
+Propose = Callable[[Installation, Sequence[ResourceMapping]], Sequence[ResourceMapping]]
+"""Returns the mappings of an installation as somebody proposes that they be."""
+
+
+def as_they_are(_: Installation, found: Sequence[ResourceMapping]) -> Sequence[ResourceMapping]:
+    """Propose nothing."""
+    return found
+
+
+def explicit_mappings(
+    connection: Connection, cases: Sequence[Case], *, propose: Propose = as_they_are
+) -> PreparedStage:
+    """Prepare the stage of explicit mappings."""
+    grouped: dict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        grouped[case.installation.id].append(case)
+    tables = {installation_id: _load(connection, group, propose) for installation_id, group in grouped.items()}
+    return lambda case: tables[case.installation.id].decide(case.event)
+
+
+STAGES: tuple[PlacingStage, ...] = (explicit_mappings, inference)
+"""What a router asks unless it is given others."""
+
+
+def _load(connection: Connection, cases: Sequence[Case], propose: Propose) -> RouteTable:
+    installation, manifest = cases[0].installation, cases[0].manifest
+    scope = {"workspace": installation.workspace, "installation_id": installation.id}
+    named = {reference.place for case in cases for reference in case.event.resources}
+    parents = find_parents(connection, **scope, places=named, parent_kinds=manifest.parent_kinds())
+    found = mappings.find_for_resources(connection, **scope, places=named | set(parents.values()))
+    return RouteTable(propose(installation, found), rank=manifest.rank, parents=parents)

@@ -19,13 +19,12 @@ from typing import Final
 
 from attrs import frozen
 
-from ..mappings.suggestions_findings import MOST_RIVALS, PROJECT, RIVAL
-from ..mappings.suggestions_matching import REMOTE, Match, Strength
-from ..mappings.suggestions_types import STRONGEST_FIRST, Finding
 from ..providers.resources import ResourceReference
 from ..providers.suggestions import Confidence, Evidence, Suggestion, Target
-from .rulings import AMBIGUOUS, LOW_CONFIDENCE, REVIEW_REASONS
-from .types import Candidate, Conclusion, RoutedTarget, Stage
+from ..suggestions.findings import MOST_RIVALS, PROJECT, RIVAL
+from ..suggestions.matching import REMOTE, Match, Strength
+from ..suggestions.types import STRONGEST_FIRST, Finding
+from .types import AMBIGUOUS, LOW_CONFIDENCE, REVIEW_REASONS, Candidate, Conclusion, RoutedTarget, Stage
 
 COMMIT: Final = "commit"
 """The rule of an event whose commits were seen in a project, which something else confirms."""

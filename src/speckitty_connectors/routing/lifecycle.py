@@ -8,15 +8,14 @@ from sqlalchemy import Connection
 
 from ..installations import approvals
 from ..installations import lifecycle as installations
-from ..installations.account_changes import as_of_the_account
+from ..installations.lifecycle import as_of_the_account
 from ..installations.types import Installation
 from ..links import lifecycle as links
 from ..mappings import lifecycle as mappings
 from ..providers.deliveries import Lifecycle
 from ..providers.suggestions import Evidence
 from .admission import admit
-from .rulings import REVIEW_REASONS, UNKNOWN_INSTALLATION, Interpretation, Ruling
-from .types import Conclusion, Stage
+from .types import REVIEW_REASONS, UNKNOWN_INSTALLATION, Conclusion, Interpretation, Ruling, Stage
 
 
 def rule_on_lifecycle(connection: Connection, interpretation: Interpretation, now: datetime) -> list[Ruling]:

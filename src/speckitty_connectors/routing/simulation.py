@@ -12,22 +12,22 @@ from sqlalchemy import Connection
 from ..errors import NotFoundError
 from ..inbox.repository import find_by_delivery_id
 from ..installations import repository as installations
-from ..installations.types import NEVER, Installation
+from ..installations.types import Installation
+from ..loading.registry import Registry
 from ..mappings.types import Direction, ResourceMapping, Selector
-from ..overrides.book import PolicyBook
-from ..overrides.schema import PolicySchema, schema_of
-from ..overrides.types import PolicyScope, Provenance
+from ..policy.resolution import PolicyBook
+from ..policy.schema import PolicySchema, schema_of
+from ..policy.types import PolicyScope, Provenance
 from ..providers.codec import converter
 from ..providers.deliveries import Event
-from ..providers.registry import Registry
 from ..providers.resources import ResourceReference
 from ..providers.suggestions import Target
+from ..resources.types import NEVER
 from ..store.engine import Store
 from . import repository
-from .cases import Case, PlacingStage
-from .identifying import open_case
-from .placing import place
-from .stages import STAGES, explicit_mappings
+from .cases import Case, PlacingStage, open_case
+from .explicit import STAGES, explicit_mappings
+from .placement import place
 from .types import Conclusion
 
 PROPOSED = "proposed"

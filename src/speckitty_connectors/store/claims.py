@@ -20,8 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from .database_clock import DatabaseMilliseconds
-from .metadata import UNFINISHED
+from .metadata import UNFINISHED, DatabaseMilliseconds
 
 PENDING = "pending"
 RUNNING = "running"

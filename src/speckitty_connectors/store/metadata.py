@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     DateTime,
     Dialect,
     ForeignKeyConstraint,
@@ -15,12 +17,41 @@ from sqlalchemy import (
     Integer,
     MetaData,
     String,
+    Table,
     TypeDecorator,
     text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import SchemaItem
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
-from .database_clock import DatabaseMilliseconds
+
+class DatabaseMilliseconds(FunctionElement[int]):
+    """Milliseconds since 1970 in UTC, at the start of the statement, by the database's clock.
+
+    >>> from sqlalchemy import select
+    >>> from sqlalchemy.dialects import postgresql
+    >>> print(select(DatabaseMilliseconds()).compile(dialect=postgresql.dialect()))
+    SELECT CAST(extract(epoch from statement_timestamp()) * 1000 AS BIGINT) AS anon_1
+    """
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(DatabaseMilliseconds, "postgresql")
+def _in_postgresql(element: DatabaseMilliseconds, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ARG001 - SQLAlchemy passes them
+    # one moment for the whole statement, so that an index can be searched by it
+    return "CAST(extract(epoch from statement_timestamp()) * 1000 AS BIGINT)"
+
+
+@compiles(DatabaseMilliseconds, "sqlite")
+def _in_sqlite(element: DatabaseMilliseconds, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ARG001 - SQLAlchemy passes them
+    # days since noon of 24 November 4714 BC; unixepoch('subsec') needs SQLite 3.42
+    return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+
 
 OPERATOR = ""
 """The workspace of what belongs to no workspace: the operator's apps, and deliveries not placed yet.
@@ -99,3 +130,10 @@ def claim_columns() -> Sequence[SchemaItem]:
         Column("last_error", String, nullable=False, server_default=""),
         Index(None, "not_before", "id", sqlite_where=UNFINISHED, postgresql_where=UNFINISHED),
     )
+
+
+def upsert(connection: Connection, table: Table) -> postgresql.Insert:
+    """Return an insert that can turn into an update; both databases write it the same way."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return cast("postgresql.Insert", sqlite.insert(table))

@@ -8,8 +8,7 @@ from typing import Final
 from attrs import evolve, frozen
 from sqlalchemy import Connection
 
-from ..credentials.apps import Apps, RegisteredApp
-from ..credentials.endpoints import (
+from ..apps.endpoints import (
     Endpoint,
     add_endpoint,
     add_secret,
@@ -18,6 +17,7 @@ from ..credentials.endpoints import (
     remove_endpoint,
     withdraw_secret,
 )
+from ..apps.service import Apps, RegisteredApp
 from ..credentials.secret import Secret, new_webhook_secret
 from ..credentials.vault import Vault
 from ..identifiers import new_id

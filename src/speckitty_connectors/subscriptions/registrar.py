@@ -12,13 +12,13 @@ from collections.abc import Callable
 from attrs import frozen
 from sqlalchemy.exc import IntegrityError
 
-from ..credentials.apps import RegisteredApp
-from ..credentials.endpoints import get_endpoint, open_secret
+from ..apps.endpoints import get_endpoint, open_secret
+from ..apps.service import RegisteredApp
 from ..credentials.secret import Secret
 from ..errors import ConnectorsError
 from ..installations.types import Installation
+from ..loading.binding import Provider
 from ..providers.api import ApiSession
-from ..providers.binding import Provider
 from ..providers.conversations import Refused
 from ..providers.subscriptions import (
     Subscribed,

@@ -6,12 +6,51 @@ from collections.abc import Collection
 from datetime import datetime
 
 from attrs import asdict
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    Index,
+    Row,
+    String,
+    Table,
+    UniqueConstraint,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from ..providers.resources import ResourceReference
-from ..store.metadata import OPERATOR
-from .tables import webhooks
+from ..store.metadata import OPERATOR, UtcDateTime, belongs_to, identifier, metadata, workspace_column
 from .types import Webhook
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    workspace_column(),
+    identifier("id", primary_key=True),
+    identifier("installation_id"),
+    identifier("endpoint_id"),
+    Column("scope", String(16), nullable=False),
+    identifier("covers"),
+    Column("resources", JSON, nullable=False),
+    identifier("registration"),
+    Column("scheme", String, nullable=False),
+    Column("fault", String, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("due_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("workspace_id", "installation_id", "covers"),
+    belongs_to("installations", "installation_id"),
+    Index(None, "workspace_id", "endpoint_id"),
+    Index(None, "due_at"),
+)
+"""One row a webhook, written before the provider is asked, so that no crash leaves one that nobody knows.
+
+`registration` is the provider's id, empty until it is known. `covers` is a digest of scope and resources: two
+processes can't register the same twice. `due_at` is when it must be looked at again; NULL for what a person made.
+"""
 
 
 def add(connection: Connection, webhook: Webhook) -> None:

@@ -9,24 +9,23 @@ from typing import Final
 from attrs import define, field
 from sqlalchemy import Connection
 
-from ..credentials.apps import Apps
+from ..apps.service import Apps
 from ..credentials.secret import Secret, check_webhook_secret, new_webhook_secret
-from ..credentials.sessions import Sessions
 from ..credentials.vault import Vault
 from ..errors import ConfigurationError, ConflictError, ConnectorsError
 from ..installations import repository as installations
 from ..installations.inventory import LISTABLE
 from ..installations.types import Installation
+from ..loading.registry import Registry
 from ..providers.conversations import Refused
 from ..providers.manifest import Capability
-from ..providers.registry import Registry
 from ..providers.subscriptions import SubscriptionRules
 from ..store.engine import Store
+from ..tokens.sessions import Sessions
 from . import repository
+from .desired import conclude, is_as_wanted, mapped_resources, scopes_to_try
 from .ledger import Ledger
-from .planning import is_as_wanted, mapped_resources, scopes_to_try
 from .registrar import EndpointUrl, Registrar
-from .standing import conclude
 from .types import HandMade, SubscriptionResult, Wanted, Webhook, wanted_in
 
 NO_RULES: Final = "its webhooks aren't made through an API; enter the app's webhook URL in the provider's pages"

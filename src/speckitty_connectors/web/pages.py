@@ -8,8 +8,9 @@ from http import HTTPStatus
 
 from attrs import frozen
 
+from ..conversations.steps import PickAccount, SendBrowser
 from ..errors import ConnectorsError
-from ..installations.steps import Done, PickAccount, SendBrowser, Step, Waiting
+from ..installations.steps import Done, Step, Waiting
 from ..links.types import LinkDone
 
 SAFE_HEADERS = (

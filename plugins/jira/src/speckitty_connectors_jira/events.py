@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import re
 
-from speckitty_connectors import (
-    Delivery,
-    Event,
-    ExternalIdentity,
-    Ignored,
-    Outcome,
-    read_identifier,
-    read_text,
-)
+from speckitty_connectors import Delivery, Event, ExternalIdentity, Ignored, Outcome, read_identifier, read_text
 
 from .lifecycle import read_lifecycle
 from .payload import (

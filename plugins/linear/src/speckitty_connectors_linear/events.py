@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
-from speckitty_connectors import (
-    Delivery,
-    Event,
-    Ignored,
-    Outcome,
-    ResourceReference,
-    read_moment,
-    read_text,
-)
+from speckitty_connectors import Delivery, Event, Ignored, Outcome, ResourceReference, read_moment, read_text
 
 from .lifecycle import read_lifecycle
 from .payload import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ...errors import ConfigurationError
-from ...providers.standin import stand_ins
+from ...standin.protocol import stand_ins
 from .connecting import connect, leave, list_and_map, make_webhooks
 from .deciding import make_exception, map_what_waits
 from .observing import report

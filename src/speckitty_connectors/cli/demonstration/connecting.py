@@ -6,11 +6,11 @@ from attrs import evolve
 
 from ...credentials.secret import Secret
 from ...errors import ConfigurationError
-from ...http.unguarded import browse
 from ...installations.types import Installation
 from ...providers.resources import ResourceReference
-from ...providers.standin import SubscribedStandIn
+from ...standin.protocol import SubscribedStandIn
 from ...subscriptions.types import Webhook
+from ..http import browse
 from .scene import ACTOR, PROJECT, VISITOR, Scene, heading, tell
 
 COOKIE = {"session": VISITOR.session}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...errors import NotFoundError
-from ...installations.types import Installation, InstallationStatus
-from ...overrides.types import PolicyScope
-from ...routing.review import ReviewItem
+from ...installations.statuses import InstallationStatus
+from ...installations.types import Installation
+from ...policy.types import PolicyScope
+from ...routing.review.items import ReviewItem
 from ...routing.simulation import Proposal, ProposedPolicy
 from ...routing.types import Stage
 from .scene import ACTOR, PROJECT, SECOND_PROJECT, VISITOR, Scene, heading, tell

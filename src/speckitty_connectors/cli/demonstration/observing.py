@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...installations.types import Installation, KnownResource
+from ...installations.types import Installation
 from ...providers.suggestions import Signal, Target
+from ...resources.types import KnownResource
 from .scene import SECOND_PROJECT, THIRD_PROJECT, VISITOR, Scene, heading, tell
 
 

@@ -11,13 +11,13 @@ from attrs import evolve
 from ...contract.recordings import Recording
 from ...credentials.secret import Secret
 from ...errors import NotFoundError
-from ...http.unguarded import post
 from ...identifiers import utc_now
-from ...inbox.verification import covers_body
+from ...inbox.signatures import covers_body
 from ...providers.deliveries import Change, Delivery, Lifecycle
-from ...providers.standin import SampleDelivery
+from ...standin.protocol import SampleDelivery
 from ...store.metadata import OPERATOR
-from ..sending import signed_headers, tampered
+from ..http import post
+from ..send import signed_headers, tampered
 from .scene import Scene, heading, tell
 
 ENDS = frozenset({Change.UNINSTALLED, Change.ACCOUNT_DELETED})

@@ -15,11 +15,11 @@ from ...configuration import AppSettings, Settings
 from ...connectors import Connectors
 from ...credentials.keyring import KeyRing
 from ...credentials.secret import Secret
-from ...dispatch.types import Dispatch
+from ...dispatch.handlers import Dispatch
+from ...loading.registry import Registry
 from ...providers.manifest import Manifest
-from ...providers.registry import Registry
-from ...providers.standin import StandIn, stand_ins
 from ...providers.suggestions import Target
+from ...standin.protocol import StandIn, stand_ins
 from ...web.application import Application
 from ...web.visitors import Environ, Visitor
 from ..loopback import Loopback

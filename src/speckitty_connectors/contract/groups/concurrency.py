@@ -11,18 +11,18 @@ from typing import Final, TypeVar
 
 from sqlalchemy import select
 
+from ...conversations.attempts import Attempt, Purpose, digest
+from ...conversations.states import Taken, keep, take
 from ...credentials.keyring import KeyRing
 from ...credentials.secret import Secret
 from ...credentials.vault import Vault
 from ...inbox.tables import inbox
-from ...installations.attempts import Attempt, Purpose, digest
-from ...installations.one_time_states import Taken, keep, take
-from ...providers.registry import Registry
+from ...loading.registry import Registry
 from ...store import migrations
 from ...store.claims import Claim, ClaimQueue
 from ...store.engine import Store
 from ..fake import MANIFEST, FakeProvider
-from ..receiving import NOW, SECRET, Receiver, as_list, headers_of
+from ..receiver import NOW, SECRET, Receiver, as_list, headers_of
 from ..recordings import Recording
 from ..rules import Over, RuleBrokenError, require, rule
 from .base import Judged

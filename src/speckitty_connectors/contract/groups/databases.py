@@ -20,7 +20,7 @@ from ...inbox.tables import inbox, inbox_bodies
 from ...store import audit, migrations
 from ...store.engine import Store
 from ...store.metadata import metadata
-from ..receiving import NOW
+from ..receiver import NOW
 from ..rules import Over, require, rule
 from .base import Judged
 

@@ -12,10 +12,10 @@ from ...providers.deliveries import Event, Ignored, Lifecycle, Outcome
 from ...providers.manifest import Capability
 from ..isolation import sealed_off
 from ..mutations import mutated
-from ..playing import holds
-from ..receiving import NOW
+from ..receiver import NOW
 from ..recordings import Recording
 from ..rules import Over, RuleBrokenError, require, rule
+from ..scenario_player import holds
 from .base import Rules
 
 ROUTING = Capability.ROUTE_EVENT

@@ -14,9 +14,9 @@ from typing import Any
 from ...errors import ConnectorsError
 from ...providers.manifest import Capability
 from ..isolation import import_effects, is_importable
-from ..playing import TOKEN, playing
 from ..recordings import Recording
 from ..rules import NotApplicableError, require, rule
+from ..scenario_player import TOKEN, playing
 from .base import Rules
 
 THREADS = 8

@@ -18,11 +18,11 @@ from ...providers.manifest import Capability
 from ...providers.resources import Resource, ResourcePage
 from ..isolation import sealed_off
 from ..mutations import renamed
-from ..playing import Interference, Stage, answering, as_recorded, failing, playing
 from ..rules import NotApplicableError, Over, RuleBrokenError, require, rule
+from ..scenario_player import Interference, Stage, answering, as_recorded, failing, playing
 from ..scenarios import Exchange, GivenAnswer, Scenario
 from .base import Rules
-from .conversing import MALFORMED
+from .connecting import MALFORMED
 
 LISTING = Capability.LIST_RESOURCES
 

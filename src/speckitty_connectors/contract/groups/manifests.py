@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from string import Formatter
 
-from ...inbox.content import FORM
-from ...inbox.reception import NEVER_KEPT
-from ...inbox.verification import headers_read
+from ...inbox.checks import NEVER_KEPT
+from ...inbox.request import FORM
+from ...inbox.signatures import headers_read
+from ...loading.registry import Registry
 from ...providers.accounts import BaseUrls
 from ...providers.manifest import Capability
-from ...providers.registry import Registry
 from ...providers.signatures import BearerJwt, PlainToken, SignatureScheme
 from ..rules import NotApplicableError, require, rule
 from ..subject import claims

@@ -10,11 +10,11 @@ from ...providers.conversations import Refused
 from ...providers.manifest import Capability
 from ...providers.subscriptions import Subscribed, SubscriptionStep, Unsubscribed
 from ..isolation import sealed_off
-from ..playing import WEBHOOK_SECRET, Interference, Stage, answering, as_recorded, failing, holds, playing
 from ..rules import NotApplicableError, Over, require, rule
+from ..scenario_player import WEBHOOK_SECRET, Interference, Stage, answering, as_recorded, failing, holds, playing
 from ..scenarios import Scenario
 from .base import Rules
-from .conversing import MALFORMED
+from .connecting import MALFORMED
 
 SUBSCRIBING = Capability.SUBSCRIBE
 

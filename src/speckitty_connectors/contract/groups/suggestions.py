@@ -11,8 +11,8 @@ from ...providers.manifest import Capability
 from ...providers.resources import Resource
 from ...providers.suggestions import Signal, Suggestion, SuggestionRequest
 from ..isolation import sealed_off
-from ..playing import playing
 from ..rules import RuleBrokenError, require, rule
+from ..scenario_player import playing
 from .base import Rules
 
 SUGGESTING = Capability.SUGGEST_MAPPINGS

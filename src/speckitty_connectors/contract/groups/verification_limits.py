@@ -6,14 +6,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ...inbox.answers import Answer
 from ...inbox.request import CHUNK_BYTES
-from ...inbox.verification import headers_read
-from ..receiving import SECRET, STRANGERS_SECRET, as_list, headers_of, stamped
+from ...inbox.responses import Answer
+from ...inbox.signatures import headers_read
+from ..receiver import SECRET, STRANGERS_SECRET, as_list, headers_of, stamped
 from ..recordings import Recording
 from ..rules import NotApplicableError, Over, require, rule
 from ..subject import SchemeCase
-from .proving import Proving
+from .verification import Proving
 
 LOGGER = "speckitty_connectors"
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from speckitty_connectors.contract import ConnectorContract
+from speckitty_connectors.contract.suite import ConnectorContract
 
 import connectors_acme
 from connectors_acme.plugin import plugin

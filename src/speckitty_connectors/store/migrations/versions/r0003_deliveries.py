@@ -6,7 +6,7 @@ from alembic import op
 from sqlalchemy import BigInteger, Column, Index, Integer, UniqueConstraint, text
 from sqlalchemy.schema import SchemaItem
 
-from speckitty_connectors.store.database_clock import DatabaseMilliseconds
+from speckitty_connectors.store.metadata import DatabaseMilliseconds
 from speckitty_connectors.store.migrations.columns import belongs_to, document, identifier, moment, raw, words
 
 revision = "0003"

@@ -1,0 +1,1 @@
+"""The operator's apps, and the endpoints at which their deliveries arrive."""

@@ -1,0 +1,267 @@
+"""Plays a scenario: the API's answers come from a file, through the very session that core hands to a plugin."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import PurePath
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+import responses
+from attrs import define, evolve, field
+from requests import PreparedRequest
+
+from ..credentials.secret import Secret
+from ..http.session import Transport, TransportSession
+from ..providers.accounts import Account, App
+from ..providers.api import Listing
+from ..providers.conversations import Conversation, Grant
+from ..providers.manifest import Manifest
+from ..providers.resources import ResourceReference
+from ..providers.subscriptions import Subscription, SubscriptionScope, SubscriptionStep
+from .receiver import NOW
+from .scenarios import AskedRequest, Exchange, GivenAnswer, Scenario
+
+WEBHOOK_SECRET: Final = "the-secret-that-only-the-wire-may-see"  # noqa: S105 - the marker of the suite, valid nowhere
+"""The secret of a webhook that is registered; it stands in requests as core's session writes it."""
+
+TOKEN: Final = "the-token-that-nobody-may-see"  # noqa: S105 - the marker of the suite, valid nowhere
+"""What stands in the Authorization header of every request of the session."""
+
+STATE: Final = "s+t/a=t&e?#%20"
+"""A state whose every letter has to be quoted in a URL."""
+
+NOT_RECORDED: Final = 599
+"""Answered where the scenario has nothing."""
+
+Interference = Callable[[int, int, GivenAnswer], GivenAnswer]
+"""Index of the exchange, how often it was asked before, the recorded answer → the answer to give instead."""
+
+METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
+ANY_URL: Final = re.compile(r".*")
+
+
+def as_recorded(_: int, __: int, answer: GivenAnswer) -> GivenAnswer:
+    """Answer what the file says."""
+    return answer
+
+
+@define(kw_only=True)
+class Stage:
+    """A scenario while it is played.
+
+    Attributes:
+        manifest: of the plugin under test.
+        scenario: what is played.
+        interfere: changes answers.
+        asked: each request, as ``GET /path?query``.
+        unexpected: what was asked without being in the scenario, or once too often.
+        outside: what was asked without the session.
+        sent: the body of each request.
+        slept: how long the session waited, in seconds.
+    """
+
+    manifest: Manifest
+    scenario: Scenario
+    interfere: Interference = as_recorded
+    asked: list[str] = field(factory=list)
+    unexpected: list[str] = field(factory=list)
+    outside: list[str] = field(factory=list)
+    slept: list[float] = field(factory=list)
+    sent: list[str] = field(factory=list)
+    _served: Counter[int] = field(factory=Counter)
+    _failed: set[int] = field(factory=set)
+
+    @property
+    def app(self) -> App:
+        """The app that the scenario speaks for; every public setting has a value."""
+        hosts = self.manifest.hosts
+        settings = {name: f"example-{name}" for name in self.manifest.app_settings}
+        return App(
+            provider=self.manifest.provider,
+            host=hosts.default,
+            client_id="contract-client",
+            urls=hosts.urls,
+            settings={**settings, **self.scenario.given.get("settings", {})},
+        )
+
+    @property
+    def session(self) -> TransportSession:
+        """The session that a conversation is handed."""
+        return self.session_at(self.manifest.hosts.urls.api)
+
+    def session_at(self, root: str) -> TransportSession:
+        """Return a session that starts at a root of the API."""
+        moment = [NOW]
+
+        def sleep(seconds: float) -> None:
+            self.slept.append(seconds)
+            moment[0] += timedelta(seconds=seconds)
+
+        return TransportSession(
+            Transport(clock=lambda: moment[0], sleep=sleep, patience_seconds=600),
+            root=root,
+            authorization=lambda: f"Bearer {TOKEN}",
+            dialect=self.manifest.rate_limits,
+            headers=self.manifest.api_headers,
+            subject=f"{self.manifest.provider} in {self.scenario.name}",
+            failures=self.manifest.failures,
+        )
+
+    @property
+    def conversation(self) -> Conversation:
+        """What `install` or `link_user` is called with."""
+        given = self.scenario.given
+        granted = given.get("grant")
+        grant = None
+        if granted is not None:
+            scopes, details = tuple(granted.get("scopes", ())), granted.get("details", {})
+            claims = granted.get("claims", {})
+            grant = Grant(scopes=scopes, details=details, claims=claims, session=self.session)
+        return Conversation(
+            app=self.app,
+            state=STATE,
+            parameters=given.get("parameters", {}),
+            remembered=given.get("remembered", {}),
+            grant=grant,
+            choice=tuple(given.get("choice", ())),
+            account=Account(**given["account"]) if "account" in given else None,
+        )
+
+    def listing(self, cursor: str | None = None) -> Listing:
+        """What `list_resources` is called with."""
+        given = self.scenario.given
+        account = Account(**given.get("account", {"id": "1"}))
+        return Listing(
+            app=self.app,
+            account=account,
+            session=self.session_at(self.manifest.hosts.urls.api_of(account.id)),
+            installation=given.get("installation", ""),
+            scopes=tuple(given.get("scopes", ())),
+            as_member=given.get("as_member", False),
+            cursor=given.get("cursor", "") if cursor is None else cursor,
+            page_size=given.get("page_size", self.manifest.api_page_size),
+        )
+
+    @property
+    def subscription(self) -> Subscription:
+        """What `subscribe` is called with."""
+        given = self.scenario.given
+        resources = (ResourceReference(**each) for each in given.get("resources", ()))
+        rules = self.manifest.webhooks.subscriptions
+        return Subscription(
+            step=SubscriptionStep(given.get("step", "register")),
+            app=self.app,
+            account=Account(**given.get("account", {"id": "1"})),
+            session=self.session,
+            scope=SubscriptionScope(given.get("scope", "account")),
+            url=f"https://saas.example/webhooks/{self.manifest.provider}/{PurePath(self.scenario.name).stem}",
+            installation=given.get("installation", ""),
+            resources=tuple(resources),
+            secret=Secret(WEBHOOK_SECRET) if rules is None or rules.own_endpoint else None,
+            scheme=next(iter(self.manifest.webhooks.schemes)),
+            registration=given.get("registration", ""),
+        )
+
+    def answer(self, request: PreparedRequest) -> tuple[int, dict[str, str], bytes]:
+        """Answer a request as the scenario says; note whatever it doesn't say."""
+        url = urlsplit(request.url or "")
+        asked = f"{request.method} {url.path}{'?' if url.query else ''}{url.query}"
+        self.asked.append(asked)
+        self.sent.append(request.body.decode() if isinstance(request.body, bytes) else request.body or "")
+        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self.outside.append(f"{request.method} {request.url}")
+        found = self._find(request)
+        if found is None:
+            self.unexpected.append(asked)
+            return NOT_RECORDED, {}, b"{}"
+        index, exchange = found
+        answer = self.interfere(index, self._served[index], exchange.answer)
+        self._served[index] += 1
+        (self._failed.add if answer.status >= 400 else self._failed.discard)(index)
+        return answer.status, self._filled(answer.headers), self._body(answer)
+
+    def _find(self, request: PreparedRequest) -> tuple[int, Exchange] | None:
+        """Return the first exchange that fits and wasn't answered yet; one that failed may be asked again."""
+        fitting = [
+            (index, exchange)
+            for index, exchange in enumerate(self.scenario.exchanges)
+            if _fits(exchange.request, request, urlsplit(self.manifest.hosts.urls.api).path)
+        ]
+        again = (pair for pair in fitting if pair[0] in self._failed)
+        return next(again, None) or next((pair for pair in fitting if not self._served[pair[0]]), None)
+
+    def _body(self, answer: GivenAnswer) -> bytes:
+        """Return the bytes of an answer; a 204 has none (RFC 9110, section 15.3.5)."""
+        if answer.status == 204:
+            return b""
+        body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        return self._filled({"": body.decode("latin-1")})[""].encode("latin-1")
+
+    def _filled(self, texts: Mapping[str, str]) -> dict[str, str]:
+        urls = self.manifest.hosts.urls
+        return {name: text.replace("{api}", urls.api).replace("{web}", urls.web) for name, text in texts.items()}
+
+
+@contextmanager
+def playing(manifest: Manifest, scenario: Scenario, interfere: Interference = as_recorded) -> Iterator[Stage]:
+    """Answer every request of this process from the scenario while the block runs."""
+    stage = Stage(manifest=manifest, scenario=scenario, interfere=interfere)
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        for method in METHODS:
+            mock.add_callback(method, ANY_URL, callback=stage.answer, content_type="application/json")
+        yield stage
+
+
+def failing(status: int, *, at: int) -> Interference:
+    """Answer one exchange with a status, however often it is asked."""
+
+    def interfere(index: int, _: int, answer: GivenAnswer) -> GivenAnswer:
+        return GivenAnswer(status=status, body={"message": "no"}) if index == at else answer
+
+    return interfere
+
+
+def answering(body: object, *, at: int) -> Interference:
+    """Answer one exchange with another body."""
+
+    def interfere(index: int, _: int, answer: GivenAnswer) -> GivenAnswer:
+        return evolve(answer, body=body) if index == at else answer
+
+    return interfere
+
+
+def _fits(expected: AskedRequest, request: PreparedRequest, root: str) -> bool:
+    url = urlsplit(request.url or "")
+    if request.method != expected.method or url.path != root + expected.path:
+        return False
+    if expected.query is not None and dict(parse_qsl(url.query, keep_blank_values=True)) != dict(expected.query):
+        return False
+    return expected.body is None or holds(_json(request.body), expected.body)
+
+
+def _json(body: object) -> Any:
+    try:
+        return json.loads(body) if isinstance(body, str | bytes) else None
+    except ValueError:
+        return None
+
+
+def holds(found: object, expected: object) -> bool:
+    """Say whether a document holds what is expected: every named member, and lists of equal length.
+
+    >>> holds({"id": "1", "name": "x"}, {"id": "1"}), holds([1, 2], [1])
+    (True, False)
+    """
+    if isinstance(expected, Mapping):
+        return isinstance(found, Mapping) and all(
+            name in found and holds(found[name], value) for name, value in expected.items()
+        )
+    if isinstance(expected, list | tuple):
+        return isinstance(found, list | tuple) and len(found) == len(expected) and all(map(holds, found, expected))
+    return found == expected

@@ -1,0 +1,1 @@
+"""The steps of a browser's conversation, for installing and linking alike."""

@@ -1,0 +1,182 @@
+"""A provider's answer, as plugins see it, and the error that another status becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Protocol, runtime_checkable
+from urllib.parse import urljoin
+
+import msgspec
+from attrs import evolve, field, frozen
+from requests import Response
+from requests.structures import CaseInsensitiveDict
+from requests.utils import parse_header_links
+
+from ..providers.api import (
+    ApiError,
+    ApiForbiddenError,
+    ApiNotFoundError,
+    ApiThrottledError,
+    ApiUnauthorizedError,
+    ApiUnavailableError,
+    EgressRefusedError,
+)
+from ..providers.failures import FailureDialect
+from .egress import origin_of
+
+FAILURES: Final[Mapping[int, tuple[type[ApiError], str]]] = {
+    401: (ApiUnauthorizedError, "connect it again, so that there is a fresh credential"),
+    403: (ApiForbiddenError, "check what was granted, and accept new permissions at the provider"),
+    404: (ApiNotFoundError, "check that it still exists and that the credential may see it"),
+    410: (ApiNotFoundError, "check that it still exists and that the credential may see it"),
+    429: (ApiThrottledError, "try again in a minute"),
+}
+"""Status → error and remedy; 5xx and the rest are below."""
+
+
+@frozen(kw_only=True)
+class ProviderAnswer:
+    """An answer that was read to its end; implements `providers.api.ApiResponse`.
+
+    Attributes:
+        url: the URL that answered.
+        status: the HTTP status.
+        headers: the headers; names compare without regard to case.
+        body: the bytes.
+
+    >>> ProviderAnswer(url="https://api.example/x", status=200, headers={}, body=b'{"id": 1}').json()
+    {'id': 1}
+    """
+
+    url: str
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, answer: Response) -> ProviderAnswer:
+        """Take over what requests read."""
+        return cls(
+            url=answer.url,
+            status=answer.status_code,
+            headers=CaseInsensitiveDict(answer.headers),
+            body=answer.content,
+        )
+
+    def as_told(self, dialect: FailureDialect | None) -> ProviderAnswer:
+        """Return it with the status that its document tells, where this provider's statuses don't tell failures."""
+        is_vague = self.is_good or self.status == 400
+        told = dialect.status_of(self._document()) if dialect is not None and is_vague else None
+        return self if told is None else evolve(self, status=told)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the status is 2xx or 304."""
+        return 200 <= self.status < 300 or self.status == 304
+
+    @property
+    def next_link(self) -> str:
+        """The URL of ``rel="next"`` in the Link header (RFC 8288), or empty.
+
+        Raises:
+            EgressRefusedError: it leads to another origin.
+        """
+        for link in parse_header_links(self.headers.get("Link", "")):
+            if "next" in link.get("rel", "").lower().split():
+                return self._same_origin(link["url"])
+        return ""
+
+    @property
+    def location(self) -> str:
+        """Where a redirect leads.
+
+        Raises:
+            EgressRefusedError: it leads to another origin.
+        """
+        return self._same_origin(self.headers.get("Location", ""))
+
+    def json(self) -> object:
+        """Return the decoded JSON document.
+
+        Raises:
+            ApiError: the body isn't JSON.
+        """
+        document = self._document()
+        if document is msgspec.UNSET:
+            raise ApiError(
+                "the answer isn't JSON",
+                subject=origin_of(self.url).host,
+                remedy="try again later",
+                status=self.status,
+            )
+        return document
+
+    def error_code(self) -> str:
+        """Return the error code of a JSON body, or empty: ``error``, ``code``, or those of its first ``errors``."""
+        document = self._document()
+        if not isinstance(document, dict):
+            return ""
+        errors = document.get("errors")
+        first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+        extensions = first.get("extensions")
+        places = [document, first, extensions if isinstance(extensions, dict) else {}]
+        codes = [place.get(name) for place in places for name in ("error", "code")]
+        return next((code for code in codes if isinstance(code, str)), "")
+
+    def failure(self, method: str, subject: str) -> ApiError:
+        """Return the error that says so, without anything of the body."""
+        kind, remedy = FAILURES.get(self.status, (ApiError, "report it to the authors of the provider's plugin"))
+        if self.status >= 500:
+            kind, remedy = ApiUnavailableError, "try again later; look at the provider's status page"
+        what = f"{method} to {origin_of(self.url).host_name} answered {self.status}"
+        return kind(what, subject=subject, remedy=remedy, status=self.status)
+
+    def _document(self) -> object:
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return msgspec.UNSET
+
+    def _same_origin(self, link: str) -> str:
+        try:
+            url = urljoin(self.url, link)
+        except ValueError:  # what isn't a URL has no origin either
+            url = ""
+        if origin_of(url) != origin_of(self.url):
+            raise EgressRefusedError(
+                "the answer points to another host",
+                subject=origin_of(self.url).host_name,
+                remedy="nothing was sent there; report it to the provider",
+                status=self.status,
+            )
+        return url
+
+
+@runtime_checkable
+class Hidden(Protocol):
+    """A secret that shows itself nowhere; in a document it is written on the wire, and only there."""
+
+    def reveal(self) -> str:
+        """Return the text."""
+        ...
+
+
+def _on_the_wire(value: object) -> str:
+    if isinstance(value, Hidden):
+        return value.reveal()
+    raise TypeError(f"a document can't hold a {type(value).__name__}")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_on_the_wire).encode
+
+
+def write_document(document: object) -> bytes:
+    """Return a document as it is sent.
+
+    >>> write_document({"id": 7})
+    b'{"id":7}'
+
+    Raises:
+        TypeError: it holds something that JSON can't.
+    """
+    return _encode(document)

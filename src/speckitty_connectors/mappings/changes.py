@@ -1,0 +1,173 @@
+"""What mappings were before each change, kept by the audit, so that the last change can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+
+from attrs import evolve, frozen
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import IntegrityError
+
+from ..errors import ConflictError
+from ..installations import repository as installations
+from ..providers.codec import converter, to_document
+from ..providers.suggestions import Target
+from ..resources.repository import get_resource
+from ..resources.types import KnownResource
+from ..store.audit import audit, record
+from . import repository
+from .lifecycle import standing
+from .types import Direction, MappingState, Origin, ResourceMapping, Selector
+
+
+@frozen(kw_only=True)
+class MappingChange:
+    """A person's change of a mapping.
+
+    Attributes:
+        verb: what they did, for example ``mapping.updated``.
+        before: the mapping as it was; empty where there was none.
+    """
+
+    verb: str
+    before: Mapping[str, object]
+
+
+def record_change(
+    connection: Connection,
+    verb: str,
+    *,
+    actor: str,
+    at: datetime,
+    before: ResourceMapping | None,
+    after: ResourceMapping | None,
+    reason: str = "",
+) -> None:
+    """Write a change of a mapping with all that it was and is."""
+    known = after or before
+    if known is not None:
+        record(
+            connection,
+            workspace=known.workspace,
+            at=at,
+            actor=actor,
+            verb=f"mapping.{verb}",
+            entity="mapping",
+            entity_id=known.id,
+            reason=reason,
+            before=_document(before) if before else None,
+            after=_document(after) if after else None,
+        )
+
+
+def last_change(connection: Connection, *, workspace: str, mapping_id: str) -> MappingChange | None:
+    """Return the last change of a mapping that a person made, or None where there was none."""
+    row = connection.execute(
+        select(audit.c.verb, audit.c.before)
+        .where(
+            audit.c.workspace_id == workspace,
+            audit.c.entity == "mapping",
+            audit.c.entity_id == mapping_id,
+            audit.c.actor.not_like("provider:%"),
+        )
+        .order_by(audit.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else MappingChange(verb=row.verb, before=row.before)
+
+
+def restored(
+    document: Mapping[str, object], known: KnownResource, *, mapping_id: str, at: datetime
+) -> ResourceMapping:
+    """Return the mapping that a document of the audit tells of."""
+    return ResourceMapping(
+        workspace=known.workspace,
+        id=mapping_id,
+        installation_id=known.installation_id,
+        resource_id=known.id,
+        resource_kind=known.kind,
+        resource_external_id=known.external_id,
+        resource_key=known.key,
+        target=converter.structure(document["target"], Target),
+        selector=converter.structure(document["selector"], Selector),
+        direction=Direction(str(document["direction"])),
+        origin=Origin(str(document["origin"])),
+        state=MappingState(str(document["state"])),
+        state_reason=str(document["state_reason"]),
+        created_by=str(document["created_by"]),
+        created_at=datetime.fromisoformat(str(document["created_at"])),
+        updated_at=at,
+    )
+
+
+def _document(mapping: ResourceMapping) -> Mapping[str, object]:
+    return {
+        "resource_id": mapping.resource_id,
+        "resource": f"{mapping.resource_kind} {mapping.resource_external_id}",
+        "target": to_document(mapping.target),
+        "selector": to_document(mapping.selector),
+        "direction": mapping.direction,
+        "origin": mapping.origin,
+        "state": mapping.state,
+        "state_reason": mapping.state_reason,
+        "created_by": mapping.created_by,
+        "created_at": mapping.created_at.isoformat(),
+    }
+
+
+def save(
+    connection: Connection,
+    known: ResourceMapping | None,
+    changed: ResourceMapping,
+    verb: str,
+    *,
+    actor: str,
+    at: datetime,
+    reason: str = "",
+) -> ResourceMapping:
+    """Write a mapping, new where none is known; nothing happens where it is what is known.
+
+    Raises:
+        ConflictError: the resource is mapped to that target by another mapping.
+    """
+    if changed == known:
+        return changed
+    changed = evolve(changed, updated_at=at)
+    with _one_per_target(changed):
+        if known is None:
+            repository.add(connection, changed)
+        else:
+            repository.save(connection, changed)
+    record_change(connection, verb, actor=actor, at=at, before=known, after=changed, reason=reason)
+    return changed
+
+
+def delete(
+    connection: Connection, known: ResourceMapping, verb: str, *, actor: str, at: datetime, reason: str = ""
+) -> None:
+    """Delete a mapping; the audit keeps what it was."""
+    repository.remove(connection, workspace=known.workspace, mapping_id=known.id)
+    record_change(connection, verb, actor=actor, at=at, before=known, after=None, reason=reason)
+
+
+def as_it_stands(connection: Connection, mapping: ResourceMapping) -> ResourceMapping:
+    """Return a mapping in the state that its resource gives it, with the reason."""
+    state, reason = standing(
+        installations.get(connection, workspace=mapping.workspace, installation_id=mapping.installation_id),
+        get_resource(connection, workspace=mapping.workspace, resource_id=mapping.resource_id),
+    )
+    return evolve(mapping, state=state, state_reason=reason)
+
+
+@contextmanager
+def _one_per_target(mapping: ResourceMapping) -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError:
+        raise ConflictError(
+            "the resource is mapped to this target already",
+            subject=f"resource {mapping.resource_key or mapping.resource_external_id}, target {mapping.target}",
+            remedy="change or remove the mapping that is there",
+        ) from None

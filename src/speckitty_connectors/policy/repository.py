@@ -1,0 +1,203 @@
+"""Reads and writes what is said of fields of the policy; every function is bound to one workspace."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    literal,
+    select,
+    union_all,
+    update,
+)
+
+from ..loading.registry import Registry
+from ..loading.statuses import PluginUnavailableError
+from ..mappings.tables import resource_mappings
+from ..store.metadata import upsert
+from ..suggestions.findings import PROJECT
+from .resolution import PolicyBook
+from .tables import installation_policies, policy_overrides, workspace_policies
+from .types import EffectivePolicy, Level, PolicyOverride, PolicyScope, Provenance, Statement
+
+TABLES: Mapping[Level, Table] = {
+    Level.WORKSPACE: workspace_policies,
+    Level.INSTALLATION: installation_policies,
+    Level.PROJECT: policy_overrides,
+}
+"""Where each level's statements are."""
+
+
+def find(
+    connection: Connection,
+    *,
+    workspace: str,
+    provider: str,
+    installation_ids: Collection[str],
+    project_ids: Collection[str] | None = None,
+) -> PolicyBook:
+    """Return what is said of a provider by a workspace, by installations, and by projects.
+
+    Args:
+        connection: the transaction.
+        workspace: the workspace.
+        provider: provider key.
+        installation_ids: those installations; they are of that provider.
+        project_ids: those projects; or None for every project that says something.
+    """
+    projects = () if project_ids is None else (policy_overrides.c.project_id.in_(project_ids),)
+    query = union_all(
+        _statements(workspace_policies, workspace_policies.c.provider == provider),
+        _statements(installation_policies, installation_policies.c.installation_id.in_(installation_ids)),
+        _statements(policy_overrides, policy_overrides.c.provider == provider, *projects),
+    )
+    said: dict[PolicyScope, dict[str, Statement]] = defaultdict(dict)
+    for row in connection.execute(query, {"workspace": workspace}).mappings():
+        scope = PolicyScope(
+            workspace=workspace,
+            provider=provider,
+            installation_id=row["installation_id"],
+            project_id=row["project_id"],
+        )
+        said[scope][row["field"]] = _statement(scope.level, row)
+    return PolicyBook(said=said)
+
+
+def get(connection: Connection, scope: PolicyScope) -> PolicyOverride:
+    """Return what one scope says itself."""
+    table = TABLES[scope.level]
+    rows = connection.execute(select(table).where(_is(scope)).order_by(table.c.field)).mappings()
+    return PolicyOverride(scope=scope, statements={row["field"]: _statement(scope.level, row) for row in rows})
+
+
+def put(connection: Connection, scope: PolicyScope, *, values: Mapping[str, Any], actor: str, at: datetime) -> None:
+    """Set fields; their locks stay."""
+    said = [{"field": name, "value": value, "set_by": actor, "set_at": at} for name, value in values.items()]
+    _write(connection, scope, said, changed=("value", "set_by", "set_at"))
+
+
+def lock(connection: Connection, scope: PolicyScope, *, fields: Iterable[str], actor: str, at: datetime) -> None:
+    """Lock fields; their values stay."""
+    said = [{"field": name, "locked_by": actor, "locked_at": at} for name in fields]
+    _write(connection, scope, said, changed=("locked_by", "locked_at"))
+
+
+def forget_values(connection: Connection, scope: PolicyScope, fields: Collection[str]) -> None:
+    """Let fields inherit again; their locks stay."""
+    _forget(connection, scope, fields, value=None, set_by="", set_at=None)
+
+
+def forget_locks(connection: Connection, scope: PolicyScope, fields: Collection[str]) -> None:
+    """Unlock fields; their values stay."""
+    _forget(connection, scope, fields, locked_by="", locked_at=None)
+
+
+def mapped_projects(connection: Connection, *, workspace: str, installation_id: str) -> list[str]:
+    """Return the projects that resources of an installation are mapped to, in alphabetical order."""
+    return list(
+        connection.scalars(
+            select(resource_mappings.c.target_id)
+            .where(
+                resource_mappings.c.workspace_id == workspace,
+                resource_mappings.c.installation_id == installation_id,
+                resource_mappings.c.target_kind == PROJECT,
+            )
+            .distinct()
+            .order_by(resource_mappings.c.target_id)
+        )
+    )
+
+
+def _statements(table: Table, *conditions: ColumnElement[bool]) -> Select[Any]:
+    """Return the query of a table's statements, with the columns that all levels share."""
+    scope = (table.c.get(name, literal("")).label(name) for name in ("installation_id", "project_id"))
+    shared = (table.c[name] for name in ("field", "value", "set_by", "set_at", "locked_by", "locked_at"))
+    return select(*scope, *shared).where(table.c.workspace_id == bindparam("workspace"), *conditions)
+
+
+def _key(scope: PolicyScope) -> dict[str, str]:
+    """Return the columns by which a level's table finds a scope."""
+    key = {"workspace_id": scope.workspace}
+    if scope.level is Level.INSTALLATION:
+        return {**key, "installation_id": scope.installation_id}
+    project = {"project_id": scope.project_id} if scope.level is Level.PROJECT else {}
+    return {**key, "provider": scope.provider, **project}
+
+
+def _is(scope: PolicyScope) -> ColumnElement[bool]:
+    table = TABLES[scope.level]
+    return and_(*(table.c[name] == value for name, value in _key(scope).items()))
+
+
+def _write(
+    connection: Connection, scope: PolicyScope, said: Iterable[Mapping[str, Any]], *, changed: Collection[str]
+) -> None:
+    """Write what is new, and of what is there only the changed columns."""
+    empty = {**_key(scope), "value": None, "set_by": "", "set_at": None, "locked_by": "", "locked_at": None}
+    rows = [{**empty, **each} for each in said]
+    if not rows:
+        return
+    statement = upsert(connection, TABLES[scope.level])
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[*_key(scope), "field"],
+            set_={name: statement.excluded[name] for name in changed},
+        ),
+        sorted(rows, key=lambda row: str(row["field"])),
+    )
+
+
+def _forget(connection: Connection, scope: PolicyScope, fields: Collection[str], **emptied: object) -> None:
+    table = TABLES[scope.level]
+    connection.execute(update(table).where(_is(scope), table.c.field.in_(fields)).values(emptied))
+    connection.execute(delete(table).where(_is(scope), table.c.set_at.is_(None), table.c.locked_at.is_(None)))
+
+
+def _statement(level: Level, row: RowMapping) -> Statement:
+    """Return what a row says."""
+    set_at, locked_at = row["set_at"], row["locked_at"]
+    return Statement(
+        value=row["value"],
+        source=Provenance(level=level, actor=row["set_by"], at=set_at) if set_at else None,
+        lock=Provenance(level=level, actor=row["locked_by"], at=locked_at) if locked_at else None,
+    )
+
+
+def effective(
+    connection: Connection,
+    registry: Registry,
+    *,
+    workspace: str,
+    provider: str,
+    installation_id: str,
+    project_id: str = "",
+) -> EffectivePolicy:
+    """Return what holds for a project under an installation; without a project, the installation's default.
+
+    While the provider's plugin can't be used, what is said of its own fields is passed over.
+    """
+    book = find(
+        connection,
+        workspace=workspace,
+        provider=provider,
+        installation_ids=[installation_id],
+        project_ids=[project_id],
+    )
+    try:
+        own = registry.provider(provider).manifest.policy
+    except PluginUnavailableError:
+        own = None
+    return book.effective(
+        own, workspace=workspace, provider=provider, installation_id=installation_id, project_id=project_id
+    )

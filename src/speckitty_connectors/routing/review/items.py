@@ -1,0 +1,425 @@
+"""The review queue: events that no stage could place, grouped, counted and bounded."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from attrs import evolve, frozen
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, or_, select, update
+
+from ...errors import NotFoundError
+from ...identifiers import new_id
+from ...providers.codec import converter
+from ...providers.resources import ResourceReference
+from ..repository import read_decision
+from ..tables import decisions, review_events, review_items, review_reasons
+from ..types import Candidate, Decision
+
+HELD_EVENTS = 1_000
+"""Events that an item holds for a replay; those that come later are only counted."""
+
+ITEMS_PER_INSTALLATION = 1_000
+"""Items of one installation that wait; what would be a further one is counted in an item without a resource."""
+
+ANYTHING = ResourceReference(kind="", id="")
+"""The subject of an item that stands for events without a resource, or for more resources than are told apart."""
+
+
+class ReviewState(StrEnum):
+    """Where an item stands: it waits, waits later, led to a mapping, or is nothing that anybody wants to see."""
+
+    OPEN = "open"
+    SNOOZED = "snoozed"
+    MAPPED = "mapped"
+    DISMISSED = "dismissed"
+
+
+WAITING = (ReviewState.OPEN, ReviewState.SNOOZED)
+"""The states of what a person has still to decide."""
+
+
+@frozen(kw_only=True)
+class ReviewReason:
+    """Why events of an item wait.
+
+    Attributes:
+        reason: the rule that sent them here: one of `REVIEW_REASONS`, or a stage's own.
+        count: how many there were.
+        first_seen: when the first one came, in UTC.
+        last_seen: when the latest one came, in UTC.
+    """
+
+    reason: str
+    count: int
+    first_seen: datetime
+    last_seen: datetime
+
+
+@frozen(kw_only=True)
+class ReviewItem:
+    """Events of one installation and subject that wait for a person.
+
+    Attributes:
+        id: its id.
+        workspace: whose queue it is in; the operator's where no installation was found.
+        installation_id: the installation, or empty.
+        provider: provider key.
+        host: the provider's host.
+        subject: the resource, or the account where the installation is what wasn't found.
+        reasons: why they wait, the latest reason first.
+        count: how many there were since it was opened.
+        held: how many of them a replay would decide anew.
+        candidates: the targets that the latest of them could have gone to, each with its evidence.
+        first_seen: when the first one came, in UTC.
+        last_seen: when the latest one came, in UTC.
+        state: where it stands.
+        state_reason: why, in the words of whoever said so.
+        snoozed_until: when it is shown again, in UTC, or None.
+
+    >>> from datetime import UTC
+    >>> moment = datetime(2026, 1, 2, tzinfo=UTC)
+    >>> why = ReviewReason(reason="no_mapping", count=3, first_seen=moment, last_seen=moment)
+    >>> ReviewItem(
+    ...     id="r1", workspace="w1", installation_id="i1", provider="acme", host="acme.example",
+    ...     subject=ResourceReference(kind="board", id="9"), reasons=(why,), count=3, held=3, candidates=(),
+    ...     first_seen=moment, last_seen=moment, state=ReviewState.OPEN, state_reason="", snoozed_until=None).reason
+    'no_mapping'
+    """
+
+    id: str
+    workspace: str
+    installation_id: str
+    provider: str
+    host: str
+    subject: ResourceReference
+    reasons: tuple[ReviewReason, ...]
+    count: int
+    held: int
+    candidates: tuple[Candidate, ...]
+    first_seen: datetime
+    last_seen: datetime
+    state: ReviewState
+    state_reason: str
+    snoozed_until: datetime | None
+
+    @property
+    def reason(self) -> str:
+        """The latest reason alone."""
+        return self.reasons[0].reason if self.reasons else ""
+
+
+def hold(
+    connection: Connection,
+    decision: Decision,
+    *,
+    provider: str,
+    host: str,
+    subject: ResourceReference,
+    candidates: Sequence[Candidate] = (),
+) -> None:
+    """Put a decision into the item of its installation and subject.
+
+    An item that led to a mapping is opened anew. One that was dismissed stays so, unless this is a reason for
+    which it wasn't.
+    """
+    identity = {
+        "workspace_id": decision.workspace,
+        "installation_id": decision.installation_id,
+        "provider": provider,
+        "host": host,
+    }
+    item = _find(connection, identity, subject)
+    if item is None and _is_full(connection, decision):
+        subject = ANYTHING
+        item = _find(connection, identity, subject)
+    if item is None:
+        item = _add(connection, identity, subject, decision.decided_at)
+    elif item["state"] == ReviewState.MAPPED:
+        item = _restart(connection, item, decision.decided_at)
+    is_new_reason = _count_reason(connection, item, decision)
+    reopened = is_new_reason and item["state"] == ReviewState.DISMISSED
+    _count_up(connection, item, decision, subject, candidates, reopened=reopened)
+    if item["held"] < HELD_EVENTS:
+        connection.execute(
+            insert(review_events).values(
+                workspace_id=decision.workspace, item_id=item["id"], decision_id=decision.id
+            )
+        )
+
+
+def _find(connection: Connection, identity: Mapping[str, str], subject: ResourceReference) -> RowMapping | None:
+    columns = review_items.c
+    query = select(review_items).where(
+        *(columns[name] == value for name, value in identity.items()),
+        columns.resource_kind == subject.kind,
+        columns.resource_id == subject.id,
+    )
+    return connection.execute(query.with_for_update()).mappings().one_or_none()
+
+
+def _is_full(connection: Connection, decision: Decision) -> bool:
+    there = connection.execute(
+        select(func.count())
+        .select_from(review_items)
+        .where(
+            review_items.c.workspace_id == decision.workspace,
+            review_items.c.installation_id == decision.installation_id,
+            review_items.c.state.in_(WAITING),
+        )
+    ).scalar_one()
+    return there >= ITEMS_PER_INSTALLATION
+
+
+def _add(
+    connection: Connection, identity: Mapping[str, str], subject: ResourceReference, at: datetime
+) -> RowMapping:
+    statement = insert(review_items).values(
+        **identity,
+        id=new_id(),
+        resource_kind=subject.kind,
+        resource_id=subject.id,
+        resource_key=subject.key,
+        state=ReviewState.OPEN,
+        state_reason="",
+        count=0,
+        held=0,
+        candidates=[],
+        first_seen=at,
+        last_seen=at,
+    )
+    return connection.execute(statement.returning(review_items)).mappings().one()
+
+
+def _restart(connection: Connection, item: RowMapping, at: datetime) -> RowMapping:
+    """Open an item that led to a mapping, as if it were new; what it still holds it keeps."""
+    connection.execute(
+        review_reasons.delete().where(
+            review_reasons.c.workspace_id == item["workspace_id"], review_reasons.c.item_id == item["id"]
+        )
+    )
+    restarted = (
+        update(review_items)
+        .where(review_items.c.workspace_id == item["workspace_id"], review_items.c.id == item["id"])
+        .values(state=ReviewState.OPEN, state_reason="", count=0, first_seen=at)
+    )
+    return connection.execute(restarted.returning(review_items)).mappings().one()
+
+
+def _count_reason(connection: Connection, item: RowMapping, decision: Decision) -> bool:
+    """Count a decision under its reason; return whether the item had no such reason."""
+    columns = review_reasons.c
+    identity = {"workspace_id": item["workspace_id"], "item_id": item["id"], "reason": decision.rule}
+    counted = connection.execute(
+        update(review_reasons)
+        .where(*(columns[name] == value for name, value in identity.items()))
+        .values(count=columns.count + 1, last_seen=decision.decided_at)
+    )
+    if counted.rowcount:
+        return False
+    moments = {"first_seen": decision.decided_at, "last_seen": decision.decided_at}
+    connection.execute(insert(review_reasons).values(**identity, **moments, count=1))
+    return True
+
+
+def _count_up(
+    connection: Connection,
+    item: RowMapping,
+    decision: Decision,
+    subject: ResourceReference,
+    candidates: Sequence[Candidate],
+    *,
+    reopened: bool,
+) -> None:
+    values: dict[str, object] = {
+        "count": item["count"] + 1,
+        "held": min(item["held"] + 1, HELD_EVENTS),
+        "last_seen": decision.decided_at,
+        "resource_key": subject.key or item["resource_key"],
+    }
+    if candidates:
+        values["candidates"] = converter.unstructure(tuple(candidates))
+    if reopened:
+        values |= {"state": ReviewState.OPEN, "state_reason": ""}
+    connection.execute(
+        update(review_items)
+        .where(review_items.c.workspace_id == item["workspace_id"], review_items.c.id == item["id"])
+        .values(values)
+    )
+
+
+def get(connection: Connection, *, workspace: str, item_id: str, lock: bool = False) -> ReviewItem:
+    """Return the item of that id; with `lock`, no other transaction changes it until this one ends.
+
+    Raises:
+        NotFoundError: there is none in this workspace.
+    """
+    query = select(review_items).where(review_items.c.workspace_id == workspace, review_items.c.id == item_id)
+    row = connection.execute(query.with_for_update() if lock else query).mappings().one_or_none()
+    if row is None:
+        raise NotFoundError(
+            "there is no such review item in this workspace",
+            subject=f"review item {item_id}",
+            remedy="list what waits in the workspace and use one of its ids",
+        )
+    return _read(connection, workspace, [row])[0]
+
+
+def list_items(
+    connection: Connection,
+    *,
+    workspace: str,
+    now: datetime,
+    state: ReviewState | None = ReviewState.OPEN,
+    installation_id: str | None = None,
+    limit: int = 100,
+) -> list[ReviewItem]:
+    """Return the items in a state, or all for None, those that were seen last first.
+
+    What was snoozed until a moment that has come is open.
+    """
+    columns = review_items.c
+    query = select(review_items).where(columns.workspace_id == workspace)
+    if state is not None:
+        query = query.where(_stands(state, now))
+    if installation_id is not None:
+        query = query.where(columns.installation_id == installation_id)
+    rows = connection.execute(query.order_by(columns.last_seen.desc(), columns.id.desc()).limit(limit)).mappings()
+    return [_awake(item, now) for item in _read(connection, workspace, rows.all())]
+
+
+def find_by_decision(connection: Connection, *, workspace: str, decision_id: str) -> ReviewItem | None:
+    """Return the item that holds a decision, or None."""
+    same_item = and_(
+        review_events.c.workspace_id == review_items.c.workspace_id, review_events.c.item_id == review_items.c.id
+    )
+    rows = connection.execute(
+        select(review_items)
+        .join(review_events, same_item)
+        .where(review_events.c.workspace_id == workspace, review_events.c.decision_id == decision_id)
+    ).mappings()
+    return next(iter(_read(connection, workspace, rows.all())), None)
+
+
+def held_decisions(
+    connection: Connection, *, workspace: str, item_id: str, limit: int | None = None, newest_first: bool = False
+) -> list[Decision]:
+    """Return the decisions that an item holds, in the order in which their deliveries came, or the other way."""
+    held = and_(
+        review_events.c.workspace_id == decisions.c.workspace_id, review_events.c.decision_id == decisions.c.id
+    )
+    order = (decisions.c.inbox_id.desc(),) if newest_first else (decisions.c.inbox_id,)
+    rows = connection.execute(
+        select(decisions)
+        .join(review_events, held)
+        .where(review_events.c.workspace_id == workspace, review_events.c.item_id == item_id)
+        .order_by(*order)
+        .limit(limit)
+    ).mappings()
+    return [read_decision(row) for row in rows]
+
+
+def set_state(
+    connection: Connection,
+    item: ReviewItem,
+    state: ReviewState,
+    *,
+    reason: str = "",
+    until: datetime | None = None,
+) -> None:
+    """Change where an item stands, and say why."""
+    connection.execute(
+        update(review_items)
+        .where(review_items.c.workspace_id == item.workspace, review_items.c.id == item.id)
+        .values(state=state, state_reason=reason, snoozed_until=until)
+    )
+
+
+def release(connection: Connection, item: ReviewItem, decision_ids: Sequence[str]) -> None:
+    """Let go of events that were decided anew."""
+    for decision_id in decision_ids:
+        connection.execute(
+            delete(review_events).where(
+                review_events.c.workspace_id == item.workspace,
+                review_events.c.item_id == item.id,
+                review_events.c.decision_id == decision_id,
+            )
+        )
+    connection.execute(
+        update(review_items)
+        .where(review_items.c.workspace_id == item.workspace, review_items.c.id == item.id)
+        .values(held=review_items.c.held - len(decision_ids))
+    )
+
+
+def forget(connection: Connection, *, workspace: str, before: datetime) -> int:
+    """Delete the items that saw nothing since then, with what they hold; return how many there were.
+
+    What was dismissed is kept: it is what people said, not what waits.
+    """
+    old = and_(
+        review_items.c.workspace_id == workspace,
+        review_items.c.last_seen < before,
+        review_items.c.state != ReviewState.DISMISSED,
+    )
+    ids = select(review_items.c.id).where(old)
+    for table in (review_events, review_reasons):
+        connection.execute(delete(table).where(table.c.workspace_id == workspace, table.c.item_id.in_(ids)))
+    return connection.execute(delete(review_items).where(old)).rowcount
+
+
+def _stands(state: ReviewState, now: datetime) -> ColumnElement[bool]:
+    columns = review_items.c
+    asleep = and_(columns.state == ReviewState.SNOOZED, columns.snoozed_until > now)
+    if state is ReviewState.SNOOZED:
+        return asleep
+    if state is ReviewState.OPEN:
+        awake = and_(columns.state == ReviewState.SNOOZED, columns.snoozed_until <= now)
+        return or_(columns.state == ReviewState.OPEN, awake)
+    return columns.state == state
+
+
+def _awake(item: ReviewItem, now: datetime) -> ReviewItem:
+    over = item.snoozed_until is not None and item.snoozed_until <= now
+    return evolve(item, state=ReviewState.OPEN) if over and item.state is ReviewState.SNOOZED else item
+
+
+def _read(connection: Connection, workspace: str, rows: Sequence[RowMapping]) -> list[ReviewItem]:
+    reasons = _reasons(connection, workspace, [row["id"] for row in rows])
+    return [_item(row, reasons[row["id"]]) for row in rows]
+
+
+def _reasons(connection: Connection, workspace: str, ids: Iterable[str]) -> dict[str, list[ReviewReason]]:
+    columns = review_reasons.c
+    rows = connection.execute(
+        select(review_reasons)
+        .where(columns.workspace_id == workspace, columns.item_id.in_(ids))
+        .order_by(columns.last_seen.desc(), columns.reason)
+    ).mappings()
+    found: dict[str, list[ReviewReason]] = defaultdict(list)
+    for row in rows:
+        told = {name: row[name] for name in ("reason", "count", "first_seen", "last_seen")}
+        found[row["item_id"]].append(ReviewReason(**told))
+    return found
+
+
+def _item(row: RowMapping, reasons: Sequence[ReviewReason]) -> ReviewItem:
+    return ReviewItem(
+        id=row["id"],
+        workspace=row["workspace_id"],
+        installation_id=row["installation_id"],
+        provider=row["provider"],
+        host=row["host"],
+        subject=ResourceReference(kind=row["resource_kind"], id=row["resource_id"], key=row["resource_key"]),
+        reasons=tuple(reasons),
+        count=row["count"],
+        held=row["held"],
+        candidates=converter.structure(row["candidates"], tuple[Candidate, ...]),
+        first_seen=row["first_seen"],
+        last_seen=row["last_seen"],
+        state=ReviewState(row["state"]),
+        state_reason=row["state_reason"],
+        snoozed_until=row["snoozed_until"],
+    )

@@ -1,0 +1,1 @@
+"""What the host observed of its projects."""

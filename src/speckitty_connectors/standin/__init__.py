@@ -1,0 +1,1 @@
+"""Providers in memory, for tests and demonstrations."""

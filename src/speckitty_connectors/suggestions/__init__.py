@@ -1,0 +1,1 @@
+"""Which resource probably belongs to which project, and what a person said about it."""

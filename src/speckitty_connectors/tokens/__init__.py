@@ -1,0 +1,1 @@
+"""Access tokens: from the first authorisation to the last renewal."""

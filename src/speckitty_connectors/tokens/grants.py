@@ -1,0 +1,223 @@
+"""What somebody granted: the sealed tokens, and beside them how their renewal stands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Protocol
+
+from attrs import frozen
+from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
+
+from ..apps.service import RegisteredApp
+from ..credentials.tables import grants
+from ..credentials.vault import Vault
+from ..errors import NotFoundError
+from ..providers.manifest import Manifest
+from ..providers.oauth import OAuthRules
+from ..store.metadata import DatabaseMilliseconds
+from .oauth import TokenAnswer
+
+GRANT: Final = "grant"
+"""Kind of the credential of an installation whose provider mints none."""
+
+LINK_GRANT: Final = "link_grant"
+"""Kind of the credential of a member's own link."""
+
+
+class GrantCondition(StrEnum):
+    """How a grant stands.
+
+    One refusal of the provider is a suspicion only: another process may hold the answer that it contradicts.
+    """
+
+    GOOD = "good"
+    FAILING = "failing"
+    SUSPECT = "suspect"
+    REFUSED = "refused"
+
+
+class FollowGrant(Protocol):
+    """Brings whoever speaks with a grant in line with its condition, in the transaction that changes it.
+
+    Credentials may not look up. Whoever joins the layers hands them a function of this shape.
+    """
+
+    def __call__(
+        self,
+        connection: Connection,
+        *,
+        workspace: str,
+        credential_id: str,
+        condition: GrantCondition,
+        now: datetime,
+    ) -> object:
+        """Look for whoever speaks with the credential, and tell them."""
+        ...
+
+
+def follow_nothing(
+    connection: Connection, *, workspace: str, credential_id: str, condition: GrantCondition, now: datetime
+) -> None:
+    """Do nothing: nobody needs to know."""
+
+
+@frozen(kw_only=True)
+class StoredGrant:
+    """How a grant stands, without its tokens.
+
+    Attributes:
+        workspace: whose it is.
+        credential_id: the credential that holds its tokens.
+        app_id: the app that it was given to.
+        redirect_uri: where the person came back to when they gave it; empty where nobody was sent anywhere.
+        condition: how it stands.
+        failures: how many attempts to renew it failed since the last success.
+        is_being_renewed: whether someone asks the provider, or died doing so.
+        is_open: whether the turn to ask may be taken now.
+    """
+
+    workspace: str
+    credential_id: str
+    app_id: str
+    redirect_uri: str
+    condition: GrantCondition
+    failures: int
+    is_being_renewed: bool
+    is_open: bool
+
+
+def rules_for(manifest: Manifest, kind: str, host: str) -> OAuthRules | None:
+    """Return the flow that a credential of this kind and host came from, or None where the provider has none."""
+    rules = manifest.install_oauth if kind == GRANT else manifest.link_oauth
+    return rules and rules.at(self_managed=host != manifest.hosts.default)
+
+
+def seal_grant(
+    connection: Connection,
+    vault: Vault,
+    *,
+    workspace: str,
+    app: RegisteredApp,
+    kind: str,
+    redirect_uri: str,
+    tokens: TokenAnswer,
+) -> str:
+    """Seal what was granted so that it can be renewed later; return the credential's id.
+
+    Args:
+        connection: the transaction.
+        vault: seals it.
+        workspace: whose it is.
+        app: the app that it was given to.
+        kind: `GRANT` or `LINK_GRANT`.
+        redirect_uri: where the person came back to; some providers want it again at each renewal.
+        tokens: what was granted.
+    """
+    credential_id = vault.seal_new(
+        connection,
+        workspace=workspace,
+        provider=app.app.provider,
+        host=app.app.host,
+        kind=kind,
+        values=tokens.values,
+        expires_at=tokens.expires_at,
+    )
+    connection.execute(
+        insert(grants).values(
+            workspace_id=workspace,
+            credential_id=credential_id,
+            app_id=app.id,
+            redirect_uri=redirect_uri,
+            condition=GrantCondition.GOOD,
+            failures=0,
+            not_before=DatabaseMilliseconds(),
+        )
+    )
+    return credential_id
+
+
+def find_grant(connection: Connection, *, workspace: str, credential_id: str) -> StoredGrant | None:
+    """Return how a grant stands, or None where the credential isn't one that can be renewed."""
+    is_open = (grants.c.not_before <= DatabaseMilliseconds()).label("is_open")
+    row = connection.execute(select(grants, is_open).where(_one(workspace, credential_id))).one_or_none()
+    if row is None:
+        return None
+    return StoredGrant(
+        workspace=row.workspace_id,
+        credential_id=row.credential_id,
+        app_id=row.app_id,
+        redirect_uri=row.redirect_uri,
+        condition=GrantCondition(row.condition),
+        failures=row.failures,
+        is_being_renewed=row.intent_started_at is not None,
+        is_open=bool(row.is_open),
+    )
+
+
+def get_grant(connection: Connection, *, workspace: str, credential_id: str) -> StoredGrant:
+    """Return how a grant stands.
+
+    Raises:
+        NotFoundError: this workspace has no such grant.
+    """
+    found = find_grant(connection, workspace=workspace, credential_id=credential_id)
+    if found is None:
+        raise NotFoundError(
+            "there is no such grant in this workspace",
+            subject=f"credential {credential_id}",
+            remedy="connect or link again",
+        )
+    return found
+
+
+def begin_renewal(connection: Connection, grant: StoredGrant, *, seconds: float) -> int:
+    """Take the turn to ask the provider; return its mark, or 0 where it is another one's, or nobody's yet.
+
+    Args:
+        connection: the transaction; the row stays locked until it ends.
+        grant: the grant.
+        seconds: when the next one may ask, if nothing is heard of this attempt.
+    """
+    now = DatabaseMilliseconds()
+    taken = (
+        update(grants)
+        .where(_one(grant.workspace, grant.credential_id), grants.c.not_before <= now)
+        .values(intent_started_at=now, not_before=now + int(seconds * 1000))
+        .returning(grants.c.intent_started_at)
+    )
+    return connection.execute(taken).scalar_one_or_none() or 0
+
+
+def lock_grant(connection: Connection, grant: StoredGrant) -> int:
+    """Let nobody else change how a grant stands until the transaction ends; return the mark of whose turn it is.
+
+    The mark is 0 where nobody asks.
+    """
+    row = select(grants.c.intent_started_at).where(_one(grant.workspace, grant.credential_id))
+    return connection.execute(row.with_for_update()).scalar_one_or_none() or 0
+
+
+def end_renewal(
+    connection: Connection,
+    grant: StoredGrant,
+    *,
+    condition: GrantCondition,
+    failures: int = 0,
+    pause_seconds: float = 0,
+) -> None:
+    """Note how an attempt ended, and when the next one may start."""
+    connection.execute(
+        update(grants)
+        .where(_one(grant.workspace, grant.credential_id))
+        .values(
+            condition=condition,
+            failures=failures,
+            intent_started_at=None,
+            not_before=DatabaseMilliseconds() + int(pause_seconds * 1000),
+        )
+    )
+
+
+def _one(workspace: str, credential_id: str) -> ColumnElement[bool]:
+    return and_(grants.c.workspace_id == workspace, grants.c.credential_id == credential_id)

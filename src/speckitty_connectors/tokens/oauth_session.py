@@ -1,0 +1,196 @@
+"""requests-oauthlib's session over the guarded transport: no redirects, no environment, and no word in the log."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final
+
+import requests
+from oauthlib.common import add_params_to_uri
+from requests.auth import HTTPBasicAuth
+from requests_oauthlib import OAuth2Session
+
+from ..credentials.secret import Secret
+from ..http.response import ProviderAnswer
+from ..http.session import USER_AGENT, Transport
+from ..providers.api import ApiUnavailableError
+from ..providers.oauth import ClientAuthentication, OAuthRules, TokenEncoding
+
+HEADERS: Final[Mapping[str, str]] = {"Accept": "application/json", "User-Agent": USER_AGENT}
+"""Without the first, some token end points answer with a form."""
+
+_EXCHANGING: ContextVar[bool] = ContextVar("exchanging", default=False)
+
+
+class _Quiet(logging.Filter):
+    """Drops what requests-oauthlib logs while it asks for a token: at DEBUG that is the secret, code and tokens."""
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - whatever it says
+        return not _EXCHANGING.get()
+
+
+logging.getLogger("requests_oauthlib.oauth2_session").addFilter(_Quiet())
+
+
+class TokenSession(OAuth2Session):
+    """Speaks to one authorisation server in the name of one app.
+
+    oauthlib knows https only. Which host may do without is the guard's to decide, so oauthlib is shown https
+    addresses, and the request goes to the real one.
+
+    Args:
+        transport: carries the request.
+        rules: the manifest's.
+        client_id: the app's.
+        redirect_uri: where people come back to.
+        subject: what error messages call the other side.
+    """
+
+    def __init__(
+        self, transport: Transport, rules: OAuthRules, *, client_id: str, redirect_uri: str, subject: str
+    ) -> None:
+        super().__init__(client_id=client_id, redirect_uri=redirect_uri)
+        self.trust_env = False
+        self.mount("https://", transport.adapter)
+        self.mount("http://", transport.adapter)
+        self.register_compliance_hook("access_token_response", self._checked)
+        self.register_compliance_hook("refresh_token_response", self._checked)
+        self._rules = rules
+        self._app_id = client_id
+        self._subject = subject
+        self._token_url = ""
+        self._seconds_left: Callable[[], float] = lambda: math.inf
+
+    def address(self, url: str, *, state: str, verifier: Secret | None, parameters: Mapping[str, str]) -> str:
+        """Return the address of the authorisation page; `parameters` come before the flow's own."""
+        self.scope = self._rules.scope_separator.join(self._rules.scopes) or None
+        pkce: dict[str, str] = {}
+        if verifier is not None:
+            digest = hashlib.sha256(verifier.reveal_bytes()).digest()
+            pkce = {
+                "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+                "code_challenge_method": "S256",
+            }
+        page = add_params_to_uri(_as_https(url), list(parameters.items()))
+        address, _ = self.authorization_url(page, state=state, **pkce)
+        return url.partition(":")[0] + ":" + str(address).partition(":")[2]
+
+    def exchange(self, url: str, *, code: str, client_secret: Secret, verifier: Secret | None) -> Mapping[str, Any]:
+        """Return the token answer's fields.
+
+        Raises:
+            oauthlib.oauth2.OAuth2Error: it says that there is no token.
+            ApiError: there was no answer, or none of a token end point.
+            Exception: whatever oauthlib raises for an answer that can't be read.
+        """
+        self._token_url = url
+        with _quietly():
+            token: Mapping[str, Any] = self.fetch_token(
+                _as_https(url),
+                code=code,
+                include_client_id=self._in_body,
+                client_secret=client_secret.reveal() if self._in_body else None,
+                auth=self._basic(client_secret),
+                headers=HEADERS,
+                code_verifier=None if verifier is None else verifier.reveal(),
+            )
+        return token
+
+    def renew(
+        self,
+        url: str,
+        *,
+        refresh_token: Secret,
+        client_secret: Secret,
+        redirect_uri: str,
+        seconds_left: Callable[[], float],
+    ) -> Mapping[str, Any]:
+        """Return the fields of the answer to a refresh token (RFC 6749, section 6); raises as `exchange` does.
+
+        Args:
+            url: the token end point.
+            refresh_token: what to present.
+            client_secret: the app's.
+            redirect_uri: that of the authorisation, where the provider wants it again; else empty.
+            seconds_left: how long the request may still leave; asked at the last moment, and after it nothing
+                is sent.
+        """
+        self._token_url, self._seconds_left = url, seconds_left
+        further: dict[str, Any] = {"redirect_uri": redirect_uri} if redirect_uri else {}
+        if self._in_body:
+            further |= {"client_id": self._app_id, "client_secret": client_secret.reveal()}
+        with _quietly():
+            token: Mapping[str, Any] = self.refresh_token(
+                _as_https(url),
+                refresh_token=refresh_token.reveal(),
+                auth=self._basic(client_secret),
+                headers=HEADERS,
+                **further,
+            )
+        return token
+
+    def revoke(self, url: str, *, token: Secret, hint: str, client_secret: Secret) -> bool:
+        """Return whether the server took a token back (RFC 7009, section 2).
+
+        Raises:
+            ApiError: there was no answer.
+        """
+        form = {"token": token.reveal(), "token_type_hint": hint}
+        if self._in_body:
+            form |= {"client_id": self._app_id, "client_secret": client_secret.reveal()}
+        answer = requests.Session.request(
+            self, "POST", url, data=form, auth=self._basic(client_secret), headers=HEADERS
+        )
+        read = ProviderAnswer.of(answer)
+        return read.is_good and not read.error_code()
+
+    @property
+    def _in_body(self) -> bool:
+        return self._rules.client_authentication is ClientAuthentication.BODY
+
+    def _basic(self, client_secret: Secret) -> HTTPBasicAuth | None:
+        return None if self._in_body else HTTPBasicAuth(self._app_id, client_secret.reveal())
+
+    def request(self, method: str, url: str, **options: Any) -> requests.Response:  # type: ignore[override]  # noqa: ARG002 - oauthlib was shown another address
+        """Send the token request."""
+        options.pop("withhold_token", None)  # requests-oauthlib's own; nothing here sends a token of its own accord
+        if self._rules.token_encoding is TokenEncoding.JSON:
+            options["json"] = options.pop("data")
+        if self._seconds_left() <= 0:
+            raise ApiUnavailableError(
+                "the time for this request was over before it was sent",
+                subject=self._subject,
+                remedy="try again; another process may have done it meanwhile",
+            )
+        answer = requests.Session.request(self, method, self._token_url, **options)
+        answer.encoding = "utf-8"
+        return answer
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Follow no redirect."""
+
+    def _checked(self, answer: requests.Response) -> requests.Response:
+        """Let pass what may be a token or says why there is none."""
+        read = ProviderAnswer.of(answer)
+        if read.status == 429 or read.status >= 500 or not (read.is_good or read.error_code()):
+            raise read.failure("POST", self._subject)
+        return answer
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    token = _EXCHANGING.set(True)
+    try:
+        yield
+    finally:
+        _EXCHANGING.reset(token)
+
+
+def _as_https(url: str) -> str:
+    return "https:" + url.partition(":")[2]

@@ -1,0 +1,182 @@
+"""An honest provider that asks an API: what every misbehaviour in this folder starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+import msgspec
+from attrs import evolve
+
+from speckitty_connectors import (
+    Account,
+    ApiError,
+    ApiResponse,
+    AppTokenRules,
+    Authorize,
+    BaseUrls,
+    BodyHandshake,
+    ChooseAccount,
+    Connected,
+    Conversation,
+    ExternalIdentity,
+    Hosts,
+    InstallAnswer,
+    LinkAnswer,
+    Linked,
+    Listing,
+    OAuthRules,
+    PlainToken,
+    RefreshRules,
+    Refused,
+    Resource,
+    ResourcePage,
+    Subscribed,
+    Subscription,
+    SubscriptionAnswer,
+    SubscriptionStep,
+    TimestampedHmac,
+    Unsubscribed,
+    hookimpl,
+)
+from speckitty_connectors.contract.fake import MANIFEST as FAKE
+from speckitty_connectors.contract.fake import FakeProvider
+
+T = TypeVar("T")
+
+OAUTH = OAuthRules(
+    authorize_url="{web}/oauth/authorize",
+    token_url="{web}/oauth/token",
+    scopes=("boards:read",),
+    refresh=RefreshRules(grace_seconds=60),
+)
+
+MANIFEST = evolve(
+    FAKE,
+    provider="hostile",
+    title="Hostile Boards",
+    hosts=Hosts(
+        default="hostile.example",
+        urls=BaseUrls(web="https://hostile.example", api="https://api.hostile.example"),
+        self_managed=BaseUrls(web="{base}", api="{base}/api"),
+    ),
+    webhooks=evolve(
+        FAKE.webhooks,
+        schemes={
+            "timed": TimestampedHmac(header="X-Hostile-Signature", timestamp_header="X-Hostile-Time"),
+            "token": PlainToken(header="X-Hostile-Token"),
+        },
+        kind_header="X-Hostile-Event",
+        delivery_id_header="X-Hostile-Delivery",
+        unrouted_kinds=frozenset(),
+        body_limit=1024 * 1024,
+        handshake=BodyHandshake(field="type", value="challenge", answer_field="challenge"),
+        subscriptions=FAKE.webhooks.subscriptions,
+    ),
+    install_oauth=OAUTH,
+    link_oauth=OAUTH,
+    app_tokens=AppTokenRules(mint_url="{api}/installations/{installation}/tokens"),
+    app_settings={"slug": "the app's name in its URL"},
+)
+"""What the provider declares while every switch is off."""
+
+
+class _Person(msgspec.Struct):
+    id: str
+    name: str
+
+
+class _Board(msgspec.Struct):
+    id: str
+    name: str
+
+
+class _Hook(msgspec.Struct):
+    id: str
+
+
+class _Boards(msgspec.Struct):
+    boards: list[_Board]
+    next: str
+
+
+class Boards(FakeProvider):
+    """Boards behind an API; deliveries are those of the provider ``fake``.
+
+    >>> Boards().manifest.provider
+    'hostile'
+    """
+
+    manifest = MANIFEST
+
+    @hookimpl
+    def install(self, conversation: Conversation) -> InstallAnswer:
+        """Connect the accounts of the grant, those that were picked where there are several."""
+        if conversation.grant is None or conversation.grant.session is None:
+            return Authorize()
+        session = conversation.grant.session
+        found = [Account(id=one.id, name=one.name) for one in read(session.get("/accounts"), list[_Person])]
+        if len(found) > 1 and not conversation.choice:
+            return ChooseAccount(accounts=tuple(found), several=True)
+        chosen = tuple(account for account in found if not conversation.choice or account.id in conversation.choice)
+        if not chosen:
+            return Refused(code="no_account", reason="The grant reaches no account.", remedy="Pick an account.")
+        return Connected(accounts=chosen, connected_by=self.who(session.get("/user")))
+
+    @hookimpl
+    def link_user(self, conversation: Conversation) -> LinkAnswer:
+        """Link the person of the grant."""
+        if conversation.grant is None or conversation.grant.session is None:
+            return Authorize()
+        return Linked(identity=self.who(conversation.grant.session.get("/user")))
+
+    @hookimpl
+    def list_resources(self, listing: Listing) -> Iterator[ResourcePage]:
+        """Page through the boards; the cursor is the API's own."""
+        cursor = listing.cursor
+        while True:
+            page = self.page(listing, cursor)
+            yield page
+            cursor = page.cursor
+            if not cursor:
+                return
+
+    @hookimpl
+    def subscribe(self, subscription: Subscription) -> SubscriptionAnswer:
+        """Make a webhook, read it back, or delete it."""
+        session, path = subscription.session, f"/hooks/{subscription.registration}"
+        if session is None:
+            return Unsubscribed()
+        if subscription.step is SubscriptionStep.REGISTER:
+            document = {"url": subscription.url, "secret": subscription.secret}
+            return Subscribed(registration=read(session.post("/hooks", document=document), _Hook).id)
+        if subscription.step is SubscriptionStep.REMOVE:
+            session.delete(path)
+            return Unsubscribed()
+        return Subscribed(registration=read(session.get(path), _Hook).id)
+
+    def page(self, listing: Listing, cursor: str) -> ResourcePage:
+        """Ask for one page."""
+        parameters = {"limit": str(listing.page_size), **({"after": cursor} if cursor else {})}
+        answer = read(listing.session.get("/boards", parameters=parameters), _Boards)
+        boards = tuple(Resource(kind="board", id=board.id, key=board.name) for board in answer.boards)
+        return ResourcePage(resources=boards, cursor=answer.next)
+
+    def who(self, response: ApiResponse) -> ExternalIdentity:
+        """Return the person of an answer."""
+        person = read(response, _Person)
+        return ExternalIdentity(id=person.id, name=person.name)
+
+
+def read(response: ApiResponse, shape: type[T]) -> T:
+    """Return an answer in its shape.
+
+    Raises:
+        ApiError: it has another one.
+    """
+    try:
+        return msgspec.convert(response.json(), shape)
+    except msgspec.ValidationError as error:
+        raise ApiError(
+            "the answer isn't what was documented", subject="hostile", remedy="tell its authors"
+        ) from error
