@@ -26,7 +26,10 @@ OPTION = re.compile(r"--[a-z][a-z-]+")
 def leaves(command: click.Command = commands, path: str = "") -> Iterator[tuple[str, click.Command]]:
     """Yield each command that does something, by its words."""
     if isinstance(command, click.Group):
-        for name, below in command.commands.items():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
             yield from leaves(below, f"{path} {name}".strip())
     else:
         yield path, command
