@@ -28,7 +28,7 @@ SIGNATURE, TIME, TOKEN = "x-hostile-signature", "x-hostile-time", "x-hostile-tok
 
 def verifying(replace: Callable[[Verify], Verify]) -> dict[str, Replace]:
     """Replace core's verifier wherever it is used."""
-    return {"inbox.verification:verify": replace, "inbox.principals:verify": replace}
+    return {"inbox.signatures:verify": replace, "inbox.endpoint_secrets:verify": replace}
 
 
 def or_else(accepts: Callable[[SignatureScheme, Secret, Headers, bytes], bool]) -> dict[str, Replace]:

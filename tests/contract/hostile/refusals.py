@@ -46,7 +46,7 @@ class ChokesOnHeaders(Hostile):
 class ChokesOnBytes(Hostile):
     """Raises at a body that isn't UTF-8."""
 
-    core = {"inbox.reception:read_members": lambda read: lambda document: document.decode() and read(document)}
+    core = {"inbox.checks:read_members": lambda read: lambda document: document.decode() and read(document)}
 
 
 @switch("V16")
@@ -54,7 +54,7 @@ class ChokesOnDepth(Hostile):
     """Decodes whole documents, however deep."""
 
     core = {
-        "inbox.reception:read_members": lambda read: (
+        "inbox.checks:read_members": lambda read: (
             lambda document: (json.loads(document) if document.count(b"[") > 1000 else None) or read(document)
         )
     }
@@ -84,7 +84,7 @@ class TellsWhatExists(Hostile):
 
         return tell
 
-    core = {"inbox.principals:Principals.verify": _telling}
+    core = {"inbox.endpoint_secrets:Principals.verify": _telling}
 
 
 @switch("V19")
@@ -103,7 +103,7 @@ class LogsProofs(Hostile):
 class TakesAnyType(Hostile):
     """Takes every body for JSON."""
 
-    core = {"inbox.reception:Reception.media_type": lambda _: lambda self, headers: "application/json"}
+    core = {"inbox.checks:Reception.media_type": lambda _: lambda self, headers: "application/json"}
 
 
 @switch("V21")
