@@ -13,10 +13,11 @@ from ..identifiers import new_id
 from ..providers.accounts import Account
 from ..providers.conversations import AwaitApproval, Connected
 from ..resources.repository import orphan_resources, revive_resources
-from ..store.audit import record
+from ..store.audit import record_event
+from ..store.confinement import across_workspaces
 from . import repository
 from . import repository as across
-from .statuses import InstallationStatus, StatusReason
+from .statuses import GONE, InstallationStatus, StatusReason
 from .types import Follow, Installation
 
 
@@ -26,6 +27,16 @@ class AccountTakenError(Exception):
     def __init__(self, account: Account) -> None:
         super().__init__("the account is connected elsewhere")
         self.account = account
+
+
+def note_contest(connection: Connection, attempt: Attempt, account: Account, *, now: datetime) -> None:
+    """Tell the holder of an account that somebody else proved control of it and was refused; not who it was."""
+    reason = "another workspace proved control of this account and was refused"
+    with across_workspaces(connection):
+        live = repository.find_live(connection, provider=attempt.provider, host=attempt.host, account_id=account.id)
+        for holder in live:
+            if holder.workspace != attempt.workspace and holder.status not in GONE:
+                record_event(connection, holder, "contested", actor="system", at=now, reason=reason)
 
 
 def connect(
@@ -266,14 +277,12 @@ def _blank(attempt: Attempt, now: datetime) -> Installation:
 def _record(
     connection: Connection, after: Installation, verb: str, actor: str, now: datetime, before: Installation | None
 ) -> None:
-    record(
+    record_event(
         connection,
-        workspace=after.workspace,
-        at=now,
+        after,
+        verb,
         actor=actor,
-        verb=f"installation.{verb}",
-        entity="installation",
-        entity_id=after.id,
+        at=now,
         reason=after.status_reason,
         before={"status": before.status, "credential": before.credential_id} if before else None,
         after={

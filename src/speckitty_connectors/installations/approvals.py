@@ -21,13 +21,13 @@ from ..providers.conversations import (
     Refused,
 )
 from ..providers.deliveries import Change, Lifecycle
-from ..store.audit import record
+from ..store.audit import record_change
 from ..store.engine import Store
+from ..tokens.grants import note_opening
 from ..tokens.sessions import Sessions
 from . import repository
 from . import repository as across
 from .activation import AccountTakenError, activate
-from .audit import note_opening
 from .statuses import InstallationStatus, StatusReason
 from .types import Follow, Installation, follow_nothing
 
@@ -177,7 +177,7 @@ class PendingApprovals:
         if session is None:
             return None
         with self._store.transaction() as connection:
-            note_opening(connection, waiting, actor=actor, purpose="check_approval", now=self._store.now())
+            note_opening(connection, waiting, actor=actor, purpose="check_approval", at=self._store.now())
         requester = ExternalIdentity(id=waiting.requester_id) if waiting.requester_id else None
         account = waiting.account if waiting.account_id else None
         answer = self._registry.provider(waiting.provider).install(
@@ -266,18 +266,8 @@ class PendingApprovals:
             reason=StatusReason.APPROVAL_DECLINED,
             at=now,
         )
-        record(
-            connection,
-            workspace=known.workspace,
-            at=now,
-            actor=f"provider:{known.provider}",
-            verb="installation.declined",
-            entity="installation",
-            entity_id=known.id,
-            reason=StatusReason.APPROVAL_DECLINED,
-            before={"status": known.status},
-            after={"status": declined.status},
-        )
+        actor, reason = f"provider:{known.provider}", StatusReason.APPROVAL_DECLINED
+        record_change(connection, known, declined, "declined", actor=actor, at=now, reason=reason)
         return declined
 
 

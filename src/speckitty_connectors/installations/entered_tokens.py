@@ -13,7 +13,7 @@ from ..credentials.vault import Vault
 from ..errors import ConfigurationError, ConflictError, ConnectorsError
 from ..loading.registry import Registry
 from ..providers.conversations import Connected, Conversation, Grant, Refused
-from ..store.audit import record
+from ..store.audit import record_change
 from ..store.engine import Store
 from ..tokens.grants import GRANT, seal_grant
 from ..tokens.oauth import TokenAnswer
@@ -136,17 +136,8 @@ class EnteredTokens:
             )
         repository.save(connection, changed)
         self._forget_unshared(connection, known)
-        record(
-            connection,
-            workspace=known.workspace,
-            at=changed.updated_at,
-            actor=f"member:{member}",
-            verb="installation.token_entered",
-            entity="installation",
-            entity_id=known.id,
-            before={"status": known.status},
-            after={"status": changed.status},
-        )
+        actor, now = f"member:{member}", changed.updated_at
+        record_change(connection, known, changed, "token_entered", actor=actor, at=now)
         return changed
 
     def _forget_unshared(self, connection: Connection, former: Installation) -> None:

@@ -10,7 +10,7 @@ from attrs import evolve
 from sqlalchemy import Connection, delete, select
 
 from ..credentials.tables import credentials
-from ..store.audit import record
+from ..store.audit import record_change
 from ..tokens.grants import GRANT, GrantCondition
 from . import repository
 from .statuses import InstallationStatus, StatusReason
@@ -29,9 +29,9 @@ OURS: Final = frozenset(reason for _, reason in FOLLOWED.values())
 """The reasons of statuses that a grant led to; a status with another reason isn't a grant's to change."""
 
 VERBS: Final[Mapping[InstallationStatus, str]] = {
-    InstallationStatus.ACTIVE: "installation.recovered",
-    InstallationStatus.DEGRADED: "installation.degraded",
-    InstallationStatus.NEEDS_REAUTHORISATION: "installation.refused",
+    InstallationStatus.ACTIVE: "recovered",
+    InstallationStatus.DEGRADED: "degraded",
+    InstallationStatus.NEEDS_REAUTHORISATION: "refused",
 }
 
 LEADS_FROM: Final = frozenset(
@@ -101,15 +101,5 @@ def _follow_one(
 
 
 def _record(connection: Connection, before: Installation, after: Installation, actor: str, now: datetime) -> None:
-    record(
-        connection,
-        workspace=after.workspace,
-        at=now,
-        actor=actor,
-        verb=VERBS[after.status],
-        entity="installation",
-        entity_id=after.id,
-        reason=after.status_reason,
-        before={"status": before.status},
-        after={"status": after.status},
-    )
+    verb, reason = VERBS[after.status], after.status_reason
+    record_change(connection, before, after, verb, actor=actor, at=now, reason=reason)

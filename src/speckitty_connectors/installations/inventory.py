@@ -19,12 +19,12 @@ from ..providers.deliveries import Change, Lifecycle
 from ..providers.resources import ResourcePage
 from ..resources.repository import former_keys, get_resource, list_resources, mark_unseen, upsert_resources
 from ..resources.types import KnownResource
-from ..store.audit import record
+from ..store.audit import record_event
 from ..store.engine import Store
+from ..tokens.grants import note_opening
 from ..tokens.sessions import Sessions
 from . import lifecycle, repository
 from . import repository as across
-from .audit import note_opening
 from .statuses import InstallationStatus, StatusReason
 from .types import Follow, Installation, follow_nothing
 
@@ -180,7 +180,7 @@ class Inventory:
         with self._store.transaction() as connection:
             installation = repository.get(connection, workspace=workspace, installation_id=installation_id)
             _check_listable(installation)
-            note_opening(connection, installation, actor=actor, purpose="sync", now=self._store.now())
+            note_opening(connection, installation, actor=actor, purpose="sync", at=self._store.now())
         cursor = installation.inventory_cursor if resume else ""
         progress = _Progress(
             installation=installation,
@@ -319,13 +319,4 @@ def _check_listable(installation: Installation) -> None:
 def _record(
     connection: Connection, installation: Installation, verb: str, now: datetime, after: dict[str, object]
 ) -> None:
-    record(
-        connection,
-        workspace=installation.workspace,
-        at=now,
-        actor=f"provider:{installation.provider}",
-        verb=f"installation.{verb}",
-        entity="installation",
-        entity_id=installation.id,
-        after=after,
-    )
+    record_event(connection, installation, verb, actor=f"provider:{installation.provider}", at=now, after=after)

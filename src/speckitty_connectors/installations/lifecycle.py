@@ -22,7 +22,7 @@ from ..resources.repository import (
     orphan_resources,
 )
 from ..resources.types import ResourceStatus
-from ..store.audit import record
+from ..store.audit import record_event
 from . import grants, repository
 from .statuses import GONE, InstallationStatus, StatusReason
 from .types import Follow, Installation, follow_nothing
@@ -172,14 +172,12 @@ def _audit_resource(
     touched: list[ResourceReference],
     now: datetime,
 ) -> None:
-    record(
+    record_event(
         connection,
-        workspace=installation.workspace,
-        at=now,
+        installation,
+        lifecycle.change,
         actor=f"provider:{installation.provider}",
-        verb=f"installation.{lifecycle.change}",
-        entity="installation",
-        entity_id=installation.id,
+        at=now,
         reason=f"by {lifecycle.actor.id}" if lifecycle.actor else "",
         before={"former": list(lifecycle.former)} if lifecycle.former else None,
         after={"resources": [f"{reference.kind} {reference.id}" for reference in touched]},
@@ -306,14 +304,12 @@ def _audit(
     shown = [name for name in ("status", "account_name", "scopes") if getattr(before, name) != getattr(after, name)]
     if not shown:
         return
-    record(
+    record_event(
         connection,
-        workspace=after.workspace,
-        at=now,
+        after,
+        lifecycle.change,
         actor=f"provider:{after.provider}",
-        verb=f"installation.{lifecycle.change}",
-        entity="installation",
-        entity_id=after.id,
+        at=now,
         reason=f"by {lifecycle.actor.id}" if lifecycle.actor else after.status_reason,
         before={name: getattr(before, name) for name in shown},
         after={name: getattr(after, name) for name in shown},

@@ -22,9 +22,8 @@ from ..tokens.grants import GRANT, seal_grant
 from ..tokens.oauth import TokenAnswer
 from ..tokens.sessions import Sessions
 from . import grants, repository
-from .activation import AccountTakenError, await_approval, connect
+from .activation import AccountTakenError, await_approval, connect, note_contest
 from .approvals import PendingApprovals
-from .audit import note_contest
 from .consent import as_it_stands
 from .removal import Removal, Removed
 from .statuses import GONE, InstallationStatus

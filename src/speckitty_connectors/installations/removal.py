@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from attrs import frozen
 from sqlalchemy import Connection, func, select
@@ -15,9 +14,8 @@ from ..credentials.secret import Secret
 from ..credentials.vault import CredentialUnreadableError, Vault
 from ..errors import NotFoundError
 from ..loading.statuses import PluginUnavailableError
-from ..store.audit import record
 from ..store.engine import Store
-from ..tokens.grants import find_grant
+from ..tokens.grants import find_grant, note_given_up
 from ..tokens.oauth import Revocation
 from . import grants, repository
 from .activation import disconnect
@@ -83,7 +81,8 @@ class Removal:
             grants.forget_unused(connection, workspace=workspace)
         if values:
             revocation = self._take_back(known, values)
-            self._record(known, actor, revocation, values, now)
+            with self._store.transaction() as connection:
+                note_given_up(connection, known, revocation, values, actor=actor, at=now)
         return Removed(installation=removed, revocation=revocation)
 
     def _last_look(self, connection: Connection, known: Installation) -> tuple[Mapping[str, Secret], Revocation]:
@@ -108,27 +107,6 @@ class Removal:
             return self._granting.revoke(app, Purpose.INSTALL, values)
         except (NotFoundError, PluginUnavailableError):
             return Revocation.FAILED
-
-    def _record(
-        self,
-        known: Installation,
-        actor: str,
-        revocation: Revocation,
-        values: Mapping[str, Secret],
-        now: datetime,
-    ) -> None:
-        with self._store.transaction() as connection:
-            record(
-                connection,
-                workspace=known.workspace,
-                at=now,
-                actor=actor,
-                verb="credential.given_up",
-                entity="credential",
-                entity_id=known.credential_id,
-                reason=revocation,
-                before={"installation": known.id, **values},
-            )
 
 
 def _holders(connection: Connection, known: Installation) -> int:

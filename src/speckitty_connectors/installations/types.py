@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from attrs import field, frozen
 from attrs.validators import min_len
@@ -58,6 +58,8 @@ class Installation:
     ('Seven', True, 'none')
     """
 
+    entity: ClassVar[str] = "installation"
+
     workspace: str = field(validator=min_len(1))
     id: str = field(validator=min_len(1))
     provider: str
@@ -92,6 +94,11 @@ class Installation:
         return Account(id=self.account_id, name=self.account_name, kind=self.account_kind, url=self.account_url)
 
     @property
+    def opens(self) -> str:
+        """The credential that a session opens: its grant, or that of the app that mints its tokens."""
+        return self.credential_id or self.app_id
+
+    @property
     def is_live(self) -> bool:
         """Whether deliveries still concern it."""
         return self.status in LIVE
@@ -111,6 +118,10 @@ class Installation:
     def subject(self) -> str:
         """What error messages call it."""
         return f"{self.provider} installation {self.id}"
+
+    def audited(self) -> dict[str, object]:
+        """Return what an entry of the audit shows of it."""
+        return {"status": self.status}
 
 
 class Follow(Protocol):

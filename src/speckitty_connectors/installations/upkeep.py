@@ -14,13 +14,13 @@ from ..errors import ConflictError
 from ..loading.registry import Registry
 from ..providers.api import ApiError, ApiNotFoundError, Listing
 from ..providers.manifest import Capability
-from ..store.audit import record
+from ..store.audit import record_change
 from ..store.engine import Store
+from ..tokens.grants import note_opening
 from ..tokens.sessions import Sessions
 from . import lifecycle, repository
 from . import repository as across
 from .approvals import PendingApprovals
-from .audit import note_opening
 from .drift import Difference, DifferenceKind, ProviderInstallation, compare, list_provider_side
 from .inventory import LISTABLE, Inventory, Report, report_nothing
 from .statuses import InstallationStatus
@@ -171,18 +171,8 @@ class Upkeep:
                 now=now,
                 follow=self._follow,
             )
-            record(
-                connection,
-                workspace=fixed.workspace,
-                at=now,
-                actor=actor,
-                verb="installation.repaired",
-                entity="installation",
-                entity_id=fixed.id,
-                reason=difference.kind,
-                before={"status": difference.installation.status},
-                after={"status": fixed.status},
-            )
+            before, reason = difference.installation, difference.kind
+            record_change(connection, before, fixed, "repaired", actor=actor, at=now, reason=reason)
         return fixed
 
     def _lists(self, installation: Installation) -> bool:
@@ -208,7 +198,7 @@ class Upkeep:
     def _probe(self, known: Installation, app: RegisteredApp, actor: str) -> Iterator[Difference]:
         """Ask for a first page, and see whether the provider still knows the installation."""
         with self._store.transaction() as connection:
-            note_opening(connection, known, actor=actor, purpose="check", now=self._store.now())
+            note_opening(connection, known, actor=actor, purpose="check", at=self._store.now())
         provider = self._registry.provider(known.provider)
         listing = Listing(
             app=app.app,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
-
 from ..errors import ConflictError
 from ..installations import repository as installations
-from ..installations.audit import note_opening
 from ..installations.inventory import LISTABLE
 from ..installations.statuses import GONE, InstallationStatus
 from ..installations.types import Installation
-from ..store.audit import record
 from ..store.engine import Store
+from ..tokens.grants import note_opening
 from ..tokens.sessions import Sessions
 from . import repository
 from .types import Acting, Authority, IdentityPath, LinkStatus, UserLink
@@ -56,34 +53,12 @@ class ActingAs:
                 connection, workspace=workspace, installation_id=installation_id, member=member
             )
             path = _path(installation, link, member)
-            self._note(connection, installation, link, path, member)
-        if path.type is Authority.USER_LINK and link is not None:
-            return Acting(session=self._sessions.for_link(link, account_id=installation.account_id), path=path)
+            holder = link if path.type is Authority.USER_LINK and link is not None else installation
+            now = self._store.now()
+            note_opening(connection, holder, actor=f"member:{member}", purpose="act_as", at=now)
+        if isinstance(holder, UserLink):
+            return Acting(session=self._sessions.for_link(holder, account_id=installation.account_id), path=path)
         return Acting(session=self._sessions.for_installation(installation), path=path)
-
-    def _note(
-        self,
-        connection: Connection,
-        installation: Installation,
-        link: UserLink | None,
-        path: IdentityPath,
-        member: str,
-    ) -> None:
-        actor, now = f"member:{member}", self._store.now()
-        if path.type is Authority.INSTALLATION or link is None:
-            note_opening(connection, installation, actor=actor, purpose="act_as", now=now)
-            return
-        record(
-            connection,
-            workspace=link.workspace,
-            at=now,
-            actor=actor,
-            verb="credential.opened",
-            entity="credential",
-            entity_id=link.credential_id,
-            reason="act_as",
-            after={"link": link.id},
-        )
 
 
 def _path(installation: Installation, link: UserLink | None, member: str) -> IdentityPath:

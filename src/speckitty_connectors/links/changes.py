@@ -13,7 +13,7 @@ from ..errors import ConflictError
 from ..identifiers import new_id
 from ..installations.types import Installation
 from ..providers.accounts import ExternalIdentity
-from ..store.audit import record
+from ..store.audit import record_event
 from . import repository
 from .types import LinkStatus, UserLink
 
@@ -77,7 +77,7 @@ def link_member(
     else:
         repository.save(connection, link)
         forget(connection, vault, known)
-    record_change(connection, link, verb=verb, actor=actor, before=known, now=now)
+    record_identity(connection, known, link, verb, actor=actor, now=now)
     return link
 
 
@@ -105,18 +105,16 @@ def forget(connection: Connection, vault: Vault, link: UserLink) -> None:
         vault.forget(connection, workspace=link.workspace, credential_id=link.credential_id)
 
 
-def record_change(
-    connection: Connection, link: UserLink, *, verb: str, actor: str, before: UserLink | None, now: datetime
+def record_identity(
+    connection: Connection, before: UserLink | None, link: UserLink, verb: str, *, actor: str, now: datetime
 ) -> None:
-    """Note in the audit what became of a link."""
-    record(
+    """Note in the audit what became of a link, and of whose identity it is."""
+    record_event(
         connection,
-        workspace=link.workspace,
-        at=now,
+        link,
+        verb,
         actor=actor,
-        verb=f"link.{verb}",
-        entity="link",
-        entity_id=link.id,
+        at=now,
         reason=link.status_reason,
         before={"status": before.status, "identity": before.external_id} if before else None,
         after={"status": link.status, "identity": link.external_id, "member": link.member},
@@ -131,14 +129,8 @@ def _make_free(connection: Connection, vault: Vault, claim: Claim, actor: str, n
     if holder.status not in FREE:
         if not claim.takes_over:
             raise IdentityTakenError(holder)
-        record_change(
-            connection,
-            evolve(holder, status=LinkStatus.REVOKED, status_reason=f"taken over by {claim.member}"),
-            verb="taken_over",
-            actor=actor,
-            before=holder,
-            now=now,
-        )
+        lost = evolve(holder, status=LinkStatus.REVOKED, status_reason=f"taken over by {claim.member}")
+        record_identity(connection, holder, lost, "taken_over", actor=actor, now=now)
     repository.remove(connection, holder)
     forget(connection, vault, holder)
 

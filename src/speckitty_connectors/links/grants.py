@@ -12,7 +12,7 @@ from ..conversations.attempts import Turn
 from ..credentials.vault import Vault
 from ..installations import grants
 from ..installations import grants as installation_grants
-from ..store.audit import record
+from ..store.audit import record_change
 from ..tokens.grants import GRANT, LINK_GRANT, GrantCondition, seal_grant
 from ..tokens.oauth import TokenAnswer
 from . import repository
@@ -38,19 +38,10 @@ def follow(
 def _follow_one(connection: Connection, known: UserLink, status: LinkStatus, now: datetime) -> None:
     is_refused = status is LinkStatus.NEEDS_REAUTHORISATION
     reason = REASON if is_refused else ""
-    repository.save(connection, evolve(known, status=status, status_reason=reason, updated_at=now))
-    record(
-        connection,
-        workspace=known.workspace,
-        at=now,
-        actor="system",
-        verb="link.refused" if is_refused else "link.recovered",
-        entity="link",
-        entity_id=known.id,
-        reason=reason,
-        before={"status": known.status},
-        after={"status": status},
-    )
+    changed = evolve(known, status=status, status_reason=reason, updated_at=now)
+    repository.save(connection, changed)
+    verb = "refused" if is_refused else "recovered"
+    record_change(connection, known, changed, verb, actor="system", at=now, reason=reason)
 
 
 def keep_grant(

@@ -17,11 +17,12 @@ from ..errors import NotFoundError
 from ..installations import repository as installations
 from ..loading.statuses import PluginUnavailableError
 from ..providers.deliveries import Lifecycle
-from ..store.audit import record
+from ..store.audit import record_change
 from ..store.engine import Store
+from ..tokens.grants import note_given_up
 from ..tokens.oauth import Revocation
 from . import repository
-from .changes import forget, record_change
+from .changes import forget, record_identity
 from .types import LinkStatus, RevokedLink, UserLink
 
 
@@ -64,7 +65,7 @@ class Ending:
         revoked = evolve(link, status=LinkStatus.REVOKED, status_reason=reason, credential_id="", updated_at=now)
         repository.save(connection, revoked)
         forget(connection, self._vault, link)
-        record_change(connection, revoked, verb="revoked", actor=actor, before=link, now=now)
+        record_identity(connection, link, revoked, "revoked", actor=actor, now=now)
         return revoked, link, values
 
     def _values(self, connection: Connection, link: UserLink) -> Mapping[str, Secret]:
@@ -81,17 +82,7 @@ class Ending:
             return Revocation.NOTHING_KEPT
         revocation = self._ask(former, values) if values else Revocation.FAILED
         with self._store.transaction() as connection:
-            record(
-                connection,
-                workspace=former.workspace,
-                at=self._store.now(),
-                actor=actor,
-                verb="credential.given_up",
-                entity="credential",
-                entity_id=former.credential_id,
-                reason=revocation,
-                before={"link": former.id, **values},
-            )
+            note_given_up(connection, former, revocation, values, actor=actor, at=self._store.now())
         return revocation
 
     def _ask(self, former: UserLink, values: Mapping[str, Secret]) -> Revocation:
@@ -141,16 +132,6 @@ def revoke(
 def _revoke_one(connection: Connection, link: UserLink, now: datetime) -> UserLink:
     revoked = evolve(link, status=LinkStatus.REVOKED, status_reason=REASON, updated_at=now)
     repository.save(connection, revoked)
-    record(
-        connection,
-        workspace=link.workspace,
-        at=now,
-        actor=f"provider:{link.provider}",
-        verb="link.revoked",
-        entity="link",
-        entity_id=link.id,
-        reason=REASON,
-        before={"status": link.status},
-        after={"status": revoked.status},
-    )
+    actor = f"provider:{link.provider}"
+    record_change(connection, link, revoked, "revoked", actor=actor, at=now, reason=REASON)
     return revoked

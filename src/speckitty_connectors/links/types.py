@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 
 from attrs import field, frozen
 from attrs.validators import min_len
@@ -49,6 +50,8 @@ class UserLink:
     'octocat'
     """
 
+    entity: ClassVar[str] = "link"
+
     workspace: str = field(validator=min_len(1))
     id: str = field(validator=min_len(1))
     installation_id: str
@@ -64,6 +67,11 @@ class UserLink:
     credential_id: str = ""
 
     @property
+    def opens(self) -> str:
+        """The credential that a session opens."""
+        return self.credential_id
+
+    @property
     def can_speak(self) -> bool:
         """Whether the provider can be asked in the member's own name."""
         return self.status is LinkStatus.ACTIVE and bool(self.credential_id)
@@ -77,6 +85,10 @@ class UserLink:
     def subject(self) -> str:
         """What error messages call it."""
         return f"{self.provider} link {self.id}"
+
+    def audited(self) -> dict[str, object]:
+        """Return what an entry of the audit shows of it."""
+        return {"status": self.status}
 
 
 @frozen(kw_only=True)

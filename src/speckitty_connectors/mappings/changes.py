@@ -12,11 +12,11 @@ from sqlalchemy.exc import IntegrityError
 
 from ..errors import ConflictError
 from ..installations import repository as installations
-from ..providers.codec import converter, to_document
+from ..providers.codec import converter
 from ..providers.suggestions import Target
 from ..resources.repository import get_resource
 from ..resources.types import KnownResource
-from ..store.audit import audit, record
+from ..store.audit import audit, record_change, record_event
 from . import repository
 from .lifecycle import standing
 from .types import Direction, MappingState, Origin, ResourceMapping, Selector
@@ -33,33 +33,6 @@ class MappingChange:
 
     verb: str
     before: Mapping[str, object]
-
-
-def record_change(
-    connection: Connection,
-    verb: str,
-    *,
-    actor: str,
-    at: datetime,
-    before: ResourceMapping | None,
-    after: ResourceMapping | None,
-    reason: str = "",
-) -> None:
-    """Write a change of a mapping with all that it was and is."""
-    known = after or before
-    if known is not None:
-        record(
-            connection,
-            workspace=known.workspace,
-            at=at,
-            actor=actor,
-            verb=f"mapping.{verb}",
-            entity="mapping",
-            entity_id=known.id,
-            reason=reason,
-            before=_document(before) if before else None,
-            after=_document(after) if after else None,
-        )
 
 
 def last_change(connection: Connection, *, workspace: str, mapping_id: str) -> MappingChange | None:
@@ -102,21 +75,6 @@ def restored(
     )
 
 
-def _document(mapping: ResourceMapping) -> Mapping[str, object]:
-    return {
-        "resource_id": mapping.resource_id,
-        "resource": f"{mapping.resource_kind} {mapping.resource_external_id}",
-        "target": to_document(mapping.target),
-        "selector": to_document(mapping.selector),
-        "direction": mapping.direction,
-        "origin": mapping.origin,
-        "state": mapping.state,
-        "state_reason": mapping.state_reason,
-        "created_by": mapping.created_by,
-        "created_at": mapping.created_at.isoformat(),
-    }
-
-
 def save(
     connection: Connection,
     known: ResourceMapping | None,
@@ -140,7 +98,7 @@ def save(
             repository.add(connection, changed)
         else:
             repository.save(connection, changed)
-    record_change(connection, verb, actor=actor, at=at, before=known, after=changed, reason=reason)
+    record_change(connection, known, changed, verb, actor=actor, at=at, reason=reason)
     return changed
 
 
@@ -149,7 +107,7 @@ def delete(
 ) -> None:
     """Delete a mapping; the audit keeps what it was."""
     repository.remove(connection, workspace=known.workspace, mapping_id=known.id)
-    record_change(connection, verb, actor=actor, at=at, before=known, after=None, reason=reason)
+    record_event(connection, known, verb, actor=actor, at=at, reason=reason, before=known.audited())
 
 
 def as_it_stands(connection: Connection, mapping: ResourceMapping) -> ResourceMapping:

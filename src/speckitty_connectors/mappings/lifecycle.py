@@ -13,14 +13,14 @@ from ..installations.statuses import GONE
 from ..installations.types import Installation
 from ..resources.repository import find_resource
 from ..resources.types import KnownResource, ResourceStatus
-from ..store.audit import record
+from ..store.audit import record_event
 from . import repository
 from .types import MappingState, ResourceMapping
 
 VERBS: Mapping[MappingState, str] = {
-    MappingState.ORPHANED: "mapping.orphaned",
-    MappingState.DEGRADED: "mapping.degraded",
-    MappingState.ACTIVE: "mapping.adopted",
+    MappingState.ORPHANED: "orphaned",
+    MappingState.DEGRADED: "degraded",
+    MappingState.ACTIVE: "adopted",
 }
 """What the audit calls it when a mapping follows its resource into a state."""
 
@@ -71,14 +71,12 @@ def _follow_one(
     if (state, reason) == (mapping.state, mapping.state_reason):
         return False
     repository.save(connection, evolve(mapping, state=state, state_reason=reason, updated_at=now))
-    record(
+    record_event(
         connection,
-        workspace=mapping.workspace,
-        at=now,
+        mapping,
+        VERBS[state],
         actor=f"provider:{installation.provider}",
-        verb=VERBS[state],
-        entity="mapping",
-        entity_id=mapping.id,
+        at=now,
         reason=reason,
         before={"state": mapping.state},
         after={"state": state},

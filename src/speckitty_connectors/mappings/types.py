@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import ClassVar
 
 from attrs import field, frozen
 from attrs.validators import and_, deep_iterable, instance_of, min_len
 
+from ..providers.codec import to_document
 from ..providers.deliveries import Event
 from ..providers.suggestions import Target
 
@@ -174,6 +176,8 @@ class ResourceMapping:
     (True, 'project:apollo')
     """
 
+    entity: ClassVar[str] = "mapping"
+
     workspace: str
     id: str
     installation_id: str
@@ -201,3 +205,18 @@ class ResourceMapping:
     def routes(self) -> bool:
         """Whether events come in over it; what its selector wants is asked apart."""
         return self.direction is not Direction.OUT and self.state in {MappingState.ACTIVE, MappingState.DEGRADED}
+
+    def audited(self) -> Mapping[str, object]:
+        """Return what an entry of the audit shows of it: all that it takes to bring it back."""
+        return {
+            "resource_id": self.resource_id,
+            "resource": f"{self.resource_kind} {self.resource_external_id}",
+            "target": to_document(self.target),
+            "selector": to_document(self.selector),
+            "direction": self.direction,
+            "origin": self.origin,
+            "state": self.state,
+            "state_reason": self.state_reason,
+            "created_by": self.created_by,
+            "created_at": self.created_at.isoformat(),
+        }

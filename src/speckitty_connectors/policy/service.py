@@ -13,7 +13,7 @@ from ..installations import repository as installations
 from ..installations.statuses import LIVE
 from ..installations.types import Installation
 from ..loading.registry import Registry
-from ..store.audit import record
+from ..store.audit import record_change
 from ..store.engine import Store
 from . import repository
 from .repository import effective
@@ -182,17 +182,7 @@ class Overrides:
             change(connection, before)
             after = repository.get(connection, scope)
             if after != before:
-                record(
-                    connection,
-                    workspace=scope.workspace,
-                    at=self._store.now(),
-                    actor=actor,
-                    verb=f"override.{verb}",
-                    entity="override",
-                    entity_id=str(scope),
-                    before={"fields": before.fields, "locked": before.locked},
-                    after={"fields": after.fields, "locked": after.locked},
-                )
+                record_change(connection, before, after, verb, actor=actor, at=self._store.now())
         return after
 
 

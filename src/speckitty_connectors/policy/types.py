@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import AttrsInstance, evolve, field, frozen
 
@@ -150,8 +150,20 @@ class PolicyOverride:
     {'digest': None}
     """
 
+    entity: ClassVar[str] = "override"
+
     scope: PolicyScope
     statements: Statements = field(factory=dict)
+
+    @property
+    def workspace(self) -> str:
+        """Whose it is."""
+        return self.scope.workspace
+
+    @property
+    def id(self) -> str:
+        """What the audit calls it."""
+        return str(self.scope)
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -162,6 +174,10 @@ class PolicyOverride:
     def locked(self) -> list[str]:
         """The fields that are locked here."""
         return [name for name, said in self.statements.items() if said.lock is not None]
+
+    def audited(self) -> dict[str, object]:
+        """Return what an entry of the audit shows of it."""
+        return {"fields": self.fields, "locked": self.locked}
 
 
 @frozen(kw_only=True)

@@ -46,6 +46,29 @@ class Hidden(Protocol):
         ...
 
 
+class Audited(Protocol):
+    """An entity whose changes are recorded; what an entry shows of it is said once, beside its type."""
+
+    @property
+    def workspace(self) -> str:
+        """Whose it is."""
+        ...
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def entity(self) -> str:
+        """What entries call its kind, for example ``link``."""
+        ...
+
+    def audited(self) -> Mapping[str, object]:
+        """Return what an entry shows of it."""
+        ...
+
+
 @frozen(kw_only=True)
 class AuditEntry:
     """Something that was done.
@@ -126,6 +149,58 @@ def record(
             after=_shown(after or {}),
         )
     )
+
+
+def record_event(
+    connection: Connection,
+    about: Audited,
+    verb: str,
+    *,
+    actor: str,
+    at: datetime,
+    reason: str = "",
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> None:
+    """Write what happened to an entity, with fields of its own choice; see `record`.
+
+    Args:
+        connection: the transaction.
+        about: the entity.
+        verb: the past participle alone.
+        actor: who did it.
+        at: when, in UTC.
+        reason: why, for a person.
+        before: the changed fields as they were.
+        after: the changed fields as they are.
+    """
+    record(
+        connection,
+        workspace=about.workspace,
+        at=at,
+        actor=actor,
+        verb=f"{about.entity}.{verb}",
+        entity=about.entity,
+        entity_id=about.id,
+        reason=reason,
+        before=before,
+        after=after,
+    )
+
+
+def record_change(
+    connection: Connection,
+    before: Audited | None,
+    after: Audited,
+    verb: str,
+    *,
+    actor: str,
+    at: datetime,
+    reason: str = "",
+) -> None:
+    """Write a change of an entity with what is audited of it; `before` is None for one that is new."""
+    was = before.audited() if before else None
+    record_event(connection, after, verb, actor=actor, at=at, reason=reason, before=was, after=after.audited())
 
 
 def _shown(fields: Mapping[str, object]) -> dict[str, object]:

@@ -15,7 +15,7 @@ from ..mappings import repository as mappings
 from ..mappings.types import Direction, MappingState
 from ..providers.resources import ResourceReference
 from ..providers.subscriptions import SubscriptionRules, SubscriptionScope
-from ..store.audit import record
+from ..store.audit import record_change
 from ..store.engine import Store
 from .types import Webhook, wanted_in
 
@@ -71,18 +71,8 @@ def _may_change(known: Installation) -> bool:
 def _change(
     connection: Connection, known: Installation, status: InstallationStatus, reason: str, now: datetime
 ) -> None:
-    repository.set_status(
+    changed = repository.set_status(
         connection, workspace=known.workspace, installation_id=known.id, status=status, reason=reason, at=now
     )
-    record(
-        connection,
-        workspace=known.workspace,
-        at=now,
-        actor="subscriptions",
-        verb=f"installation.{'degraded' if reason else 'recovered'}",
-        entity="installation",
-        entity_id=known.id,
-        reason=reason,
-        before={"status": known.status},
-        after={"status": status},
-    )
+    verb = "degraded" if reason else "recovered"
+    record_change(connection, known, changed, verb, actor="subscriptions", at=now, reason=reason)

@@ -23,7 +23,7 @@ from ..credentials.vault import Vault
 from ..identifiers import new_id
 from ..installations.types import Installation
 from ..providers.subscriptions import Subscribed, SubscriptionRules
-from ..store.audit import record
+from ..store.audit import record_change
 from ..store.engine import Store
 from . import repository
 from .types import BY_HAND, Wanted, Webhook
@@ -100,7 +100,7 @@ class Ledger:
                 created_at=self.store.now(),
             )
             repository.add(connection, webhook)
-            self._record(connection, webhook, "added", "", actor=actor)
+            record_change(connection, None, webhook, "added", actor=actor, at=self.store.now())
         return webhook
 
     def keep(self, webhook: Webhook, answer: Subscribed, rules: SubscriptionRules, verb: str) -> Webhook:
@@ -166,25 +166,9 @@ class Ledger:
             withdraw_secret(connection, self.vault, endpoint, known.credential_id)
             add_secret(connection, self.vault, endpoint, scheme=webhook.scheme, secret=secret, now=self.store.now())
 
-    def _record(
-        self, connection: Connection, webhook: Webhook, verb: str, reason: str, *, actor: str = "subscriptions"
-    ) -> None:
-        record(
-            connection,
-            workspace=webhook.workspace,
-            at=self.store.now(),
-            actor=actor,
-            verb=f"webhook.{verb}",
-            entity="webhook",
-            entity_id=webhook.id,
-            reason=reason,
-            after={
-                "installation": webhook.installation_id,
-                "scope": webhook.scope,
-                "registration": webhook.registration,
-                "scheme": webhook.scheme,
-            },
-        )
+    def _record(self, connection: Connection, webhook: Webhook, verb: str, reason: str) -> None:
+        now = self.store.now()
+        record_change(connection, None, webhook, verb, actor="subscriptions", at=now, reason=reason)
 
 
 def _weakened(webhook: Webhook, answer: Subscribed) -> str:

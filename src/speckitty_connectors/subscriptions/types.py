@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
+from typing import ClassVar
 
 from attrs import frozen
 
@@ -41,6 +42,8 @@ class Webhook:
     False
     """
 
+    entity: ClassVar[str] = "webhook"
+
     workspace: str
     id: str
     installation_id: str
@@ -59,6 +62,15 @@ class Webhook:
     def is_by_hand(self) -> bool:
         """Whether a person made it."""
         return self.scope == BY_HAND
+
+    def audited(self) -> dict[str, object]:
+        """Return what an entry of the audit shows of it."""
+        return {
+            "installation": self.installation_id,
+            "scope": self.scope,
+            "registration": self.registration,
+            "scheme": self.scheme,
+        }
 
 
 @frozen(kw_only=True)

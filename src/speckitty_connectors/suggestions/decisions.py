@@ -13,7 +13,7 @@ from ..mappings import repository as mappings
 from ..mappings.changes import as_it_stands, delete, save
 from ..mappings.types import Origin, ResourceMapping
 from ..providers.suggestions import Confidence, Target
-from ..store.audit import record
+from ..store.audit import record_change
 from . import repository as suggestions
 from .types import ResourceSuggestion, Source, SuggestionState
 
@@ -99,18 +99,7 @@ def decide(
         suggestion, state=state, mapping_id=mapping_id, decided_by=actor, reason=reason, updated_at=now
     )
     suggestions.save(connection, decided)
-    record(
-        connection,
-        workspace=decided.workspace,
-        at=now,
-        actor=actor,
-        verb=f"suggestion.{verb}",
-        entity="suggestion",
-        entity_id=decided.id,
-        reason=reason,
-        before={"state": suggestion.state, "mapping": suggestion.mapping_id},
-        after={"state": decided.state, "mapping": decided.mapping_id},
-    )
+    record_change(connection, suggestion, decided, verb, actor=actor, at=now, reason=reason)
     return decided
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import ClassVar, Final
 
 from attrs import evolve, frozen
 
@@ -76,6 +76,8 @@ class ResourceSuggestion:
     ('open', 'project:apollo')
     """
 
+    entity: ClassVar[str] = "suggestion"
+
     workspace: str
     id: str
     installation_id: str
@@ -94,6 +96,10 @@ class ResourceSuggestion:
     mapping_id: str = ""
     decided_by: str = ""
     reason: str = ""
+
+    def audited(self) -> dict[str, object]:
+        """Return what an entry of the audit shows of it."""
+        return {"state": self.state, "mapping": self.mapping_id}
 
 
 def found_again(known: ResourceSuggestion, finding: Finding, source: Source, now: datetime) -> ResourceSuggestion:

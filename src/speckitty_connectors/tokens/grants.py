@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Protocol
@@ -10,13 +11,15 @@ from attrs import frozen
 from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
 
 from ..apps.service import RegisteredApp
+from ..credentials.secret import Secret
 from ..credentials.tables import grants
 from ..credentials.vault import Vault
 from ..errors import NotFoundError
 from ..providers.manifest import Manifest
 from ..providers.oauth import OAuthRules
+from ..store.audit import Audited, record
 from ..store.metadata import DatabaseMilliseconds
-from .oauth import TokenAnswer
+from .oauth import Revocation, TokenAnswer
 
 GRANT: Final = "grant"
 """Kind of the credential of an installation whose provider mints none."""
@@ -216,6 +219,58 @@ def end_renewal(
             intent_started_at=None,
             not_before=DatabaseMilliseconds() + int(pause_seconds * 1000),
         )
+    )
+
+
+class GrantHolder(Audited, Protocol):
+    """What speaks to a provider with a credential: an installation, or a member's link."""
+
+    @property
+    def credential_id(self) -> str:
+        """Its grant."""
+        ...
+
+    @property
+    def opens(self) -> str:
+        """The credential that a session opens for it: its grant, or the app where that mints its tokens."""
+        ...
+
+
+def note_opening(connection: Connection, holder: GrantHolder, *, actor: str, purpose: str, at: datetime) -> None:
+    """Note that a session is about to speak for somebody: once for each session, not for each request."""
+    record(
+        connection,
+        workspace=holder.workspace,
+        at=at,
+        actor=actor,
+        verb="credential.opened",
+        entity="credential",
+        entity_id=holder.opens,
+        reason=purpose,
+        after={holder.entity: holder.id},
+    )
+
+
+def note_given_up(
+    connection: Connection,
+    holder: GrantHolder,
+    revocation: Revocation,
+    values: Mapping[str, Secret],
+    *,
+    actor: str,
+    at: datetime,
+) -> None:
+    """Note that a grant was forgotten, and what became of it on the provider's side."""
+    record(
+        connection,
+        workspace=holder.workspace,
+        at=at,
+        actor=actor,
+        verb="credential.given_up",
+        entity="credential",
+        entity_id=holder.credential_id,
+        reason=revocation,
+        before={holder.entity: holder.id, **values},
     )
 
 
