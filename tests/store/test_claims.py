@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from attrs import evolve
 from sqlalchemy import MetaData, Table, event, insert, select, text, update
 
 from speckitty_connectors.store.claims import Claim, ClaimQueue
@@ -296,3 +297,25 @@ def test_a_claim_reads_no_finished_rows(store: Store, queue: ClaimQueue) -> None
     assert "ix_work_not_before_id" in plan
     assert "Seq Scan" not in plan
     assert "SCAN work" not in plan.replace("SCAN work USING INDEX ix_work_not_before_id", "")
+
+
+def test_claims_are_held_in_one_statement(store: Store, queue: ClaimQueue) -> None:
+    """Of many claims those that are still ours are held, in the order in which they were given."""
+    add(store, queue, "a", "b", "c", not_before=1)
+    paused = claim(store, queue)
+    with store.transaction() as connection:
+        assert queue.finish(connection, paused[1])
+        assert queue.hold_all(connection, paused[::-1]) == [paused[2], paused[0]]
+        assert queue.hold_all(connection, []) == []
+
+
+def test_rows_are_finished_together_each_with_its_own_values(store: Store, queue: ClaimQueue) -> None:
+    """What is finished together keeps what each row was finished with; what isn't ours stays as it is."""
+    add(store, queue, "a", "b", not_before=1)
+    claims = claim(store, queue)
+    stale = evolve(claims[1], generation=0)
+    with store.transaction() as connection:
+        queue.finish_all(connection, [(claims[0], {"attempts": 7}), (stale, {"attempts": 8})])
+        queue.finish_all(connection, [])
+    assert (row(store, queue, "a")["state"], row(store, queue, "a")["attempts"]) == ("done", 7)
+    assert row(store, queue, "b")["state"] == "running"

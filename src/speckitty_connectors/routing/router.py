@@ -143,8 +143,12 @@ class Router:
         """
         with self._store.transaction() as connection:
             claims = self._queue.claim(connection, limit=limit)
-        self._settle([read for claim in claims if (read := self._interpret(claim))])
+        self.route(claims)
         return len(claims)
+
+    def route(self, claims: Sequence[Claim]) -> None:
+        """Decide deliveries that were claimed."""
+        self._settle([read for claim in claims if (read := self._interpret(claim))])
 
     def _interpret(self, claim: Claim) -> Interpretation | None:
         """Ask the plugin; where it can't say, put the delivery back for later."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen, validators
@@ -12,6 +13,7 @@ from sqlalchemy import (
     RowMapping,
     Table,
     and_,
+    bindparam,
     case,
     literal,
     select,
@@ -89,9 +91,40 @@ class ClaimQueue:
         held = select(literal(1)).select_from(self.table).where(self._ours(claim)).with_for_update()
         return connection.execute(held).first() is not None
 
+    def hold_all(self, connection: Connection, claims: Sequence[Claim]) -> list[Claim]:
+        """Lock the rows of those claims that are still ours, and return these; one statement for all of them."""
+        columns = self.table.c
+        key = tuple_(columns.workspace_id, columns.id, columns.generation)
+        held = (
+            select(columns.workspace_id, columns.id, columns.generation)
+            .where(key.in_([_key(claim) for claim in claims]), columns.state == RUNNING)
+            .order_by(
+                columns.workspace_id, columns.id
+            )  # two that hold the same rows wait, and never for each other
+            .with_for_update()
+        )
+        ours = {tuple(row) for row in connection.execute(held)}
+        return [claim for claim in claims if _key(claim) in ours]
+
     def finish(self, connection: Connection, claim: Claim, **values: Any) -> bool:
         """Mark the row done and set further columns; return False when the claim is no longer ours."""
         return self._settle(connection, claim, state=DONE, last_error="", **values)
+
+    def finish_all(self, connection: Connection, finished: Sequence[tuple[Claim, Mapping[str, Any]]]) -> None:
+        """Mark rows that are held done, each with further values of its own; all of them set the same columns."""
+        if not finished:
+            return
+        columns = self.table.c
+        names = finished[0][1]
+        ours = and_(
+            columns.workspace_id == bindparam("of_workspace"),
+            columns.id == bindparam("of_id"),
+            columns.state == RUNNING,
+            columns.generation == bindparam("of_generation"),
+        )
+        done = update(self.table).where(ours).values(state=DONE, last_error="")
+        done = done.values({name: bindparam(f"set_{name}", type_=columns[name].type) for name in names})
+        connection.execute(done, [_finished(claim, values) for claim, values in finished])
 
     def retry(self, connection: Connection, claim: Claim, *, error: str) -> bool:
         """Put the row back for a later attempt, or park it when its attempts are spent."""
@@ -160,6 +193,15 @@ class ClaimQueue:
 
 def _in_seconds(seconds: float) -> ColumnElement[int]:
     return DatabaseMilliseconds() + int(seconds * 1000)
+
+
+def _key(claim: Claim) -> tuple[str, str, int]:
+    return claim.workspace, claim.id, claim.generation
+
+
+def _finished(claim: Claim, values: Mapping[str, Any]) -> dict[str, Any]:
+    ours = {"of_workspace": claim.workspace, "of_id": claim.id, "of_generation": claim.generation}
+    return {**ours, **{f"set_{name}": value for name, value in values.items()}}
 
 
 def _claim(row: RowMapping) -> Claim:
