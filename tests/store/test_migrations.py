@@ -75,10 +75,29 @@ def describe(store: Store) -> Mapping[str, object]:
                 "foreign keys": sorted(map(repr, inspector.get_foreign_keys(name))),
                 "unique": sorted(map(repr, inspector.get_unique_constraints(name))),
                 "indexes": sorted(map(describe_index, inspector.get_indexes(name))),
+                "checks": sorted(map(repr, inspector.get_check_constraints(name))),
             }
             for name in inspector.get_table_names()
             if name != migrations.REVISION_TABLE
         }
+
+
+TRIGGERS = {
+    "sqlite": "SELECT tbl_name, name, sql FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": "SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(pg_trigger.oid) || prosrc"
+    " FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal",
+}
+"""By database: each trigger with its table, its name, and all that it does."""
+
+
+def test_the_audit_alone_has_a_trigger(empty_store: Store) -> None:
+    """Both databases get one trigger, before each update of the audit, and nothing but the refusal is in it."""
+    migrations.upgrade(empty_store)
+    with empty_store.reading() as connection:
+        found = connection.execute(text(TRIGGERS[empty_store.engine.dialect.name])).all()
+    assert [tuple(row)[:2] for row in found] == [("audit", "audit_is_append_only")]
+    assert "BEFORE UPDATE ON" in found[0][2]
+    assert "the audit is append-only" in found[0][2]
 
 
 def test_migrated_tables_have_no_difference_to_the_code(empty_store: Store) -> None:
@@ -133,7 +152,7 @@ def test_processes_that_upgrade_at_once_all_succeed(empty_url: str) -> None:
 
 
 def test_an_upgrade_that_fails_leaves_nothing_behind(empty_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure in the middle of the last revision rolls back the revisions before it too."""
+    """A failure at one of the last tables rolls back those before it too."""
     with empty_store.transaction() as connection:
         connection.execute(text("CREATE TABLE review_events (id INTEGER)"))
     with pytest.raises(Exception, match="review_events"):
@@ -161,6 +180,17 @@ def test_a_database_without_tables_is_refused_with_the_command_to_run(empty_stor
         migrations.check(empty_store)
     migrations.upgrade(empty_store)
     migrations.check(empty_store)
+
+
+@pytest.mark.parametrize("revision", ["0001", "0010"])
+def test_a_database_from_before_the_first_release_is_refused(empty_store: Store, revision: str) -> None:
+    """Tables of the revisions that no release had are refused, and the error says that a new database is needed."""
+    migrations.upgrade(empty_store)
+    with empty_store.transaction() as connection:
+        connection.execute(text(f"UPDATE {migrations.REVISION_TABLE} SET version_num = '{revision}'"))
+    for refuse in (migrations.check, migrations.upgrade):
+        with pytest.raises(ConfigurationError, match=rf"unreleased version .*{revision}.*make a new database"):
+            refuse(empty_store)
 
 
 def test_a_database_of_a_newer_version_is_refused(empty_store: Store) -> None:

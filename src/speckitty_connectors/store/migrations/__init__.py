@@ -17,6 +17,9 @@ from ..engine import Store
 
 SCRIPTS: Final = str(Path(__file__).parent)
 
+UNRELEASED: Final = frozenset(f"{number:04}" for number in range(1, 11))
+"""The revisions before the first release, which made these tables step by step."""
+
 REVISION_TABLE: Final = "connectors_revision"
 """Where the revision is kept; not Alembic's usual name, which the host's own migrations may use."""
 
@@ -31,14 +34,14 @@ def upgrade(store: Store) -> None:
     """Bring the tables to the latest revision; all of it or nothing, and safe beside another upgrade.
 
     Raises:
-        ConfigurationError: the tables are of a newer version of this library.
+        ConfigurationError: the tables are of a newer version of this library, or of one before the first release.
         StoreUnavailableError: it took longer than `UPGRADE_SECONDS`.
     """
     with store.transaction(within_seconds=UPGRADE_SECONDS) as connection:
         if not store.is_sqlite:  # SQLite's transaction has the lock already
             connection.execute(text(f"SET LOCAL lock_timeout = '{UPGRADE_SECONDS}s'"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
-        _refuse_newer(_revision(connection))
+        _refuse_unknown(_revision(connection))
         configuration = Config(attributes={"connection": connection})
         configuration.set_main_option("script_location", SCRIPTS)
         configuration.set_main_option("path_separator", "os")
@@ -49,10 +52,10 @@ def check(store: Store) -> None:
     """Refuse tables that this version can't work with.
 
     Raises:
-        ConfigurationError: an upgrade is pending, or the tables are of a newer version.
+        ConfigurationError: an upgrade is pending, or the tables are of another version that none leads from.
     """
     found = current(store)
-    _refuse_newer(found)
+    _refuse_unknown(found)
     if found != latest():
         raise ConfigurationError(
             "the tables are missing or out of date",
@@ -84,10 +87,14 @@ def _revisions() -> tuple[str, ...]:
     return tuple(script.revision for script in scripts.walk_revisions())
 
 
-def _refuse_newer(found: str) -> None:
-    if found and found not in _revisions():
-        raise ConfigurationError(
-            "the tables are of a newer version of this library",
-            subject=f"database at revision {found}, {latest()} is the latest known",
-            remedy="install that version of speckitty-connectors again",
-        )
+def _refuse_unknown(found: str) -> None:
+    if not found or found in _revisions():
+        return
+    unreleased = found in UNRELEASED
+    raise ConfigurationError(
+        f"the tables are of {'an unreleased' if unreleased else 'a newer'} version of this library",
+        subject=f"database at revision {found}, {latest()} is the latest known",
+        remedy="make a new database, and run 'speckitty-connectors db upgrade' for it"
+        if unreleased
+        else "install that version of speckitty-connectors again",
+    )
