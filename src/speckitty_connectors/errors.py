@@ -45,19 +45,19 @@ class ConfigurationError(ConnectorsError):
 
 
 class NotFoundError(ConnectorsError):
-    """Nothing of that id in this workspace; the same answer for "another workspace's" as for "missing"."""
+    """There is nothing with that id in this workspace; what belongs to another workspace gets the same error."""
 
     code = "not_found"
 
 
 class ConflictError(ConnectorsError):
-    """The change contradicts a record that is already there."""
+    """The change contradicts something that is stored already."""
 
     code = "conflict"
 
 
 class StoreUnavailableError(ConnectorsError):
-    """The database can't be reached, hangs, or is too busy; a later try may succeed."""
+    """The database can't be reached, hangs or is too busy; a later try may succeed."""
 
     code = "store_unavailable"
     retryable = True

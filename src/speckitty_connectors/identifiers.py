@@ -1,4 +1,4 @@
-"""Ids and time, both injected wherever they are used so that tests decide them."""
+"""Ids and the present moment; the clock is injected wherever it is used, so that tests set it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def utc_now() -> datetime:
 
 
 _TICKS = 4096
-"""Ticks of a millisecond: what fits into the twelve bits behind it."""
+"""Ticks of a millisecond: what fits into the twelve bits after it."""
 
 _lock = threading.Lock()
 _latest_tick = 0
@@ -28,8 +28,8 @@ _latest_tick = 0
 def new_id() -> str:
     """Return a fresh UUIDv7 as text; the ids of one process sort in the order in which they were made.
 
-    The twelve bits behind the milliseconds are the clock's next ones (RFC 9562, section 6.2, method 3). Where the
-    clock stands still, or goes back, they count on.
+    The twelve bits after the milliseconds are a fraction of a millisecond (RFC 9562, section 6.2, method 3). Where
+    the clock doesn't advance, or goes back, they are counted up.
 
     >>> ids = [new_id() for _ in range(3)]
     >>> ids == sorted(ids), len(ids[0])

@@ -109,7 +109,7 @@ def test_the_server_would_notice_a_connection(on_standard_port: Inside) -> None:
     """The same server is reached where the operator allows it."""
     root = f"https://localhost:{on_standard_port.port}"
     allowed = Transport(allowed_hosts={f"localhost:{on_standard_port.port}"}, resolve=everything_is_here)
-    with pytest.raises(ApiError, match="no answer"):
+    with pytest.raises(ApiError, match="no response"):
         session_to(allowed, root).post("/")
     assert on_standard_port.close() == 1
 

@@ -83,6 +83,7 @@ class AuthorizationServer:
         self.host = ProviderHost(self._respond)
         self.on_exchange: Callable[[], object] = lambda: None
         self.on_get: Callable[[Received], Reply] = lambda _: Reply()
+        self.on_refresh: Callable[[], Reply] = lambda: Reply(status=400, body=b'{"error": "invalid_grant"}')
         self.revocation_status = 200
         self._codes: dict[str, tuple[dict[str, str], dict[str, object]]] = {}
         self._numbers = itertools.count(1)
@@ -108,6 +109,8 @@ class AuthorizationServer:
         form = dict(parse_qsl(received.body.decode()))
         if received.path == "/oauth/revoke":
             return Reply(status=self.revocation_status)
+        if form.get("grant_type") == "refresh_token":
+            return self.on_refresh()
         asked, answer = self._codes.pop(form.get("code", ""), ({}, {}))
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         challenge = urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -1,1 +1,1 @@
-"""Secrets at rest and in use: sealing, apps, OAuth and app tokens."""
+"""Secrets at rest: sealed credentials, and the keys that seal them."""

@@ -15,14 +15,14 @@ from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[impor
 from .sealing import KeyServiceUnavailableError, UnsealError
 
 WRONG: Final = frozenset({"IncorrectKeyException", "InvalidCiphertextException"})
-"""What KMS says of another key, another context or a changed value ("Decrypt", AWS KMS API Reference)."""
+"""How KMS refuses another key, another context or a changed value ("Decrypt", AWS KMS API Reference)."""
 
 PLACE: Final = "place"
 """The one pair of the encryption context. KMS logs it in plain text, so it holds a digest."""
 
 
 class KmsClient(Protocol):
-    """What is used of ``boto3.client("kms")``."""
+    """The part of ``boto3.client("kms")`` that is used."""
 
     def encrypt(self, **parameters: Any) -> Any:
         """Encrypt up to 4096 bytes."""
@@ -75,11 +75,11 @@ def _asked(ask: Callable[[], Any]) -> Any:
         reason = str(error.response.get("Error", {}).get("Code", ""))
     except BotoCoreError as error:
         reason = type(error).__name__
-    # Raised here, the error is not chained to one that holds the request.
+    # Raised here, so that it isn't chained to an error that holds the request.
     if reason in WRONG:
         raise UnsealError
     raise KeyServiceUnavailableError(
-        "the key service gave no answer that can be used",
+        "the key service gave no usable response",
         subject=f"AWS KMS ({reason})",
-        remedy="see that the key is enabled, and that our role may encrypt and decrypt with it",
+        remedy="check that the key is enabled, and that our role may encrypt and decrypt with it",
     )

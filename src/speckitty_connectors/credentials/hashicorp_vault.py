@@ -24,7 +24,7 @@ class VaultTransit:
 
     The keys must be of an AEAD type, as the engine's default ``aes256-gcm96`` is, because each value is bound to
     its place (Vault, "Transit secrets engine (API)", ``associated_data``; since Vault 1.13). Keys that the engine
-    rotates by itself go on opening what their former versions wrapped.
+    rotates itself still open what their former versions wrapped.
 
     >>> import hvac
     >>> from speckitty_connectors.credentials.key_services import ServiceKeys
@@ -66,7 +66,7 @@ class VaultTransit:
             )
             return base64.b64decode(answer["data"]["plaintext"], validate=True)
         except (InvalidRequest, UnicodeDecodeError, binascii.Error):
-            # 400 is all that Vault says of another key, another place or a changed value.
+            # Vault answers 400 for another key, another place and a changed value alike.
             raise UnsealError from None
 
     def _asked(self, ask: Callable[[], Any]) -> Any:
@@ -76,9 +76,9 @@ class VaultTransit:
             raise
         except (VaultError, OSError) as error:  # what requests raises is an OSError
             reason = type(error).__name__
-        # Raised here, the error is not chained to one that holds the request.
+        # Raised here, so that it isn't chained to an error that holds the request.
         raise KeyServiceUnavailableError(
-            "the key service gave no answer that can be used",
+            "the key service gave no usable response",
             subject=f"HashiCorp Vault ({reason})",
-            remedy="see that Vault is unsealed and reachable, and that our token is valid and may use the key",
+            remedy="check that Vault is unsealed and reachable, and that our token is valid and may use the key",
         )

@@ -1,4 +1,4 @@
-"""Keys that live in a key service: they wrap and unwrap there, and never come into this process."""
+"""Keys in a key service: they wrap and unwrap there, and never enter this process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .sealing import Keys, Place, UnsealError, seal, unseal
 from .tables import credentials, key_checks
 
 CHECKED: Final = b"these are the right keys"
-"""What every key seals once, so that another key under its id is noticed."""
+"""What each key seals once, so that another key under the same id is noticed."""
 
 KEEP_KEY: Final = (
     "put the former key back under this id; a key must stay for as long as something is sealed with it"
@@ -27,11 +27,11 @@ KEEP_KEY: Final = (
 
 
 def verify_keys(keys: Keys, store: Store) -> None:
-    """Refuse to start with keys that don't fit the database; leave a check for each new key.
+    """Refuse to start with keys that don't match the database; write a check for each new key.
 
     Raises:
         ConfigurationError: a key isn't the one that its id had before, or one that seals a credential is missing.
-        KeyServiceUnavailableError: the key service doesn't answer.
+        KeyServiceUnavailableError: the key service doesn't respond.
     """
     _leave_checks(keys, store, compare_keys(keys, store))
 
@@ -41,7 +41,7 @@ def compare_keys(keys: Keys, store: Store) -> Sequence[str]:
 
     Raises:
         ConfigurationError: a key isn't the one that its id had before, or one that seals a credential is missing.
-        KeyServiceUnavailableError: the key service doesn't answer.
+        KeyServiceUnavailableError: the key service doesn't respond.
     """
     with store.reading() as connection:
         checks = {row.key_id: row.sealed for row in connection.execute(select(key_checks))}
@@ -69,7 +69,7 @@ def _leave_checks(keys: Keys, store: Store, key_ids: Sequence[str]) -> None:
             with store.transaction() as connection:
                 connection.execute(insert(key_checks).values(key_id=key_id, sealed=sealed))
         except IntegrityError:
-            # Another process left its check a moment ago; see whether it has the same key.
+            # Another process wrote its check first; compare the keys again.
             verify_keys(keys, store)
 
 
@@ -82,20 +82,20 @@ def _unusable(what: str) -> ConfigurationError:
 
 
 KEPT: Final = 1000
-"""How many unwrapped data keys are remembered; with one for each open credential, the service is asked seldom."""
+"""How many unwrapped data keys are kept in memory; one for each open credential, so the service is rarely asked."""
 
 KEPT_SECONDS: Final = 300.0
-"""For how long: so long does a process still open credentials after the service took its access away."""
+"""For how long, in seconds: a process still opens credentials for that long after the service ended its access."""
 
 
 class KeyService(Protocol):
-    """Encrypts and decrypts with keys that it holds; see `hashicorp_vault` and `aws_kms`."""
+    """A service that encrypts and decrypts with keys that it holds; see `hashicorp_vault` and `aws_kms`."""
 
     def encrypt(self, key: str, content: bytes, bound: bytes) -> bytes:
-        """Return the content encrypted with the key that the service knows by this name, bound to `bound`.
+        """Return the content, encrypted with the key of this name at the service, and bound to `bound`.
 
         Raises:
-            KeyServiceUnavailableError: the service doesn't answer, or refuses us.
+            KeyServiceUnavailableError: the service doesn't respond, or refuses us.
         """
         ...
 
@@ -104,7 +104,7 @@ class KeyService(Protocol):
 
         Raises:
             UnsealError: this key didn't encrypt it, or not for `bound`.
-            KeyServiceUnavailableError: the service doesn't answer, or refuses us.
+            KeyServiceUnavailableError: the service doesn't respond, or refuses us.
         """
         ...
 
@@ -112,8 +112,8 @@ class KeyService(Protocol):
 class ServiceKeys:
     """The keys of a service, as the vault uses them; implements `sealing.Keys`.
 
-    Sealing asks the service once, and so does the first opening of a credential in a while. Both may happen inside
-    a transaction, so give the service's client short time limits.
+    Sealing asks the service once, and so does opening a credential whose data key isn't in memory. Both may happen
+    inside a transaction, so give the service's client short time limits.
 
     >>> class Reversing:
     ...     def encrypt(self, key, content, bound): return content[::-1]
@@ -124,11 +124,11 @@ class ServiceKeys:
 
     Args:
         service: holds the keys.
-        keys: our key id → the service's name of the key. An id stays with its key for ever.
+        keys: our key id → the service's name of the key. An id always means the same key.
         active: id of the key that seals; may be empty where there is only one key.
         former: further keys that only open, such as the ring of a host that moves to a service, until a rotation
-            is through.
-        kept_seconds: how long an unwrapped data key is remembered; 0 asks the service each time.
+            is complete.
+        kept_seconds: how long an unwrapped data key is kept in memory; 0 asks the service each time.
         monotonic: a clock that never goes back, in seconds.
 
     Raises:
@@ -178,7 +178,7 @@ class ServiceKeys:
         return self._service.encrypt(self._keys[key_id], data_key, bound)
 
     def unwrap(self, key_id: str, wrapped: bytes, bound: bytes) -> bytes:
-        """Return the data key, from memory where it was asked for a moment ago; see `sealing.Keys`."""
+        """Return the data key, from memory where it was unwrapped recently; see `sealing.Keys`."""
         if self._former is not None and key_id not in self._keys:
             return self._former.unwrap(key_id, wrapped, bound)
         if key_id not in self._keys:

@@ -18,7 +18,7 @@ KEY_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
 class KeyRing:
-    """The keys by id; the active one seals, all open.
+    """Keys by id: the active one seals, and all of them open.
 
     >>> keys = KeyRing.from_configuration({"2026": KeyRing.new_key()})
     >>> keys.active

@@ -1,4 +1,4 @@
-"""Live rotation: every credential sealed anew with the active key, while they are read and renewed."""
+"""Rotation of the keys: every credential is sealed again with the active key, while hosts read and renew them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .tables import credentials
 from .vault import CredentialUnreadableError, Resealed, Vault
 
 BATCH: Final = 100
-"""How many credentials are written in one transaction; short, so that it holds nobody up."""
+"""How many credentials are written in one transaction; few, so that nobody waits long for it."""
 
 
 @frozen(kw_only=True)
 class Progress:
-    """How far a rotation is.
+    """How far a rotation has come.
 
     Attributes:
         total: how many credentials were sealed with another key when it began.
-        done: how many of them are not any more: sealed anew, by us or by a renewal, or forgotten.
-        unreadable: ids of those that can't be opened; they stay as they are.
+        done: how many of them no longer are: sealed again, by us or by a renewal, or forgotten.
+        unreadable: ids of those that can't be opened; they are left unchanged.
 
     >>> Progress(total=3, done=2, unreadable=("c3",)).is_complete
     False
@@ -36,13 +36,13 @@ class Progress:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is sealed with another key any more, as far as this rotation saw."""
+        """Whether this rotation left nothing that is sealed with another key."""
         return not self.unreadable
 
 
 @frozen(kw_only=True)
 class KeyUse:
-    """A key, and what needs it.
+    """A key, and how many credentials need it.
 
     Attributes:
         id: its id.
@@ -56,11 +56,11 @@ class KeyUse:
 
 
 class KeyRotation:
-    """Seals credentials anew with the active key.
+    """Seals credentials again with the active key.
 
-    Make the new key known to every process first, then make it the active one, then rotate. A former key may go
-    once `list` counts nothing for it. A rotation that was killed goes on where it was when it is started again,
-    because the rows themselves say what is left; several at once do no harm.
+    First add the new key to the settings of every process, then make it the active one, then rotate. A former key
+    can be removed once `list` counts 0 for it. A rotation that was killed continues where it stopped when it is
+    started again, because each row names its key; several rotations may run at once.
 
     >>> from speckitty_connectors.credentials.keyring import KeyRing
     >>> store, ring = Store("sqlite://"), KeyRing.from_configuration({"2026": KeyRing.new_key()})
@@ -83,13 +83,13 @@ class KeyRotation:
         self._vault = vault
 
     def rotate(self, progress: Callable[[Progress], object] = lambda _: None) -> Progress:
-        """Seal anew whatever another key sealed; return how it went.
+        """Seal again what another key sealed; return how far it came.
 
         Args:
-            progress: hears how far it is after each batch.
+            progress: called with how far it has come after each batch.
 
         Raises:
-            StoreUnavailableError: the database, or the key service, is away; start it again later.
+            StoreUnavailableError: the database or the key service can't be reached; start it again later.
         """
         total = sum(key.credentials for key in self.list() if not key.is_active)
         reached = Progress(total=total)
@@ -118,11 +118,11 @@ class KeyRotation:
             return [(row.workspace_id, row.id) for row in connection.execute(query)]
 
     def _rotate_batch(self, batch: list[tuple[str, str]]) -> list[str]:
-        """Seal a batch anew, again for those that were replaced meanwhile; return the ids of the unreadable."""
+        """Seal a batch again, and once more what was replaced meanwhile; return the ids of the unreadable."""
         unreadable: list[str] = []
         while batch:
             resealed: list[Resealed] = []
-            with self._store.reading() as connection:  # nothing is locked while the keys are asked
+            with self._store.reading() as connection:  # nothing is locked while a key service is asked
                 for workspace, credential_id in batch:
                     try:
                         found = self._vault.reseal(connection, workspace=workspace, credential_id=credential_id)
@@ -135,7 +135,7 @@ class KeyRotation:
         return unreadable
 
     def list(self) -> tuple[KeyUse, ...]:
-        """Return the keys, also those that are missing but needed, with how many credentials each sealed."""
+        """Return all keys, missing ones that are needed included, with how many credentials each has sealed."""
         query = select(credentials.c.key_id, func.count()).group_by(credentials.c.key_id)
         with self._store.reading() as connection:
             used = {str(row[0]): int(row[1]) for row in connection.execute(query)}

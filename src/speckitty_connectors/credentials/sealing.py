@@ -1,8 +1,8 @@
-"""Sealing bytes for one place: a key of their own, wrapped by a key of the ring, both bound to that place.
+"""Sealing bytes for one row: each value has a data key of its own, wrapped by a key of the ring, bound to that row.
 
 A sealed value is: format version (1 byte), length of the key id (1 byte), key id, length of the wrapped data key
 (2 bytes), wrapped data key, nonce and content (12 + n + 16 bytes). The content's cipher is AES-256-GCM with random
-nonces; how a data key is wrapped is the affair of whoever holds the keys.
+nonces; how a data key is wrapped is decided by what holds the keys.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from ..errors import StoreUnavailableError
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 LENGTH_BYTES: Final = 2
-"""What the length of a wrapped data key takes."""
+"""Bytes that the length of a wrapped data key takes."""
 
 FORMAT: Final = 1
-"""Version of the sealed form and of what it is bound to."""
+"""Version of this format, and of what a value is bound to."""
 
 
 class UnsealError(Exception):
-    """The bytes were not sealed for this place with this key; nothing more is said."""
+    """The bytes were not sealed for this place with this key; the error doesn't say which."""
 
 
 class KeyServiceUnavailableError(StoreUnavailableError):
@@ -37,7 +37,7 @@ class KeyServiceUnavailableError(StoreUnavailableError):
 
 @frozen(kw_only=True)
 class Place:
-    """Where a sealed value belongs; it opens nowhere else.
+    """The row and column that a sealed value belongs to; it opens nowhere else.
 
     Attributes:
         table: the table.
@@ -60,7 +60,7 @@ class Place:
     version: int = 1
 
     def bound(self, purpose: str, header: bytes) -> bytes:
-        """Return the associated data: every part behind its length, so that no two places give the same bytes."""
+        """Return the associated data: each part after its length, so that no two places give the same bytes."""
         texts = (
             *(purpose, self.table, self.column, self.row_id, self.workspace),
             *(self.provider, self.host, self.kind, str(self.version)),
@@ -86,7 +86,7 @@ class Keys(Protocol):
         """Return the data key wrapped by one of the keys, and bound to `bound`; at most 65535 bytes.
 
         Raises:
-            KeyServiceUnavailableError: the key service doesn't answer.
+            KeyServiceUnavailableError: the key service doesn't respond.
         """
         ...
 
@@ -95,7 +95,7 @@ class Keys(Protocol):
 
         Raises:
             UnsealError: there is no such key, or it didn't wrap this for `bound`.
-            KeyServiceUnavailableError: the key service doesn't answer.
+            KeyServiceUnavailableError: the key service doesn't respond.
         """
         ...
 
@@ -115,7 +115,7 @@ def unseal(keys: Keys, place: Place, sealed: bytes) -> bytes:
 
     Raises:
         UnsealError: it wasn't sealed for this place, was changed, or its key isn't there.
-        KeyServiceUnavailableError: the key service doesn't answer.
+        KeyServiceUnavailableError: the key service doesn't respond.
     """
     key_id = key_id_of(sealed)
     start = 2 + len(key_id)
@@ -127,7 +127,7 @@ def unseal(keys: Keys, place: Place, sealed: bytes) -> bytes:
 
 
 def key_id_of(sealed: bytes) -> str:
-    """Return the id of the key that a value says it was sealed with.
+    """Return the id of the key that a sealed value names.
 
     Raises:
         UnsealError: it isn't a sealed value of this format.

@@ -13,11 +13,11 @@ HIDDEN = "Secret(hidden)"
 """What every accidental rendering of a secret shows."""
 
 SHORTEST_WEBHOOK_SECRET = 16
-"""Bytes below which a webhook secret could be guessed."""
+"""Fewest bytes of a webhook secret; a shorter one could be guessed."""
 
 
-WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 - what is before a secret, not one
-"""What stands before the base64 of a key (Standard Webhooks specification, "Signature scheme")."""
+WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix of secrets, not one
+"""Prefix of the base64 of a key (Standard Webhooks specification, "Signature scheme")."""
 
 
 @final
@@ -56,7 +56,7 @@ class Secret:
             return self.__value.decode()
         except UnicodeDecodeError:
             pass
-        # Raised here, it isn't chained to an error that holds the bytes.
+        # Raised here, so that it isn't chained to an error that holds the bytes.
         raise ValueError("the secret isn't text")
 
     def reveal_bytes(self) -> bytes:
@@ -94,7 +94,7 @@ class Secret:
 
 
 def new_webhook_secret() -> Secret:
-    """Return 256 random bits in the form that fits every scheme: that of `WEBHOOK_SECRET_PREFIX`."""
+    """Return 256 random bits with `WEBHOOK_SECRET_PREFIX`, which is a valid secret for every scheme."""
     return Secret(f"{WEBHOOK_SECRET_PREFIX}{base64.b64encode(secrets.token_bytes(32)).decode()}")
 
 

@@ -1,4 +1,4 @@
-"""Apps, sealed credentials, webhook end points, and the conversations that are under way."""
+"""Apps, sealed credentials, webhook endpoints, and conversations in progress."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ grants = Table(
         ["workspace_id", "credential_id"], ["credentials.workspace_id", "credentials.id"], ondelete="CASCADE"
     ),
 )
-"""What it takes to renew a credential that somebody granted, and how that stands; gone with its credential.
+"""How to renew a credential that somebody granted, and the state of its renewal; deleted with its credential.
 
-`intent_started_at` is set while someone asks the provider, and stays set when they die doing so. `not_before` is
-when the next one may ask. Both are milliseconds of the database's own clock, so that processes with a wrong clock
-can't take each other's turn.
+`intent_started_at` is set while a process asks the provider, and stays set if that process dies. `not_before` is
+when the next process may ask. Both are milliseconds of the database's own clock, so that a process with a wrong
+clock can't take another's turn.
 """
 
 key_checks = Table(
@@ -100,7 +100,7 @@ endpoints = Table(
 )
 """Where a provider posts to: the last part of the URL, and the principal of what arrives there.
 
-`installation_id` is empty for an app's end point, which serves every customer of the app.
+`installation_id` is empty for an app's endpoint, which serves every customer of the app.
 """
 
 endpoint_secrets = Table(
@@ -115,7 +115,7 @@ endpoint_secrets = Table(
     belongs_to("endpoints", "endpoint_id"),
     belongs_to("credentials", "credential_id"),
 )
-"""The webhook secrets of an end point; several at once while one replaces the other."""
+"""The webhook secrets of an endpoint; several at once during a rotation."""
 
 conversations = Table(
     "conversations",
@@ -140,6 +140,6 @@ conversations = Table(
     UniqueConstraint("state_digest"),
     Index(None, "provider", "host", "code_digest"),
 )
-"""Connections and links under way. The state is stored hashed; the PKCE verifier, and a grant that waits for
-a choice, are sealed in `credential_id` (empty for none). A row that was used stays for a while without its
-secrets, with the digest of the code that came with it, so that a second use of either is told from a guess."""
+"""Conversations in progress. The state is stored hashed; the PKCE verifier, and a grant that waits for a
+choice, are sealed in `credential_id` (empty for none). A used row is kept for a while without its
+secrets, with the digest of the code that came with it, so that a second use of either can be told from a guess."""

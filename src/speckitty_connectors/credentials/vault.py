@@ -1,4 +1,4 @@
-"""Everything secret, sealed row by row; the one way in and out of the table `credentials`."""
+"""Everything secret is sealed row by row in the table `credentials`, and opened only here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECRET: Final = "secret"  # noqa: S105 - the name of a value
 
 
 class CredentialUnreadableError(ConnectorsError):
-    """A stored credential can't be opened: it was changed, moved, or sealed with a key that isn't there."""
+    """A stored credential can't be opened: it was changed, moved, or sealed with a key that is missing."""
 
     code = "credential_unreadable"
 
@@ -60,7 +60,7 @@ class OpenCredential:
 
 @frozen(kw_only=True)
 class Resealed:
-    """A credential's content as it is, sealed with the active key, and the sealed value that it is to replace."""
+    """A credential's unchanged content, sealed with the active key, and the sealed value that it replaces."""
 
     workspace: str
     id: str
@@ -70,7 +70,7 @@ class Resealed:
 
 
 class Vault:
-    """Seals, opens, replaces and forgets credentials, in the transaction it is handed.
+    """Seals, opens, replaces and forgets credentials, in the caller's transaction.
 
     >>> from sqlalchemy import create_engine
     >>> from speckitty_connectors.credentials.keyring import KeyRing
@@ -85,7 +85,7 @@ class Vault:
     >>> engine.dispose()
 
     Args:
-        keys: what seals and opens.
+        keys: seal and open.
         clock: the present moment.
     """
 
@@ -178,7 +178,7 @@ class Vault:
         return replaced.rowcount == 1
 
     def reseal(self, connection: Connection, *, workspace: str, credential_id: str) -> Resealed | None:
-        """Seal a credential with the active key, for `put`; None where it is so already, or gone.
+        """Seal a credential with the active key, for `put`; None if it already is, or is gone.
 
         Raises:
             CredentialUnreadableError: it can't be opened.
@@ -193,7 +193,7 @@ class Vault:
     def put(self, connection: Connection, resealed: Resealed) -> bool:
         """Write what `reseal` made unless the credential was changed meanwhile; return whether it was written.
 
-        Its version stays: nothing is new but the key, and whoever renews it at this moment must not lose.
+        Its version stays: only the key is new, and a renewal at the same moment must win.
         """
         written = connection.execute(
             update(credentials)
@@ -208,7 +208,7 @@ class Vault:
         return written.rowcount == 1
 
     def forget(self, connection: Connection, *, workspace: str, credential_id: str) -> None:
-        """Delete a credential; with its row goes the only copy of the key that it was sealed with."""
+        """Delete a credential, and with its row the only copy of its data key."""
         connection.execute(
             delete(credentials).where(credentials.c.workspace_id == workspace, credentials.c.id == credential_id)
         )
@@ -237,7 +237,7 @@ class Vault:
             raise CredentialUnreadableError(
                 "a stored credential can't be opened",
                 subject=f"{row.kind} {row.id} of {row.provider}",
-                remedy="see that its key is configured and its row as it was; else connect or register again",
+                remedy="check that its key is configured and its row unchanged; else connect or register again",
             ) from None
 
     def _unsealed(self, row: Row[tuple[object, ...]]) -> bytes:

@@ -1,4 +1,4 @@
-"""The adapter of requests under every outbound call: guarded connections, and an end to each call."""
+"""The adapter under every outbound request: guarded connections, and a time limit for each call."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHUNK: Final = 64 * 1024
 
 
 class _Call:
-    """A call under way: who may be connected to, and the connections to cut when its time is over."""
+    """A call in progress: where it may connect, and the connections to cut when its time is up."""
 
     def __init__(self, egress: Egress) -> None:
         self.egress = egress
@@ -34,7 +34,7 @@ class _Call:
         self._twins: list[socket.socket] = []
 
     def watch(self, connected: socket.socket) -> None:
-        # A second descriptor of the same connection: TLS takes the first one over.
+        # A second descriptor of the same connection, because TLS takes over the first one.
         with self._lock:
             self._twins.append(socket.socket(fileno=os.dup(connected.fileno())))
         if self.is_over:
@@ -59,7 +59,7 @@ _CALL: ContextVar[_Call] = ContextVar("call")
 
 @contextmanager
 def _calling(egress: Egress, seconds: float) -> Iterator[_Call]:
-    """Cut the call's connections after so many seconds: a server that drips never meets a timeout of a read."""
+    """Cut the call's connections after so many seconds: a server that sends slowly never meets a read timeout."""
     call = _Call(egress)
     timer = threading.Timer(seconds, call.cut)
     timer.daemon = True
@@ -74,7 +74,7 @@ def _calling(egress: Egress, seconds: float) -> Iterator[_Call]:
 
 
 class GuardedConnection(HTTPConnection):
-    """Connects only through the guard of the call under way; the host's name stays for TLS and the Host header."""
+    """Connects only through the guard of the call in progress; TLS and the Host header keep the host's name."""
 
     def _new_conn(self) -> socket.socket:
         call = _CALL.get()
@@ -92,7 +92,7 @@ class GuardedConnection(HTTPConnection):
 
 
 class GuardedSecureConnection(GuardedConnection, HTTPSConnection):
-    """The same under TLS."""
+    """The same, with TLS."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -104,15 +104,15 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class GuardedAdapter(HTTPAdapter):
-    """Sends one request and reads its whole answer, or raises one of our errors without a trace of the request.
+    """Sends one request and reads the whole response, or raises one of our errors, without the request in it.
 
-    It follows no redirect and knows no proxy. Mount it on a `requests.Session` for both schemes, or use it alone.
+    It follows no redirects and uses no proxy. Mount it on a `requests.Session` for both schemes, or use it alone.
 
     Args:
-        egress: where it may go.
-        timeout_seconds: longest wait for a connection, and for the next piece of an answer.
-        call_seconds: longest time for all of a call.
-        body_limit: largest answer, in bytes.
+        egress: decides where it may connect.
+        timeout_seconds: longest wait for a connection, and for the next piece of a response.
+        call_seconds: longest time for a whole call.
+        body_limit: largest response, in bytes.
         certificates: path of a file with the certificates to trust instead of the public ones; empty for those.
     """
 
@@ -134,21 +134,21 @@ class GuardedAdapter(HTTPAdapter):
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """Have all connections made by the guarded classes."""
+        """Make all connections with the guarded classes."""
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        """Send a request; of requests' further options none counts, because the same limits hold for all.
+        """Send a request; further options of requests are ignored, because the same limits apply to every call.
 
         Raises:
             EgressRefusedError: the guard refuses the URL, or an address of its host.
-            ApiUnavailableError: no connection, or no complete answer in time.
-            ApiError: the answer is too large, or packed although it may not be.
+            ApiUnavailableError: no connection, or no complete response in time.
+            ApiError: the response is too large, or compressed although that wasn't asked for.
         """
         origin = self.egress.check(request.url or "")
         self._leave_parents_connections()
-        # Packed, a small answer could grow without end.
+        # A small compressed response could grow without limit.
         request.headers["Accept-Encoding"] = "identity"
         failure: ApiError
         try:
@@ -161,11 +161,11 @@ class GuardedAdapter(HTTPAdapter):
             failure = _no_answer(type(error).__name__, origin)
         except ApiError as error:
             failure = error.with_traceback(None)
-        # Raised here, the error has no frame or cause that holds the request and its secrets.
+        # Raised here, so that no frame and no cause of the error holds the request and its secrets.
         raise failure
 
     def _leave_parents_connections(self) -> None:
-        """Start with no connection in a forked process: the open ones are its parent's, who speaks on them."""
+        """Start without connections in a forked process: the open ones are still used by its parent."""
         if self._process != os.getpid():
             self.init_poolmanager(DEFAULT_POOLSIZE, DEFAULT_POOLSIZE)
             self._process = os.getpid()
@@ -187,21 +187,21 @@ class GuardedAdapter(HTTPAdapter):
 
     def _read(self, answer: requests.Response, origin: Origin) -> bytes:
         if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise _unusable("the answer is packed, which wasn't asked for", origin, answer.status_code)
+            raise _unusable("the response is compressed, which wasn't asked for", origin, answer.status_code)
         body = bytearray()
-        # Not `stream`: older releases of urllib3 read the line of a chunk's size to its end, which a host decides.
+        # Not `stream`: older releases of urllib3 read the line with a chunk's size to its end, however long it is.
         while piece := answer.raw.read(CHUNK, decode_content=False):
             body += piece
             if len(body) > self._body_limit:
-                raise _unusable(f"the answer is larger than {self._body_limit} bytes", origin, answer.status_code)
+                raise _unusable(f"the response is larger than {self._body_limit} bytes", origin, answer.status_code)
         return bytes(body)
 
 
 def _no_answer(reason: str, origin: Origin) -> ApiUnavailableError:
     return ApiUnavailableError(
-        f"no answer ({reason})",
+        f"no response ({reason})",
         subject=origin.host_and_port,
-        remedy="try again; if it lasts, check that the host can be reached",
+        remedy="try again; if it keeps failing, check that the host can be reached",
     )
 
 

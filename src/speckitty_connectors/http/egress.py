@@ -1,4 +1,4 @@
-"""Where outbound calls may go: https to public addresses, and what the operator allows beside."""
+"""Where outbound calls may go: https to public addresses, and hosts that the operator allows."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ NOT_PUBLIC_IPV6: Final = tuple(
     IPv6Network(network)
     for network in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
 )
-"""What is special inside of it: Teredo and other protocols, documentation, 6to4 and AS112 (IANA's registry)."""
+"""Special ranges within it: Teredo and other protocols, documentation, 6to4 and AS112 (IANA's registry)."""
 
 NAT64: Final = IPv6Network("64:ff9b::/96")
 """An IPv4 address in its last 32 bits, for networks without IPv4 (RFC 6052)."""
 
 ISATAP: Final = 0x0000_5EFE
-"""Stands before an IPv4 address that packets are tunnelled to; one bit of it may differ (RFC 5214, section 6.1)."""
+"""Precedes an IPv4 address that packets are tunnelled to; one bit of it may differ (RFC 5214, section 6.1)."""
 
 ISATAP_MASK: Final = 0xFDFF_FFFF
 
 
 def is_public(address: str) -> bool:
-    """Return whether an address belongs to the public internet; what isn't an address does not.
+    """Return whether a text is an address of the public internet.
 
     `ipaddress.is_global` isn't enough: it calls 6to4 and NAT64 forms of private addresses global, and its answers
     differ between Python versions.
@@ -93,13 +93,13 @@ URL: Final = re.compile(
 """The URLs that every parser reads alike: no user, backslash, blank, escape or non-ASCII letter before the path."""
 
 NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
-"""A last label that makes a host an IPv4 address, however odd ("URL Standard", section "ends in a number")."""
+"""A last label that makes a host an IPv4 address in some spelling ("URL Standard", section "ends in a number")."""
 
 ADDRESSES_TRIED: Final = 4
-"""How many addresses of one host are tried; its owner decides how many there are."""
+"""How many addresses of one host are tried; the host's owner could publish any number."""
 
 Resolve = Callable[[str, int], Sequence[str]]
-"""Returns the addresses of a host, best first; raises `OSError` where it has none."""
+"""Returns the addresses of a host, best first; raises `OSError` if it has none."""
 
 
 @frozen(kw_only=True)
@@ -118,12 +118,12 @@ class Origin:
 
     @property
     def host_and_port(self) -> str:
-        """The form in which the operator allows a host."""
+        """The form in which an operator writes it into `allowed_hosts`."""
         return f"{self.host}:{self.port}"
 
     @property
     def host_name(self) -> str:
-        """The host, with its port where that isn't the scheme's own."""
+        """The host, with its port unless that is the scheme's default."""
         return self.host if self.port == DEFAULT_PORTS[self.scheme] else self.host_and_port
 
 
@@ -131,7 +131,7 @@ def origin_of(url: str) -> Origin:
     """Return the origin of an absolute http or https URL.
 
     Raises:
-        EgressRefusedError: it isn't one that every parser reads alike.
+        EgressRefusedError: parsers could read it differently.
     """
     match = URL.fullmatch(url)
     if match is None:
@@ -144,7 +144,7 @@ def origin_of(url: str) -> Origin:
 
 
 def resolve_host(host: str, port: int) -> Sequence[str]:
-    """Ask the system for the addresses of a host, in its order."""
+    """Return the addresses of a host, in the order in which the system gives them."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(entry[4][0]) for entry in found]
 
@@ -167,11 +167,11 @@ def _allowed_hosts(entries: Iterable[str]) -> frozenset[str]:
 
 @frozen(kw_only=True)
 class Egress:
-    """Decides about every outbound connection.
+    """Decides which outbound connections are allowed.
 
     Attributes:
         allowed_hosts: ``host:port`` that may be reached although they aren't public, not https or not port 443;
-            the operator's to say, never a workspace's.
+            set by the operator, never by a workspace.
         resolve: finds the addresses of a host.
 
     >>> egress = Egress(allowed_hosts={"127.0.0.1:8000"})
@@ -186,10 +186,10 @@ class Egress:
     resolve: Resolve = resolve_host
 
     def check(self, url: str) -> Origin:
-        """Return the origin of a URL that may be asked; its addresses are checked when it is connected to.
+        """Return the origin of a URL that may be requested; its addresses are checked by `connect`.
 
         Raises:
-            EgressRefusedError: it may not.
+            EgressRefusedError: it may not be requested.
         """
         origin = origin_of(url)
         is_standard = origin.scheme == "https" and origin.port == DEFAULT_PORTS["https"]
@@ -205,11 +205,11 @@ class Egress:
         timeout: float | None,
         options: list[tuple[int, int, int | bytes]] | None,
     ) -> socket.socket:
-        """Resolve once, check all addresses, and connect to one of the very addresses that were checked.
+        """Resolve once, check all addresses, and connect to one of the addresses that were checked.
 
         Raises:
             EgressRefusedError: one of the addresses isn't public.
-            OSError: none of them could be reached.
+            OSError: none of them can be reached.
         """
         failure = OSError("the host has no address")
         for address in self._addresses(host, port)[:ADDRESSES_TRIED]:
@@ -228,7 +228,7 @@ class Egress:
 
 
 def _is_plain_host(host: str) -> bool:
-    """Tell hosts that are a name, or an address in its one canonical form."""
+    """Return whether a host is a name, or an address in its canonical form."""
     try:
         if host.startswith("["):
             return str(IPv6Address(host[1:-1])) == host[1:-1]

@@ -1,4 +1,4 @@
-"""A provider's answer, as plugins see it, and the error that another status becomes."""
+"""A provider's response, as plugins see it, and the error that a failing status becomes."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ FAILURES: Final[Mapping[int, tuple[type[ApiError], str]]] = {
     410: (ApiNotFoundError, "check that it still exists and that the credential may see it"),
     429: (ApiThrottledError, "try again in a minute"),
 }
-"""Status → error and remedy; 5xx and the rest are below."""
+"""Status → error and remedy; `ProviderAnswer.failure` handles 5xx and the rest."""
 
 
 @frozen(kw_only=True)
 class ProviderAnswer:
-    """An answer that was read to its end; implements `providers.api.ApiResponse`.
+    """A response that was read completely; implements `providers.api.ApiResponse`.
 
     Attributes:
-        url: the URL that answered.
+        url: the URL that responded.
         status: the HTTP status.
-        headers: the headers; names compare without regard to case.
+        headers: the headers; the case of names doesn't matter.
         body: the bytes.
 
     >>> ProviderAnswer(url="https://api.example/x", status=200, headers={}, body=b'{"id": 1}').json()
@@ -55,7 +55,7 @@ class ProviderAnswer:
 
     @classmethod
     def of(cls, answer: Response) -> ProviderAnswer:
-        """Take over what requests read."""
+        """Return what the library requests has read."""
         return cls(
             url=answer.url,
             status=answer.status_code,
@@ -64,7 +64,7 @@ class ProviderAnswer:
         )
 
     def as_told(self, dialect: FailureDialect | None) -> ProviderAnswer:
-        """Return it with the status that its document tells, where this provider's statuses don't tell failures."""
+        """Return it with the status that its document states, where this provider reports failures there."""
         is_vague = self.is_good or self.status == 400
         told = dialect.status_of(self._document()) if dialect is not None and is_vague else None
         return self if told is None else evolve(self, status=told)
@@ -79,7 +79,7 @@ class ProviderAnswer:
         """The URL of ``rel="next"`` in the Link header (RFC 8288), or empty.
 
         Raises:
-            EgressRefusedError: it leads to another origin.
+            EgressRefusedError: it points to another origin.
         """
         for link in parse_header_links(self.headers.get("Link", "")):
             if "next" in link.get("rel", "").lower().split():
@@ -88,10 +88,10 @@ class ProviderAnswer:
 
     @property
     def location(self) -> str:
-        """Where a redirect leads.
+        """The URL that a redirect points to.
 
         Raises:
-            EgressRefusedError: it leads to another origin.
+            EgressRefusedError: it points to another origin.
         """
         return self._same_origin(self.headers.get("Location", ""))
 
@@ -104,7 +104,7 @@ class ProviderAnswer:
         document = self._document()
         if document is msgspec.UNSET:
             raise ApiError(
-                "the answer isn't JSON",
+                "the response isn't JSON",
                 subject=origin_of(self.url).host,
                 remedy="try again later",
                 status=self.status,
@@ -112,7 +112,7 @@ class ProviderAnswer:
         return document
 
     def error_code(self) -> str:
-        """Return the error code of a JSON body, or empty: ``error``, ``code``, or those of its first ``errors``."""
+        """Return ``error`` or ``code`` of a JSON body, its own or that of its first ``errors``; or empty."""
         document = self._document()
         if not isinstance(document, dict):
             return ""
@@ -124,7 +124,7 @@ class ProviderAnswer:
         return next((code for code in codes if isinstance(code, str)), "")
 
     def failure(self, method: str, subject: str) -> ApiError:
-        """Return the error that says so, without anything of the body."""
+        """Return the error for this status; it holds nothing of the body."""
         kind, remedy = FAILURES.get(self.status, (ApiError, "report it to the authors of the provider's plugin"))
         if self.status >= 500:
             kind, remedy = ApiUnavailableError, "try again later; look at the provider's status page"
@@ -140,11 +140,11 @@ class ProviderAnswer:
     def _same_origin(self, link: str) -> str:
         try:
             url = urljoin(self.url, link)
-        except ValueError:  # what isn't a URL has no origin either
+        except ValueError:  # what isn't a URL has no origin
             url = ""
         if origin_of(url) != origin_of(self.url):
             raise EgressRefusedError(
-                "the answer points to another host",
+                "the response points to another host",
                 subject=origin_of(self.url).host_name,
                 remedy="nothing was sent there; report it to the provider",
                 status=self.status,
@@ -154,7 +154,7 @@ class ProviderAnswer:
 
 @runtime_checkable
 class Hidden(Protocol):
-    """A secret that shows itself nowhere; in a document it is written on the wire, and only there."""
+    """A secret that hides itself everywhere except in the document that is sent."""
 
     def reveal(self) -> str:
         """Return the text."""
@@ -171,12 +171,12 @@ _encode = msgspec.json.Encoder(enc_hook=_on_the_wire).encode
 
 
 def write_document(document: object) -> bytes:
-    """Return a document as it is sent.
+    """Return a document as JSON, ready to be sent.
 
     >>> write_document({"id": 7})
     b'{"id":7}'
 
     Raises:
-        TypeError: it holds something that JSON can't.
+        TypeError: it holds something that JSON can't represent.
     """
     return _encode(document)

@@ -1,4 +1,4 @@
-"""The one way out: a guarded transport, and sessions that speak to one provider host with one credential."""
+"""Every outbound call: a guarded transport, and sessions that call one provider host with one credential."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ NO_BUDGETS: Final[Mapping[Budget, str]] = MappingProxyType({})
 class Transport:
     """Carries every outbound call of a process; safe to share between threads.
 
-    Only https to public addresses on port 443, save for the operator's `allowed_hosts`; no proxy, no cookies, no
+    Only https to public addresses on port 443, except for the operator's `allowed_hosts`; no proxy, no cookies, no
     redirects, nothing from the environment.
 
     Args:
         allowed_hosts: ``host:port`` that may be reached although they aren't public, not https or not port 443.
         clock: the present moment, for the end of rate-limit windows.
         sleep: waits so many seconds.
-        timeout_seconds: longest wait for a connection, and for the next piece of an answer.
-        call_seconds: longest time for all of one request and its answer.
-        patience_seconds: longest that a call may be kept waiting between its tries.
-        body_limit: largest answer, in bytes.
+        timeout_seconds: longest wait for a connection, and for the next piece of a response.
+        call_seconds: longest time for one request with its response.
+        patience_seconds: longest that a call may wait between its tries, all together.
+        body_limit: largest response, in bytes.
         certificates: path of a file with certificates to trust instead of the public ones.
         resolve: finds the addresses of a host.
 
@@ -85,12 +85,12 @@ class Transport:
         )
 
     def fetch(self, url: str) -> ProviderAnswer:
-        """Return what is published at an address, asked for once and without a credential.
+        """Return what is published at an address; it is requested once, without a credential.
 
         Raises:
-            ApiError: the answer was not 2xx, or there was none.
+            ApiError: the response was not 2xx, or there was none.
         """
-        self.egress.check(url)  # as it was given, before requests makes another URL of it
+        self.egress.check(url)  # the URL as it was given, before requests rewrites it
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
         answer = ProviderAnswer.of(self.adapter.send(requests.Request("GET", url, headers=headers).prepare()))
         if not answer.is_good:
@@ -112,9 +112,9 @@ class _Authorization(AuthBase):
         request.headers["Authorization"] = self._authorization()
         if _is_header_value(request.headers["Authorization"]):
             return request
-        # Refused here, because the standard library would refuse it with the value in its text.
+        # Refused here, because the standard library's error would show the value.
         raise ApiUnauthorizedError(
-            "the credential has letters that a header can't carry",
+            "the credential has characters that a header can't carry",
             remedy="connect it again, or register the app again",
         )
 
@@ -124,22 +124,23 @@ def _is_header_value(value: str) -> bool:
 
 
 class TransportSession:
-    """Speaks to one provider host with one credential; implements `providers.api.ApiSession`.
+    """Calls one provider host with one credential; implements `providers.api.ApiSession`.
 
-    Throttling is waited out, and a GET that fails for the moment is tried again, as long as the patience lasts.
+    A throttled call waits and is sent again, and so is a GET that fails for the moment, as long as the patience
+    lasts.
 
     Args:
         transport: carries the requests.
-        root: the API's root without a trailing slash; its origin is the only one that is asked.
-        authorization: returns the value of the Authorization header, asked for at each request.
-        dialect: how the provider says "too fast".
-        headers: of every request.
-        subject: what error messages call the other side.
-        patience_seconds: longest that a call may be kept waiting; the transport's where not given.
-        on_unauthorized: called when the credential was refused (401), so that a cached one is dropped; says
+        root: the API's root without a trailing slash; no other origin is called.
+        authorization: returns the value of the Authorization header; called for each request.
+        dialect: how the provider says that calls are too fast.
+        headers: sent with every request.
+        subject: what error messages call the provider's side.
+        patience_seconds: longest that a call may wait between its tries; the transport's if not given.
+        on_unauthorized: called when the credential was refused (401), so that a cached one is dropped; returns
             whether there is another one now, with which the request is sent again.
         budgets: the names of the budgets that this session shares with others of the transport.
-        failures: how the provider tells failures where its statuses don't; None where they do.
+        failures: how the provider reports failures other than by status; None if it doesn't.
 
     >>> session = TransportSession(
     ...     Transport(), root="https://api.example", authorization=lambda: "Bearer …",
@@ -178,15 +179,15 @@ class TransportSession:
         """Send a GET request, and follow redirects inside the origin.
 
         Raises:
-            ApiError: the answer was not 2xx or 304, or there was none.
+            ApiError: the response was not 2xx or 304, or there was none.
         """
         return self._call(requests.Request("GET", self._absolute(url), params=dict(parameters or {})))
 
     def post(self, url: str, *, document: object = None) -> ProviderAnswer:
-        """Send a POST request with a JSON document; secrets in it are revealed on the wire alone.
+        """Send a POST request with a JSON document; secrets in it are revealed only in what is sent.
 
         Raises:
-            ApiError: the answer was not 2xx, or there was none.
+            ApiError: the response was not 2xx, or there was none.
         """
         return self._call(self._with_document("POST", url, document))
 
@@ -194,7 +195,7 @@ class TransportSession:
         """Send a PUT request with a JSON document.
 
         Raises:
-            ApiError: the answer was not 2xx, or there was none.
+            ApiError: the response was not 2xx, or there was none.
         """
         return self._call(self._with_document("PUT", url, document))
 
@@ -202,7 +203,7 @@ class TransportSession:
         """Send a DELETE request, with a JSON document where the provider wants one.
 
         Raises:
-            ApiError: the answer was not 2xx, or there was none.
+            ApiError: the response was not 2xx, or there was none.
         """
         return self._call(self._with_document("DELETE", url, document))
 
@@ -223,7 +224,7 @@ class TransportSession:
         return absolute
 
     def _call(self, request: requests.Request) -> ProviderAnswer:
-        """Send until there is a good answer or the patience ends."""
+        """Send until the response is good or the patience ends."""
         patience = Patience(self._patience_seconds, repeatable=request.method == "GET")
         is_new_credential = False
         while True:
@@ -241,7 +242,7 @@ class TransportSession:
             self._transport.sleep(wait)
 
     def _paused(self) -> ApiThrottledError | None:
-        """Return why nothing may be sent yet: another call used a shared budget up."""
+        """Return why nothing may be sent yet: another call used up a shared budget."""
         seconds = self._transport.pauses.remaining(self._budgets.values(), self._transport.now())
         return self._throttled("a budget that is shared with other calls is used up", seconds) if seconds else None
 
@@ -253,7 +254,7 @@ class TransportSession:
         return self._failure(request, answer, tries) or answer
 
     def _has_another_credential(self, failure: ApiError) -> bool:
-        """Say whether a request that was refused may be sent again; nothing was done by it, whatever it is."""
+        """Return whether a refused request may be sent again; it did nothing, whatever its method."""
         is_refused = isinstance(failure, ApiUnauthorizedError) and failure.status > 0
         return is_refused and self._on_unauthorized is not None and self._on_unauthorized()
 

@@ -1,4 +1,4 @@
-"""How long a provider asks to wait, in its own dialect, and how long a call may be kept waiting."""
+"""How long a provider asks us to wait, in its own dialect, and how long one call may wait."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ..providers.api import ApiError, ApiThrottledError, ApiUnavailableError
 from ..providers.manifest import RateLimitDialect, ResetUnit
 
 THROTTLED_TRIES: Final = 5
-"""How often a call that is throttled is sent at most."""
+"""How often a throttled call is sent at most."""
 
 FAILED_TRIES: Final = 3
-"""How often a GET without a good answer is sent at most."""
+"""How often a failing GET is sent at most."""
 
 FIRST_BACKOFF_SECONDS: Final = 0.5
 """Wait before a failed GET is sent again; doubled at each further try."""
 
 LONGEST_WAIT_SECONDS: Final = 7 * 24 * 3600.0
-"""What no header can exceed, so that a mad one does no harm."""
+"""Longest wait that a header can ask for, so that an absurd one does no harm."""
 
 
 def throttled_seconds(
@@ -33,15 +33,15 @@ def throttled_seconds(
     tries: int = 0,
     now: datetime,
 ) -> float | None:
-    """Return how many seconds to wait before the next try, or None where the answer isn't about throttling.
+    """Return how many seconds to wait before the next try, or None if the response isn't about throttling.
 
-    The order is that of GitHub's "Rate limits for the REST API", which suits the others: what ``retry-after`` says;
+    The order is that of GitHub's "Rate limits for the REST API", which suits the other providers: ``retry-after``;
     else the end of the window where nothing remains; else the dialect's fallback, doubled at each try.
 
     Args:
         dialect: how this provider says it.
-        status: HTTP status of the answer.
-        headers: its headers, by any case.
+        status: HTTP status of the response.
+        headers: its headers; the case of names doesn't matter.
         error_code: the error code in its body, or empty.
         tries: how often this call was throttled before.
         now: the present moment.
@@ -64,7 +64,7 @@ def throttled_seconds(
 
 
 class Pauses:
-    """Budgets that are used up, until when: what one call was told holds for all that share its budget.
+    """Budgets that are used up, and until when; what one call learns applies to all that share its budget.
 
     >>> from datetime import UTC, datetime
     >>> pauses, now = Pauses(), datetime(2026, 1, 2, tzinfo=UTC)
@@ -78,13 +78,13 @@ class Pauses:
         self._lock = threading.Lock()
 
     def note(self, key: str, seconds: float, now: datetime) -> None:
-        """Remember that a budget is used up for so long; what is over is forgotten."""
+        """Remember that a budget is used up for so long, and forget pauses that are over."""
         with self._lock:
             self._ends = {name: end for name, end in self._ends.items() if end > now}
             self._ends[key] = max(now + timedelta(seconds=seconds), self._ends.get(key, now))
 
     def remaining(self, keys: Iterable[str], now: datetime) -> float:
-        """Return how many seconds the longest pause of these budgets has left; 0 for none."""
+        """Return how many seconds the longest pause of these budgets still lasts; 0 if there is none."""
         ends = [self._ends[key] for key in keys if key in self._ends]
         return max((_bounded((end - now).total_seconds()) for end in ends), default=0.0)
 
@@ -94,7 +94,7 @@ class Patience:
 
     Args:
         seconds: longest wait for all tries together.
-        repeatable: whether the request may be sent again where its fate isn't known.
+        repeatable: whether the request may be sent again if nobody knows whether it was handled.
 
     >>> patience = Patience(100, repeatable=False)
     >>> patience.wait_for(ApiThrottledError("slow down", retry_after_seconds=60))
@@ -110,7 +110,7 @@ class Patience:
         self._failed = 0
 
     def wait_for(self, failure: ApiError) -> float | None:
-        """Return how long to wait before the next try, or None where there should be none."""
+        """Return how long to wait before the next try, or None if there should be none."""
         if isinstance(failure, ApiThrottledError) and failure.retry_after_seconds is not None:
             self.throttled += 1
             return self._spend(failure.retry_after_seconds) if self.throttled < THROTTLED_TRIES else None
@@ -128,7 +128,7 @@ class Patience:
 
 
 def _exhausted(dialect: RateLimitDialect, headers: Mapping[str, str]) -> list[str]:
-    """Return the headers with the ends of those windows in which nothing is left."""
+    """Return the names of the headers that say when each used-up window ends."""
     limits = {dialect.remaining: dialect.reset, **dialect.further_limits}
     return [reset for left, reset in limits.items() if left and headers.get(left, "").strip() == "0"]
 

@@ -1,4 +1,4 @@
-"""The append-only record of who changed what, who had a secret opened, and why."""
+"""The append-only record of who changed what, who opened which secret, and why."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ audit = Table(
     Index(None, "workspace_id", "entity", "entity_id"),
     info={ADDED_FOR_THE_OPERATOR: True},
 )
-"""One row per change; rows are only ever added, and SQL itself refuses to change one."""
+"""One row per change; rows are only added, and the database refuses to change one."""
 
 
 @runtime_checkable
 class Hidden(Protocol):
-    """A value of which an entry shows only that it changed."""
+    """A secret value: an entry shows only its digest, so that a change can be seen."""
 
     def reveal_bytes(self) -> bytes:
         """Return what is hidden."""
@@ -71,19 +71,19 @@ class Audited(Protocol):
 
 @frozen(kw_only=True)
 class AuditEntry:
-    """Something that was done.
+    """One entry of the audit: something that was done.
 
     Attributes:
-        workspace: whose record it is; empty for the operator's.
+        workspace: the workspace that it belongs to; empty for the operator's.
         id: its id; ids sort by the time they were made.
         at: when, in UTC.
         actor: ``member:<id>``, ``provider:<key>``, ``operator`` or ``system``.
         verb: ``<entity>.<past participle>``, for example ``installation.suspended``.
-        entity: kind of the thing it was done to.
+        entity: kind of the thing that was changed.
         entity_id: its id.
         reason: why.
-        before: the changed fields as they were; of a secret its SHA-256.
-        after: the changed fields as they are.
+        before: the changed fields before; of a secret its SHA-256.
+        after: the changed fields after.
 
     >>> from datetime import UTC
     >>> entry = AuditEntry(workspace="w1", id="a1", at=datetime(2026, 1, 2, tzinfo=UTC), actor="operator",
@@ -125,15 +125,15 @@ def record(
 
     Args:
         connection: the transaction.
-        workspace: whose record it is.
+        workspace: the workspace that it belongs to.
         at: when, in UTC.
         actor: ``member:<id>``, ``provider:<key>``, ``operator`` or ``system``.
         verb: ``<entity>.<past participle>``, for example ``installation.suspended``.
         entity: kind of the changed thing.
         entity_id: its id.
         reason: why, for a person.
-        before: the changed fields as they were.
-        after: the changed fields as they are.
+        before: the changed fields before.
+        after: the changed fields after.
     """
     connection.execute(
         insert(audit).values(
@@ -211,7 +211,7 @@ def _shown(fields: Mapping[str, object]) -> dict[str, object]:
 
 
 class Audit:
-    """Reads the audit of a workspace.
+    """Reads the audit of workspaces.
 
     >>> store = Store("sqlite://")
     >>> audit.create(store.engine)
@@ -242,17 +242,17 @@ class Audit:
         before: str = "",
         limit: int = 100,
     ) -> tuple[AuditEntry, ...]:
-        """Return what was done in a workspace, the newest first; an argument that isn't given narrows nothing.
+        """Return what was done in a workspace, the newest first; an argument that isn't given doesn't filter.
 
         Args:
-            workspace: whose audit; the operator's is that of `OPERATOR`.
-            entity: kind of the thing it was done to.
+            workspace: the workspace; `OPERATOR` for the operator's own entries.
+            entity: kind of the thing that was changed.
             entity_id: its id.
             actor: who did it.
             verb: what was done.
             since: not before this moment.
             until: before this moment.
-            before: id of the last entry of the page before, for the next page.
+            before: id of the last entry of the previous page, for the next page.
             limit: how many at most.
         """
         query = _of(workspace).order_by(audit.c.id.desc()).limit(limit)
@@ -272,8 +272,8 @@ class Audit:
         """Yield a workspace's audit as lines of JSON, the oldest first, page by page.
 
         Args:
-            workspace: whose audit.
-            after: id of the last entry of an earlier export, to go on from there.
+            workspace: the workspace.
+            after: id of the last entry of an earlier export, to continue from there.
         """
         while page := self._read(_of(workspace).where(audit.c.id > after).order_by(audit.c.id).limit(PAGE)):
             yield from (entry.as_line() for entry in page)

@@ -1,8 +1,8 @@
-"""PostgreSQL's row-level security: what a workspace's request may see is decided by the database as well.
+"""PostgreSQL's row-level security: the database, too, limits what a workspace's request can see.
 
 A confined transaction runs as a role that owns nothing, and names its workspace; the policies of
-`store.row_level_security` show that role the rows of the named workspace alone. All other transactions are the
-operator's: workers, the inbox and upkeep look after every workspace.
+`store.row_level_security` show that role only the rows of the named workspace. All other transactions run as
+the operator: workers, the inbox and upkeep serve every workspace.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from ..errors import ConfigurationError
 
 WORKSPACE_SETTING: Final = "connectors.workspace"
-"""The setting of a transaction that names its workspace; its prefix is ours, so that PostgreSQL takes any value."""
+"""The setting of a transaction that names its workspace; PostgreSQL accepts any setting with a prefix."""
 
 CONFINED_TO: Final = "connectors_confined_to"
 """The execution option of a confined connection: the role that it runs as."""
@@ -43,7 +43,7 @@ _HELD = text(
 
 @contextmanager
 def confined(workspace: str) -> Iterator[None]:
-    """Hold the transactions that begin in the block to a workspace, wherever the store was given a role for it.
+    """Confine the transactions that begin in the block to a workspace, if the store has a role for that.
 
     >>> with confined("w1"):
     ...     confined_workspace()
@@ -64,12 +64,12 @@ def confined(workspace: str) -> Iterator[None]:
 
 
 def confined_workspace() -> str | None:
-    """Return the workspace that transactions are held to now, or None."""
+    """Return the workspace that transactions are confined to now, or None."""
     return _workspace.get()
 
 
 def confine(connection: Connection, role: str) -> None:
-    """Begin a transaction as the role, if a workspace is named and there is a role."""
+    """Confine a transaction that has just begun, if a workspace is named and there is a role."""
     workspace = confined_workspace()
     if workspace is None or not role:
         return
@@ -79,10 +79,10 @@ def confine(connection: Connection, role: str) -> None:
 
 @contextmanager
 def across_workspaces(connection: Connection) -> Iterator[None]:
-    """Let a confined transaction look at every workspace for the length of the block.
+    """Let a confined transaction see every workspace during the block.
 
-    It is for what can't be answered otherwise, such as whether an account is connected elsewhere; of what is seen,
-    nothing is told to whoever asks.
+    It is for questions that one workspace can't answer, such as whether an account is connected elsewhere; the
+    caller must not show what it sees.
     """
     role = connection.get_execution_options().get(CONFINED_TO)
     if role is None:
@@ -95,19 +95,19 @@ def across_workspaces(connection: Connection) -> Iterator[None]:
 
 
 def check_confinement(connection: Connection, role: str, tables: Iterable[str]) -> None:
-    """Refuse a role or a table that row-level security doesn't hold, and tables that it hides from the operator.
+    """Refuse a role or a table that row-level security doesn't cover, and tables that it hides from the operator.
 
     Raises:
-        ConfigurationError: the role is missing, may see everything or may not be taken on, or a table is open, or
-            closed to who signs in.
+        ConfigurationError: the role is missing, sees everything or can't be assumed; or a table isn't protected, or
+            is hidden from the user that signs in.
     """
     found = connection.execute(_ROLE, {"role": role}).one_or_none()
     names = set(tables)
     held = {row.relname for row in connection.execute(_HELD, {"names": sorted(names)})}
     if found is None or not found.is_ours:
-        what = "the role of confined transactions is missing, or isn't granted to who signs in"
+        what = "the role of confined transactions is missing, or isn't granted to the user that signs in"
     elif found.is_free:
-        what = "the role of confined transactions passes by row-level security"
+        what = "the role of confined transactions bypasses row-level security"
     elif names - held:
         what = (
             f"row-level security isn't forced on, or shuts the operator out of: {', '.join(sorted(names - held))}"

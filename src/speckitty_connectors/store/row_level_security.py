@@ -1,4 +1,4 @@
-"""The script that sets up PostgreSQL's row-level security, made from the tables themselves."""
+"""The script that sets up PostgreSQL's row-level security, generated from the tables."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .confinement import WORKSPACE_SETTING
 from .metadata import ADDED_FOR_THE_OPERATOR, OPERATOR, SHARED_BY_THE_OPERATOR, metadata
 
 ROLE_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
-"""Names that PostgreSQL reads alike with and without quotation marks."""
+"""Names that mean the same to PostgreSQL with and without quotation marks."""
 
 OWN: Final = f"workspace_id = NULLIF(current_setting('{WORKSPACE_SETTING}', true), '')"
-"""Whose rows are seen. Without a workspace none are: the setting is empty after a transaction that had one."""
+"""Which rows are seen. Without a workspace none are: the setting is empty after a transaction that had one."""
 
 ROLE: Final = """\
 DO $$ BEGIN
@@ -49,23 +49,23 @@ CREATE POLICY added_for_the_operator ON {table} FOR INSERT TO {role} WITH CHECK 
 
 
 def confined_tables() -> list[Table]:
-    """Return the tables whose rows belong to workspaces: all but those of the installation of the library."""
+    """Return the tables whose rows belong to workspaces: all but those of the library's own set-up."""
     return [table for table in metadata.sorted_tables if "workspace_id" in table.columns]
 
 
 def row_level_security(*, role: str, sign_in_role: str = "") -> str:
-    """Return the script; it can be run again at any time, and has to be after an upgrade that made tables.
+    """Return the script; it can be run again at any time, and must be after an upgrade that adds tables.
 
     >>> script = row_level_security(role="connectors_workspace")
     >>> "CREATE ROLE connectors_workspace NOLOGIN" in script
     True
 
     Args:
-        role: the role that confined transactions run as; made where it is missing.
-        sign_in_role: the role that the application signs in with, where another one owns the tables.
+        role: the role that confined transactions run as; created if it is missing.
+        sign_in_role: the role that the application signs in with, if another one owns the tables.
 
     Raises:
-        ConfigurationError: a role's name isn't a plain one.
+        ConfigurationError: a role's name has other characters than `ROLE_NAME` allows.
     """
     for name in (role, sign_in_role or role):
         if not ROLE_NAME.fullmatch(name):
