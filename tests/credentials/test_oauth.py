@@ -207,26 +207,42 @@ def test_a_form_encoded_answer_is_read(server: Server, clock: FrozenClock) -> No
         ("a, b", ("a", "b")),
         (["a", "b"], ("a", "b")),
         ("", ()),
-        (None, ()),
+        (None, ("boards:read", "boards:write")),
+        (7, ("boards:read", "boards:write")),
         ([], ()),
     ],
 )
 def test_scopes_are_read_in_every_form(scope: object, expected: tuple[str, ...], server: Server) -> None:
-    """Blanks, commas and arrays separate scopes; an answer with other scopes than asked for is no error."""
+    """Blanks, commas and arrays separate scopes; where none are told, those that were asked for are granted."""
     server.answers({**TOKEN, "scope": scope})
     assert server.exchange().scopes == expected
 
 
 @pytest.mark.parametrize(
-    ("expires_in", "seconds"), [(60, 60), ("60", 60), (60.9, 60), (None, None), (10**12, 3660 * 86400)]
+    ("expires_in", "seconds"),
+    [
+        (60, 60),
+        ("60", 60),
+        (60.9, 60),
+        ("7200.0", 7200),
+        (" 60 ", 60),
+        (10**12, 3660 * 86400),
+        *((odd, None) for odd in (None, "", "soon", "nan", "-5", -5, 0, [1], {"seconds": 1}, True)),
+    ],
 )
 def test_the_end_of_a_token_follows_the_injected_clock(
     expires_in: object, seconds: int | None, server: Server
 ) -> None:
-    """The lifetime counts from our own clock; none means that nothing is known of an end."""
+    """The lifetime counts from our own clock; an odd one costs no token, and means that no end is known."""
     server.answers({**TOKEN, "expires_in": expires_in})
     start = datetime(2026, 1, 1, tzinfo=UTC)
     assert server.exchange().expires_at == (start + timedelta(seconds=seconds) if seconds else None)
+
+
+def test_scopes_that_are_left_out_are_those_that_were_asked_for(server: Server) -> None:
+    """RFC 6749, section 5.1: an answer names the scopes only where they differ from the request."""
+    server.answers(TOKEN)
+    assert server.exchange().scopes == ("boards:read", "boards:write")
 
 
 def test_a_token_that_does_not_expire_has_no_refresh_token(server: Server) -> None:
@@ -349,7 +365,7 @@ def assert_hides(error: ConnectorsError) -> None:
     ("status", "body"),
     [
         (200, json.dumps({"error": "invalid_grant", "access_token": ACCESS}).encode()),
-        (200, json.dumps({"access_token": ACCESS, "refresh_token": REFRESH, "expires_in": "soon"}).encode()),
+        (200, json.dumps({"access_token": [ACCESS], "refresh_token": REFRESH}).encode()),
         (500, json.dumps(TOKEN).encode()),
     ],
 )

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
+from email.utils import format_datetime
 
 import jwt
 import pytest
@@ -20,7 +21,13 @@ from speckitty_connectors.credentials.vault import CredentialUnreadableError, Va
 from speckitty_connectors.errors import ConfigurationError, NotFoundError
 from speckitty_connectors.http.session import Transport
 from speckitty_connectors.loading.registry import Registry
-from speckitty_connectors.providers.api import ApiError, ApiNotFoundError, ApiThrottledError, ApiUnauthorizedError
+from speckitty_connectors.providers.api import (
+    ApiError,
+    ApiNotFoundError,
+    ApiThrottledError,
+    ApiUnauthorizedError,
+    AppRefusedError,
+)
 from speckitty_connectors.store.engine import Store
 from speckitty_connectors.tokens.sessions import Sessions
 from testbed.clock import FrozenClock
@@ -46,12 +53,12 @@ class Provider:
         self.clock = clock
         self.minted = 0
         self.mint: Reply | None = None
-        self.reply = Reply(body=b"[]")
+        self.reply, self.replies = Reply(body=b"[]"), list[Reply]()
         self.host = stack.enter_context(provider_host(self._respond))
 
     def _respond(self, request: Received) -> Reply:
         if not request.path.endswith("/tokens"):
-            return self.reply
+            return self.replies.pop(0) if self.replies else self.reply
         self.minted += 1
         end = (self.clock() + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
         document = {"token": f"token-{self.minted}", "expires_at": end}
@@ -193,15 +200,35 @@ def test_threads_that_need_a_token_share_one_mint(desk: Desk) -> None:
     assert desk.provider.minted == 1
 
 
-def test_a_refused_token_is_not_kept(desk: Desk) -> None:
-    """After a 401 the next call mints a new token instead of repeating the refused one for an hour."""
+def test_a_refused_token_is_minted_anew(desk: Desk) -> None:
+    """A 401 is answered with another token after 1, 2 and 4 seconds, and once the provider is well, so are we."""
     session = desk.sessions.for_installation(Connected(app_id=desk.register().id, provider_installation_id="42"))
     desk.provider.reply = Reply(status=401)
     with pytest.raises(ApiUnauthorizedError):
         session.get("/boards")
+    assert desk.slept == [1.0, 2.0, 4.0]
     desk.provider.reply = Reply(body=b"[]")
     session.get("/boards")
+    assert desk.provider.bearers("/api/boards") == [*(f"token-{number}" for number in range(1, 5)), "token-4"]
+
+
+def test_a_token_that_is_refused_once_is_no_failure(desk: Desk) -> None:
+    """A provider may refuse a token in the moment after it was minted; the caller doesn't notice."""
+    session = desk.sessions.for_installation(Connected(app_id=desk.register().id, provider_installation_id="42"))
+    desk.provider.replies = [Reply(status=401), Reply(body=b"[]")]
+    session.get("/boards")
     assert desk.provider.bearers("/api/boards") == ["token-1", "token-2"]
+
+
+@pytest.mark.parametrize(("minutes", "named"), [(3, "apart"), (0, "private key")])
+def test_a_refused_proof_is_the_operators_to_fix(minutes: int, named: str, desk: Desk, clock: FrozenClock) -> None:
+    """Where the provider refuses the app's own JWT, the error names the key, or the clock where that is wrong."""
+    session = desk.sessions.for_installation(Connected(app_id=desk.register().id, provider_installation_id="42"))
+    date = format_datetime(clock() - timedelta(minutes=minutes), usegmt=True)
+    desk.provider.mint = Reply(status=401, headers={"Date": date})
+    with pytest.raises(AppRefusedError, match=named) as caught:
+        session.get("/boards")
+    assert not isinstance(caught.value, ApiUnauthorizedError)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,10 @@ class ProviderHost:
                 )
                 host.received.append(request)
                 reply = host._respond(request)
-                self.send_response(reply.status)
+                if "Date" in reply.headers:
+                    self.send_response_only(reply.status)
+                else:
+                    self.send_response(reply.status)
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(reply.body)))

@@ -250,8 +250,9 @@ def checked_send(provider: str, send: Callable[..., requests.Response]) -> Calla
 def check_answering_session(provider: str, module: object, patch: pytest.MonkeyPatch) -> None:
     """Let the class `Session` of a plugin's tests, which answers without any HTTP, check what it is asked."""
     session = getattr(module, "Session", None)
-    for method in METHODS & set(dir(session)):
-        patch.setattr(session, method, _checked_call(provider, method, getattr(session, method)))
+    for name in {*METHODS, "query"} & set(dir(session)):
+        method = "post" if name == "query" else name
+        patch.setattr(session, name, _checked_call(provider, method, getattr(session, name)))
 
 
 def _checked_call(provider: str, method: str, answer: Callable[..., object]) -> Callable[..., object]:

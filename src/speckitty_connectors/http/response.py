@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final, Protocol, runtime_checkable
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import msgspec
 from attrs import evolve, field, frozen
 from requests import Response
 from requests.structures import CaseInsensitiveDict
-from requests.utils import parse_header_links
 
 from ..providers.api import (
     ApiError,
@@ -23,6 +25,12 @@ from ..providers.api import (
 )
 from ..providers.failures import FailureDialect
 from .egress import origin_of
+
+PARAMETER: Final = re.compile(r"""\s*;\s*([^\s=;,"]+)(?:\s*=\s*(?:"([^"]*)"|([^\s;,"]*)))?""")
+"""A parameter's name, and its value in quotes or without."""
+
+LINK: Final = re.compile(r"""<([^>]*)>((?:\s*;\s*[^\s=;,"]+(?:\s*=\s*(?:"[^"]*"|[^\s;,"]*))?)*)""")
+"""A target and its parameters (RFC 8288, section 3); what is quoted may hold commas and semicolons."""
 
 FAILURES: Final[Mapping[int, tuple[type[ApiError], str]]] = {
     401: (ApiUnauthorizedError, "connect it again, so that there is a fresh credential"),
@@ -76,14 +84,18 @@ class ProviderAnswer:
 
     @property
     def next_link(self) -> str:
-        """The URL of ``rel="next"`` in the Link header (RFC 8288), or empty.
+        """The URL of ``rel="next"`` in the Link header (RFC 8288), or empty; always on the origin that answered.
+
+        A proxy in front of a self-managed host may name itself otherwise: path and query are what counts.
 
         Raises:
-            EgressRefusedError: it points to another origin.
+            EgressRefusedError: it isn't a URL.
         """
-        for link in parse_header_links(self.headers.get("Link", "")):
-            if "next" in link.get("rel", "").lower().split():
-                return self._same_origin(link["url"])
+        for target, parameters in LINK.findall(self.headers.get("Link", "")):
+            named = PARAMETER.findall(parameters)
+            relation = next((quoted or bare for name, quoted, bare in named if name.lower() == "rel"), "")
+            if "next" in relation.lower().split():
+                return self._on_own_origin(target)
         return ""
 
     @property
@@ -129,7 +141,15 @@ class ProviderAnswer:
         if self.status >= 500:
             kind, remedy = ApiUnavailableError, "try again later; look at the provider's status page"
         what = f"{method} to {origin_of(self.url).host_name} answered {self.status}"
-        return kind(what, subject=subject, remedy=remedy, status=self.status)
+        return kind(what, subject=subject, remedy=remedy, status=self.status, answered_at=self._answered_at())
+
+    def _answered_at(self) -> datetime | None:
+        """Read the ``Date`` header (RFC 9110, section 6.6.1); None where it is absent or odd."""
+        try:
+            moment = parsedate_to_datetime(self.headers.get("Date", ""))
+        except ValueError:
+            return None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def _document(self) -> object:
         try:
@@ -137,19 +157,29 @@ class ProviderAnswer:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return msgspec.UNSET
 
+    def _on_own_origin(self, link: str) -> str:
+        try:
+            led, own = urlsplit(urljoin(self.url, link)), urlsplit(self.url)
+        except ValueError:
+            raise self._leads_away() from None
+        return self._same_origin(urlunsplit((own.scheme, own.netloc, led.path, led.query, "")))
+
     def _same_origin(self, link: str) -> str:
         try:
             url = urljoin(self.url, link)
         except ValueError:  # what isn't a URL has no origin
             url = ""
         if origin_of(url) != origin_of(self.url):
-            raise EgressRefusedError(
-                "the response points to another host",
-                subject=origin_of(self.url).host_name,
-                remedy="nothing was sent there; report it to the provider",
-                status=self.status,
-            )
+            raise self._leads_away()
         return url
+
+    def _leads_away(self) -> EgressRefusedError:
+        return EgressRefusedError(
+            "the response points to another host",
+            subject=origin_of(self.url).host_name,
+            remedy="nothing was sent there; report it to the provider",
+            status=self.status,
+        )
 
 
 @runtime_checkable

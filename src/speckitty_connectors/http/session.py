@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -126,8 +126,8 @@ def _is_header_value(value: str) -> bool:
 class TransportSession:
     """Calls one provider host with one credential; implements `providers.api.ApiSession`.
 
-    A throttled call waits and is sent again, and so is a GET that fails for the moment, as long as the patience
-    lasts.
+    Throttling is waited out, and what only reads is tried again where it fails for the moment, as long as the
+    patience lasts.
 
     Args:
         transport: carries the requests.
@@ -139,6 +139,7 @@ class TransportSession:
         patience_seconds: longest that a call may wait between its tries; the transport's if not given.
         on_unauthorized: called when the credential was refused (401), so that a cached one is dropped; returns
             whether there is another one now, with which the request is sent again.
+        unauthorized_pauses: how many seconds to wait before each time that it is sent again.
         budgets: the names of the budgets that this session shares with others of the transport.
         failures: how the provider reports failures other than by status; None if it doesn't.
 
@@ -161,6 +162,7 @@ class TransportSession:
         subject: str,
         patience_seconds: float | None = None,
         on_unauthorized: Callable[[], bool] | None = None,
+        unauthorized_pauses: Sequence[float] = (0.0,),
         budgets: Mapping[Budget, str] = NO_BUDGETS,
         failures: FailureDialect | None = None,
     ) -> None:
@@ -172,6 +174,7 @@ class TransportSession:
         self._subject = subject
         self._patience_seconds = transport.patience_seconds if patience_seconds is None else patience_seconds
         self._on_unauthorized = on_unauthorized
+        self._unauthorized_pauses = unauthorized_pauses
         self._budgets = budgets
         self._failures = failures
 
@@ -183,11 +186,19 @@ class TransportSession:
         """
         return self._call(requests.Request("GET", self._absolute(url), params=dict(parameters or {})))
 
-    def post(self, url: str, *, document: object = None) -> ProviderAnswer:
-        """Send a POST request with a JSON document; secrets in it are revealed only in what is sent.
+    def query(self, url: str, *, document: object = None) -> ProviderAnswer:
+        """Send a POST request that only reads; it is tried again as a GET is.
 
         Raises:
-            ApiError: the response was not 2xx, or there was none.
+            ApiError: the answer was not 2xx, or there was none.
+        """
+        return self._call(self._with_document("POST", url, document), repeatable=True)
+
+    def post(self, url: str, *, document: object = None) -> ProviderAnswer:
+        """Send a POST request with a JSON document; secrets in it are revealed on the wire alone.
+
+        Raises:
+            ApiError: the answer was not 2xx, or there was none.
         """
         return self._call(self._with_document("POST", url, document))
 
@@ -223,19 +234,18 @@ class TransportSession:
             )
         return absolute
 
-    def _call(self, request: requests.Request) -> ProviderAnswer:
-        """Send until the response is good or the patience ends."""
-        patience = Patience(self._patience_seconds, repeatable=request.method == "GET")
-        is_new_credential = False
+    def _call(self, request: requests.Request, *, repeatable: bool = False) -> ProviderAnswer:
+        """Send until there is a good answer or the patience ends."""
+        patience = Patience(self._patience_seconds, repeatable=repeatable or request.method == "GET")
+        pauses = iter(self._unauthorized_pauses)
         while True:
             outcome = self._paused() or self._attempt(request, patience.throttled)
             if isinstance(outcome, ProviderAnswer):
                 return outcome
             failure = outcome
-            if not is_new_credential and self._has_another_credential(failure):
-                is_new_credential = True
-                continue
-            wait = patience.wait_for(failure)
+            wait = self._pause_before_another_credential(failure, pauses)
+            if wait is None:
+                wait = patience.wait_for(failure)
             if wait is None:
                 raise failure
             logger.info("%s: %s; next try in %.1f s", self._subject, failure.what, wait)
@@ -253,10 +263,15 @@ class TransportSession:
             return error
         return self._failure(request, answer, tries) or answer
 
-    def _has_another_credential(self, failure: ApiError) -> bool:
-        """Return whether a refused request may be sent again; it did nothing, whatever its method."""
+    def _pause_before_another_credential(self, failure: ApiError, pauses: Iterator[float]) -> float | None:
+        """Return how long to wait before a request that was refused is sent again, or None where it isn't.
+
+        Nothing was done by it, whatever it is.
+        """
         is_refused = isinstance(failure, ApiUnauthorizedError) and failure.status > 0
-        return is_refused and self._on_unauthorized is not None and self._on_unauthorized()
+        if not is_refused or self._on_unauthorized is None or (pause := next(pauses, None)) is None:
+            return None
+        return pause if self._on_unauthorized() else None
 
     def _follow(self, request: requests.Request) -> ProviderAnswer:
         answer = self._send(request)
@@ -279,6 +294,7 @@ class TransportSession:
             status=answer.status,
             headers=answer.headers,
             error_code=answer.error_code() if self._dialect.error_code else "",
+            body=answer.body if answer.status in self._dialect.conditional_statuses else b"",
             tries=tries,
             now=self._transport.now(),
         )

@@ -20,6 +20,9 @@ FAILED_TRIES: Final = 3
 FIRST_BACKOFF_SECONDS: Final = 0.5
 """Wait before a failed GET is sent again; doubled at each further try."""
 
+PHRASE_BYTES: Final = 8 * 1024
+"""Bytes at the beginning of a body in which a phrase is looked for; a refusal is short."""
+
 LONGEST_WAIT_SECONDS: Final = 7 * 24 * 3600.0
 """Longest wait that a header can ask for, so that an absurd one does no harm."""
 
@@ -30,6 +33,7 @@ def throttled_seconds(
     status: int,
     headers: Mapping[str, str],
     error_code: str = "",
+    body: bytes = b"",
     tries: int = 0,
     now: datetime,
 ) -> float | None:
@@ -43,6 +47,7 @@ def throttled_seconds(
         status: HTTP status of the response.
         headers: its headers; the case of names doesn't matter.
         error_code: the error code in its body, or empty.
+        body: its body, in which a limit may be told that no header tells of.
         tries: how often this call was throttled before.
         now: the present moment.
 
@@ -51,7 +56,7 @@ def throttled_seconds(
     """
     retry_after = _retry_after(headers.get(dialect.retry_after, ""), now)
     exhausted = _exhausted(dialect, headers)
-    hinted = retry_after is not None or bool(exhausted)
+    hinted = retry_after is not None or bool(exhausted) or _says(dialect.phrases, body)
     named = bool(dialect.error_code) and error_code == dialect.error_code
     if not (named or status in dialect.statuses or (status in dialect.conditional_statuses and hinted)):
         return None
@@ -125,6 +130,12 @@ class Patience:
             return None
         self._seconds -= seconds
         return seconds
+
+
+def _says(phrases: Iterable[str], body: bytes) -> bool:
+    """Return whether a body has one of the phrases, whatever the case of its letters."""
+    lowered = body[:PHRASE_BYTES].lower()
+    return any(phrase.encode() in lowered for phrase in phrases)
 
 
 def _exhausted(dialect: RateLimitDialect, headers: Mapping[str, str]) -> list[str]:

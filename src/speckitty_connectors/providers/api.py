@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Protocol
 
 from attrs import frozen
@@ -53,6 +54,14 @@ class ApiSession(Protocol):
         """
         ...
 
+    def query(self, url: str, *, document: object = None) -> ApiResponse:
+        """Send a POST request that only reads, as a query of GraphQL; it is tried again as a GET is.
+
+        Raises:
+            ApiError: the answer was not 2xx, or there was none.
+        """
+        ...
+
     def post(self, url: str, *, document: object = None) -> ApiResponse:
         """Send a POST request with a JSON document.
 
@@ -84,6 +93,7 @@ class ApiError(ConnectorsError):
     Attributes:
         status: the HTTP status, or 0 where there was no answer.
         retry_after_seconds: how long to wait before the next try, or None.
+        answered_at: the provider's own time of its answer (the ``Date`` header), or None.
     """
 
     code = "api"
@@ -96,16 +106,27 @@ class ApiError(ConnectorsError):
         remedy: str = "",
         status: int = 0,
         retry_after_seconds: float | None = None,
+        answered_at: datetime | None = None,
     ) -> None:
         super().__init__(what, subject=subject, remedy=remedy)
         self.status = status
         self.retry_after_seconds = retry_after_seconds
+        self.answered_at = answered_at
 
 
 class ApiUnauthorizedError(ApiError):
     """401: the credential is no longer accepted."""
 
     code = "api_unauthorized"
+
+
+class AppRefusedError(ApiError):
+    """The provider refused the app's own proof: its private key, or this machine's clock, is wrong.
+
+    That is for the operator to fix; no customer's connection is at fault.
+    """
+
+    code = "app_refused"
 
 
 class ApiForbiddenError(ApiError):

@@ -216,7 +216,9 @@ class RateLimitDialect:
 
     Attributes:
         statuses: HTTP statuses that always mean throttling.
-        conditional_statuses: statuses that mean it only when `retry_after` is there or nothing remains.
+        conditional_statuses: statuses that mean it only when `retry_after` is there, nothing remains, or the body
+            has one of the `phrases`.
+        phrases: what the body of a refusal says, in lower case, where it is a limit and no header tells so.
         retry_after: header with seconds to wait.
         remaining: header with what is left.
         reset: header with the end of the window.
@@ -235,6 +237,7 @@ class RateLimitDialect:
 
     statuses: frozenset[int] = frozenset({429})
     conditional_statuses: frozenset[int] = frozenset()
+    phrases: tuple[str, ...] = ()
     retry_after: str = "retry-after"
     remaining: str = ""
     reset: str = ""

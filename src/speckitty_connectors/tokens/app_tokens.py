@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import jwt
 from attrs import frozen
@@ -13,12 +14,16 @@ from attrs import frozen
 from ..apps.service import RegisteredApp
 from ..credentials.secret import Secret
 from ..http.session import Transport, TransportSession
-from ..providers.api import ApiError
+from ..providers.api import ApiError, ApiResponse, ApiUnauthorizedError, AppRefusedError
 from ..providers.manifest import Manifest
 from ..providers.oauth import AppTokenRules
 
 Key = tuple[str, str, str]
 """Credential of the private key, root of the API, the provider's id of the installation."""
+
+
+CLOCK_SECONDS: Final = 30.0
+"""How far this machine's clock may be from the provider's before it is named as the reason for a refused proof."""
 
 
 @frozen(kw_only=True)
@@ -82,13 +87,10 @@ class AppTokens:
             return minted.token
 
     def forget(self, registered: RegisteredApp, installation: str) -> bool:
-        """Mint a new token at the next request, because the provider refused the one that is kept.
-
-        Returns False: a minted token is refused because of the installation, so another is no better at once.
-        """
+        """Mint a new token at the next request, because the provider refused the one that is kept."""
         with self._lock:
             self._minted.pop(_key(registered, installation), None)
-        return False
+        return True
 
     @property
     def _margin(self) -> timedelta:
@@ -103,7 +105,7 @@ class AppTokens:
     def _mint(self, registered: RegisteredApp, installation: str) -> _Minted:
         app = registered.app
         url = self._rules.mint_url.replace("{api}", app.urls.api).replace("{installation}", installation)
-        document = self.session(registered).post(url).json()
+        document = self._proved(registered, url).json()
         fields = document if isinstance(document, dict) else {}
         token, expires_at = fields.get(self._rules.token_field), _moment(fields.get(self._rules.expires_field))
         if not isinstance(token, str) or not token or expires_at is None:
@@ -113,6 +115,28 @@ class AppTokens:
                 remedy="try again; if it lasts, tell the authors of the provider's plugin",
             )
         return _Minted(token=Secret(token), expires_at=expires_at)
+
+    def _proved(self, registered: RegisteredApp, url: str) -> ApiResponse:
+        """Ask with the app's own proof.
+
+        Raises:
+            AppRefusedError: the provider doesn't accept the proof.
+            ApiError: it refused, or didn't answer.
+        """
+        try:
+            return self.session(registered).post(url)
+        except ApiUnauthorizedError as refused:
+            now = self._transport.now()
+            away = (now - (refused.answered_at or now)).total_seconds()
+            clock = f"its clock and ours are {abs(away):.0f} s apart" if abs(away) > CLOCK_SECONDS else ""
+            raise AppRefusedError(
+                f"the provider refused the app's own proof{f': {clock}' if clock else ''}",
+                subject=f"{registered.app.provider} app at {registered.app.host}",
+                remedy="set this machine's clock"
+                if clock
+                else "compare its client id and private key with the provider's",
+                status=refused.status,
+            ) from None
 
     def session(self, registered: RegisteredApp) -> TransportSession:
         """Return a session that speaks as the app itself."""

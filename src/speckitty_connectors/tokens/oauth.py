@@ -25,9 +25,6 @@ from .oauth_session import TokenSession
 ERROR_CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 """An error code that may be repeated (RFC 6749, section 5.2); what else stands in its place is left out."""
 
-LONGEST_LIFETIME: Final = timedelta(days=3660)
-"""What no ``expires_in`` is believed beyond."""
-
 NO_PARAMETERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 OWN_PARAMETERS: Final = frozenset(
@@ -82,7 +79,7 @@ class TokenAnswer:
 
     Attributes:
         values: ``access_token``, and ``refresh_token`` and ``token_type`` where given; ready for the vault.
-        scopes: granted scopes as the provider listed them; empty where it listed none.
+        scopes: granted scopes as the provider listed them; those that were asked for where it left them out.
         expires_at: when the access token ends, in UTC, or None where it wasn't said.
         details: the fields that the manifest asked to keep, without the tokens inside them.
         identity_token: the identity token, until `identity_tokens.prove_identity` has read it; it isn't stored.
@@ -274,11 +271,11 @@ class OAuthFlow:
         if not values.get("access_token"):
             raise ValueError("no access token")
         seconds = token.get("expires_in")
-        lifetime = timedelta(seconds=int(seconds)) if seconds else None
+        lifetime = timedelta(seconds=seconds) if seconds else None
         return TokenAnswer(
             values=values,
-            scopes=_scopes(token.get("scope")),
-            expires_at=self._transport.now() + min(lifetime, LONGEST_LIFETIME) if lifetime else None,
+            scopes=_scopes(token.get("scope", self._rules.scopes)),
+            expires_at=self._transport.now() + lifetime if lifetime else None,
             details={name: _without_tokens(token[name]) for name in self._rules.kept_fields if name in token},
             identity_token=_identity_token(token),
         )
@@ -307,6 +304,6 @@ def _without_tokens(value: object) -> object:
 
 
 def _scopes(value: object) -> tuple[str, ...]:
-    """Read scopes that are separated by blanks or commas, or an array of them."""
-    texts = value if isinstance(value, list) else [value]
+    """Read scopes that are separated by blanks or commas, or several of such texts."""
+    texts = value if isinstance(value, list | tuple) else [value]
     return tuple(scope for text in texts if isinstance(text, str) for scope in re.split(r"[ ,]+", text) if scope)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import requests
 from oauthlib.common import add_params_to_uri
@@ -24,6 +26,9 @@ from ..providers.oauth import ClientAuthentication, OAuthRules, TokenEncoding
 
 HEADERS: Final[Mapping[str, str]] = {"Accept": "application/json", "User-Agent": USER_AGENT}
 """Without the first, some token end points answer with a form."""
+
+LONGEST_SECONDS: Final = 3660 * 24 * 3600
+"""What no ``expires_in`` is believed beyond: ten years."""
 
 _EXCHANGING: ContextVar[bool] = ContextVar("exchanging", default=False)
 
@@ -180,7 +185,35 @@ class TokenSession(OAuth2Session):
         read = ProviderAnswer.of(answer)
         if read.status == 429 or read.status >= 500 or not (read.is_good or read.error_code()):
             raise read.failure("POST", self._subject)
+        document = _document(answer)
+        if document is not None:
+            answer._content = json.dumps(document).encode()  # noqa: SLF001 - as the hooks of requests-oauthlib do
         return answer
+
+
+def _document(answer: requests.Response) -> dict[str, Any] | None:
+    """Return a token answer without the side fields for which oauthlib would refuse it; None where it is none."""
+    try:
+        document = json.loads(answer.content)
+    except (ValueError, RecursionError):
+        document = dict(parse_qsl(answer.text))
+    if not isinstance(document, dict):
+        return None
+    lifetime = document.pop("expires_in", None)
+    if (seconds := _seconds(lifetime)) > 0:
+        document["expires_in"] = seconds
+    if not isinstance(document.get("scope"), str | list):
+        document.pop("scope", None)
+    return document
+
+
+def _seconds(value: object) -> int:
+    """Read seconds, also where they are written as text; 0 for anything odd."""
+    try:
+        seconds = float(value) if isinstance(value, str | int | float) and value is not True else 0.0
+        return int(min(seconds, LONGEST_SECONDS))
+    except (ValueError, OverflowError):
+        return 0
 
 
 @contextmanager

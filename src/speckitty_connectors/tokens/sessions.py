@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from ..apps.service import Apps, RegisteredApp
@@ -22,6 +22,12 @@ from .renewal import Asking, RenewalTimes
 
 PATIENCE_WITH_A_PERSON_WAITING: Final = 5.0
 """Seconds that a call may be kept waiting while a browser waits for its answer."""
+
+
+MINTED_TOKEN_PAUSES: Final = (1.0, 2.0, 4.0)
+"""Seconds after which a call is tried again with a newly minted token, because a provider may refuse one for the
+moment in which it isn't known everywhere ("Troubleshooting authentication as a GitHub App": 401 soon after minting;
+octokit.js retries for the same reason)."""
 
 
 class ConnectedAccount(Protocol):
@@ -135,6 +141,7 @@ class Sessions:
             installation.subject,
             account_id=installation.account_id,
             on_unauthorized=lambda: tokens.forget(registered, provider_id),
+            unauthorized_pauses=MINTED_TOKEN_PAUSES,
         )
 
     def for_link(self, link: LinkedIdentity, *, account_id: str = "") -> TransportSession:
@@ -193,6 +200,7 @@ class Sessions:
         account_id: str = "",
         patience_seconds: float | None = None,
         on_unauthorized: Callable[[], bool] | None = None,
+        unauthorized_pauses: Sequence[float] = (0.0,),
     ) -> TransportSession:
         manifest = self._registry.provider(registered.app.provider).manifest
         urls = registered.app.urls
@@ -205,6 +213,7 @@ class Sessions:
             subject=subject,
             patience_seconds=patience_seconds,
             on_unauthorized=on_unauthorized,
+            unauthorized_pauses=unauthorized_pauses,
             budgets=_budgets(registered, account_id),
             failures=manifest.failures,
         )

@@ -100,6 +100,9 @@ RATE_LIMITS = RateLimitDialect(
     # minute, doubled each time.
     statuses=frozenset({429}),
     conditional_statuses=frozenset({403}),
+    # A secondary limit may come without a header, and with quota left: then only the body's message tells of it
+    # ("Rate limits for the REST API", "Exceeding the rate limit"); so did its older name, the abuse limit.
+    phrases=("secondary rate limit", "abuse detection mechanism"),
     remaining="x-ratelimit-remaining",
     reset="x-ratelimit-reset",
     reset_unit=ResetUnit.EPOCH_SECONDS,

@@ -149,5 +149,6 @@ def ask(session: ApiSession, document: str, shape: type[Shape], **variables: obj
         ApiError: it was refused, or the answer isn't what the schema says.
     """
     asked = {"operationName": shape.__name__, "query": document, "variables": variables}
-    response = session.post(GRAPHQL, document=asked)
+    send = session.query if document.lstrip().startswith("query") else session.post
+    response = send(GRAPHQL, document=asked)
     return read_answer(response, shape, member="data")
