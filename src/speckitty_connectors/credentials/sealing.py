@@ -2,7 +2,7 @@
 
 A sealed value is: format version (1 byte), length of the key id (1 byte), key id, length of the wrapped data key
 (2 bytes), wrapped data key, nonce and content (12 + n + 16 bytes). The content's cipher is AES-256-GCM with random
-nonces; how a data key is wrapped is decided by what holds the keys.
+nonces; how a data key is wrapped is up to the holder of the keys.
 """
 
 from __future__ import annotations
