@@ -30,7 +30,7 @@ PARAMETER: Final = re.compile(r"""\s*;\s*([^\s=;,"]+)(?:\s*=\s*(?:"([^"]*)"|([^\
 """A parameter's name, and its value in quotes or without."""
 
 LINK: Final = re.compile(r"""<([^>]*)>((?:\s*;\s*[^\s=;,"]+(?:\s*=\s*(?:"[^"]*"|[^\s;,"]*))?)*)""")
-"""A target and its parameters (RFC 8288, section 3); what is quoted may hold commas and semicolons."""
+"""A target and its parameters (RFC 8288, section 3); quoted values may contain commas and semicolons."""
 
 FAILURES: Final[Mapping[int, tuple[type[ApiError], str]]] = {
     401: (ApiUnauthorizedError, "connect it again, so that there is a fresh credential"),
@@ -84,9 +84,9 @@ class ProviderAnswer:
 
     @property
     def next_link(self) -> str:
-        """The URL of ``rel="next"`` in the Link header (RFC 8288), or empty; always on the origin that answered.
+        """The URL of ``rel="next"`` in the Link header (RFC 8288), or empty; always on the origin that responded.
 
-        A proxy in front of a self-managed host may name itself otherwise: path and query are what counts.
+        A proxy in front of a self-managed host may use another name, so only path and query count.
 
         Raises:
             EgressRefusedError: it isn't a URL.
@@ -144,7 +144,7 @@ class ProviderAnswer:
         return kind(what, subject=subject, remedy=remedy, status=self.status, answered_at=self._answered_at())
 
     def _answered_at(self) -> datetime | None:
-        """Read the ``Date`` header (RFC 9110, section 6.6.1); None where it is absent or odd."""
+        """Read the ``Date`` header (RFC 9110, section 6.6.1); None if it is missing or unreadable."""
         try:
             moment = parsedate_to_datetime(self.headers.get("Date", ""))
         except ValueError:

@@ -126,8 +126,8 @@ def _is_header_value(value: str) -> bool:
 class TransportSession:
     """Calls one provider host with one credential; implements `providers.api.ApiSession`.
 
-    Throttling is waited out, and what only reads is tried again where it fails for the moment, as long as the
-    patience lasts.
+    A throttled call waits and is sent again, and so is a call that only reads and fails for the moment, as long as
+    the patience lasts.
 
     Args:
         transport: carries the requests.
@@ -187,18 +187,18 @@ class TransportSession:
         return self._call(requests.Request("GET", self._absolute(url), params=dict(parameters or {})))
 
     def query(self, url: str, *, document: object = None) -> ProviderAnswer:
-        """Send a POST request that only reads; it is tried again as a GET is.
+        """Send a POST request that only reads; it is tried again like a GET.
 
         Raises:
-            ApiError: the answer was not 2xx, or there was none.
+            ApiError: the response was not 2xx, or there was none.
         """
         return self._call(self._with_document("POST", url, document), repeatable=True)
 
     def post(self, url: str, *, document: object = None) -> ProviderAnswer:
-        """Send a POST request with a JSON document; secrets in it are revealed on the wire alone.
+        """Send a POST request with a JSON document; secrets in it are revealed only in what is sent.
 
         Raises:
-            ApiError: the answer was not 2xx, or there was none.
+            ApiError: the response was not 2xx, or there was none.
         """
         return self._call(self._with_document("POST", url, document))
 
@@ -235,7 +235,7 @@ class TransportSession:
         return absolute
 
     def _call(self, request: requests.Request, *, repeatable: bool = False) -> ProviderAnswer:
-        """Send until there is a good answer or the patience ends."""
+        """Send until the response is good or the patience ends."""
         patience = Patience(self._patience_seconds, repeatable=repeatable or request.method == "GET")
         pauses = iter(self._unauthorized_pauses)
         while True:
@@ -264,9 +264,9 @@ class TransportSession:
         return self._failure(request, answer, tries) or answer
 
     def _pause_before_another_credential(self, failure: ApiError, pauses: Iterator[float]) -> float | None:
-        """Return how long to wait before a request that was refused is sent again, or None where it isn't.
+        """Return how long to wait before a request that was refused is sent again, or None if it isn't.
 
-        Nothing was done by it, whatever it is.
+        A refused request did nothing, whatever its method.
         """
         is_refused = isinstance(failure, ApiUnauthorizedError) and failure.status > 0
         if not is_refused or self._on_unauthorized is None or (pause := next(pauses, None)) is None:

@@ -47,7 +47,7 @@ def throttled_seconds(
         status: HTTP status of the response.
         headers: its headers; the case of names doesn't matter.
         error_code: the error code in its body, or empty.
-        body: its body, in which a limit may be told that no header tells of.
+        body: its body, which may report a limit that no header reports.
         tries: how often this call was throttled before.
         now: the present moment.
 
