@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from attrs import evolve
 
-from speckitty_connectors import Application, Connectors, FormProbe, KeyRing, Settings
+from speckitty_connectors import Application, Connectors, KeyRing, Settings
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.plugin import FormProbe
 from speckitty_connectors.store.engine import Store
 from testbed.receiving import Receiver
 
@@ -79,9 +82,13 @@ def test_a_probe_may_come_as_a_query(sqlite_url: str) -> None:
         ("nobody", "ssl_check=1"),
     ]
     statuses: list[str] = []
+
+    def start(status: str, *_: object) -> Any:
+        statuses.append(status[:3])
+
     with Connectors(settings, registry=registry) as connectors:
         application = Application(connectors)
         for path, query in asked:
             environ = {"REQUEST_METHOD": "GET", "PATH_INFO": f"/webhooks/{path}", "QUERY_STRING": query}
-            application(environ, lambda status, _: statuses.append(status[:3]))
+            application(environ, start)
     assert statuses == ["200", "200", "405", "405"]

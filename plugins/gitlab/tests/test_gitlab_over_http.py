@@ -16,7 +16,9 @@ import pytest
 import requests
 from attrs import field, frozen
 
-from speckitty_connectors import (
+from speckitty_connectors.http.session import Transport, TransportSession
+from speckitty_connectors.identifiers import utc_now
+from speckitty_connectors.plugin import (
     Account,
     ApiUnauthorizedError,
     App,
@@ -31,10 +33,8 @@ from speckitty_connectors import (
     Lifecycle,
     Listing,
 )
-from speckitty_connectors.http.session import Transport, TransportSession
-from speckitty_connectors.identifiers import utc_now
-from speckitty_connectors.standin.protocol import stand_ins
-from speckitty_connectors_gitlab.plugin import plugin
+from speckitty_connectors.standin import stand_ins
+from speckitty_connectors_gitlab import plugin
 from speckitty_connectors_gitlab.standin import GitLabStandIn
 
 CALLBACK = "https://saas.example/callback"

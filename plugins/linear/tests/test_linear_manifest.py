@@ -13,17 +13,17 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import responses
 
-from speckitty_connectors import App, Capability, OAuthRules, Secret
+from speckitty_connectors import Secret
 from speckitty_connectors.http.session import Transport
 from speckitty_connectors.http.throttling import throttled_seconds
 from speckitty_connectors.inbox.responses import VerificationRefusedError
 from speckitty_connectors.inbox.signatures import verify
 from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.plugin import App, Capability, OAuthRules
 from speckitty_connectors.providers.signatures import with_tolerance
 from speckitty_connectors.tokens.oauth import OAuthFlow
-from speckitty_connectors_linear import manifest
+from speckitty_connectors_linear import manifest, plugin
 from speckitty_connectors_linear.manifest import INSTALL_OAUTH, LINK_OAUTH, RATE_LIMITS, WEBHOOKS
-from speckitty_connectors_linear.plugin import plugin
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 SECRETS = {"current": Secret("lin_wh_a-secret-of-some-length")}

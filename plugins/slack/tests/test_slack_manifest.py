@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from speckitty_connectors import Capability
 from speckitty_connectors.loading.discovery import discover
 from speckitty_connectors.loading.registry import Registry
-from speckitty_connectors_slack import manifest
-from speckitty_connectors_slack.plugin import plugin
+from speckitty_connectors.plugin import Capability
+from speckitty_connectors_slack import manifest, plugin
 
 
 def test_it_is_found_by_its_entry_point() -> None:

@@ -1,37 +1,35 @@
-"""What plugin authors test against: the contract suite, and reference providers that need no network.
+"""What plugins and hosts are tested with: the contract suites, and a provider in memory.
 
-The suite needs pytest and responses (the extra ``contract``); they are imported when it is first named, so that
-`contract.fake` works without.
+The suites need pytest and responses (the extra ``contract``); each name is imported when it is first used, so that
+`FakeProvider` works without.
 
 >>> from speckitty_connectors.contract import Waiver
 >>> Waiver.__name__
 'Waiver'
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .fake import FakeProvider
     from .stores import StoreContract
     from .suite import ConnectorContract, PinnedContractWarning
     from .verdicts import Waiver
 
-_PLACES = {
+_MODULES = {
     "ConnectorContract": ".suite",
+    "FakeProvider": ".fake",
     "PinnedContractWarning": ".suite",
     "StoreContract": ".stores",
     "Waiver": ".verdicts",
 }
-"""Names that are imported when they are first asked for, and where they are."""
+
+__all__ = ["ConnectorContract", "FakeProvider", "PinnedContractWarning", "StoreContract", "Waiver"]
 
 
 def __getattr__(name: str) -> object:
-    """Import the suite when it is named (PEP 562)."""
-    if name not in _PLACES:
+    """Import a public name when it is first named (PEP 562)."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_PLACES[name], __name__), name)
-
-
-__all__ = ["ConnectorContract", "PinnedContractWarning", "StoreContract", "Waiver"]
+    return getattr(import_module(_MODULES[name], __name__), name)
