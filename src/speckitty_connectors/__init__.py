@@ -13,7 +13,7 @@ _NAMES = {
     "connectors": "Connectors",
     "conversations.refusals": "OnboardingRefusedError Refusal",
     "conversations.steps": "PickAccount SendBrowser",
-    "credentials.aws_kms": "AwsKms",
+    "credentials.aws_kms": "AwsKms KmsClient",
     "credentials.hashicorp_vault": "VaultTransit",
     "credentials.key_services": "KeyService ServiceKeys",
     "credentials.keyring": "KeyRing",

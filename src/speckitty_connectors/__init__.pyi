@@ -1,4 +1,4 @@
-# Written by `make api` from the table in __init__.py: what type checkers know of the names that hosts import.
+# Written by `make api`, from the table in __init__.py.
 from .apps.service import Apps as Apps
 from .apps.service import BelongsToApp as BelongsToApp
 from .apps.service import RegisteredApp as RegisteredApp
@@ -11,6 +11,7 @@ from .conversations.refusals import Refusal as Refusal
 from .conversations.steps import PickAccount as PickAccount
 from .conversations.steps import SendBrowser as SendBrowser
 from .credentials.aws_kms import AwsKms as AwsKms
+from .credentials.aws_kms import KmsClient as KmsClient
 from .credentials.hashicorp_vault import VaultTransit as VaultTransit
 from .credentials.key_services import KeyService as KeyService
 from .credentials.key_services import ServiceKeys as ServiceKeys
@@ -18,8 +19,8 @@ from .credentials.keyring import KeyRing as KeyRing
 from .credentials.rotation import KeyRotation as KeyRotation
 from .credentials.rotation import KeyUse as KeyUse
 from .credentials.rotation import Progress as Progress
-from .credentials.sealing import Keys as Keys
 from .credentials.sealing import KeyServiceUnavailableError as KeyServiceUnavailableError
+from .credentials.sealing import Keys as Keys
 from .credentials.sealing import UnsealError as UnsealError
 from .credentials.secret import Secret as Secret
 from .dispatch.handlers import Dispatch as Dispatch

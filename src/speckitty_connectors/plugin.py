@@ -77,6 +77,7 @@ from .providers.reading import read_ref as read_ref
 from .providers.reading import read_text as read_text
 from .providers.remotes import GitRemote as GitRemote
 from .providers.remotes import parse_remote as parse_remote
+from .providers.remotes import parse_slug as parse_slug
 from .providers.resources import Resource as Resource
 from .providers.resources import ResourcePage as ResourcePage
 from .providers.resources import ResourceReference as ResourceReference

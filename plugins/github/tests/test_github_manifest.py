@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from speckitty_connectors.credentials.secret import Secret
-from speckitty_connectors.inbox.signatures import verify
-from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors import Registry, Secret
+from speckitty_connectors.contract import verify
 from speckitty_connectors.plugin import Capability, ConnectorsError, Delivery, Ignored
 from speckitty_connectors_github import plugin
 

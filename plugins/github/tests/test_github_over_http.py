@@ -10,7 +10,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 
-from speckitty_connectors.http.session import Transport, TransportSession
+from speckitty_connectors.contract import Transport, TransportSession
 from speckitty_connectors.plugin import (
     Account,
     App,

@@ -12,10 +12,8 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors.credentials.secret import Secret
-from speckitty_connectors.http.throttling import throttled_seconds
-from speckitty_connectors.inbox.signatures import verify
-from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors import Registry, Secret
+from speckitty_connectors.contract import throttled_seconds, verify
 from speckitty_connectors.plugin import Capability, ConnectorsError
 from speckitty_connectors_jira import plugin
 

@@ -13,7 +13,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import pytest
 from attrs import define, field
 
-from speckitty_connectors.http.session import Transport, TransportSession
+from speckitty_connectors.contract import Transport, TransportSession
 from speckitty_connectors.plugin import (
     Account,
     ApiThrottledError,

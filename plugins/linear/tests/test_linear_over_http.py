@@ -15,7 +15,7 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 from attrs import define, field
 
-from speckitty_connectors.http.session import Transport, TransportSession
+from speckitty_connectors.contract import Transport, TransportSession
 from speckitty_connectors.plugin import (
     Account,
     ApiUnauthorizedError,

@@ -13,7 +13,7 @@ import pytest
 import requests
 from attrs import field, frozen
 
-from speckitty_connectors.http.session import Transport, TransportSession
+from speckitty_connectors.contract import Transport, TransportSession
 from speckitty_connectors.plugin import Account, ApiUnauthorizedError, App, BaseUrls, Listing, Resource
 from speckitty_connectors_slack import plugin
 from speckitty_connectors_slack.standin import SlackStandIn, documents
