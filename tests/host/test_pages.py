@@ -6,7 +6,6 @@ import html
 import io
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
@@ -39,10 +38,6 @@ class Browser:
     def ask(self, method: str, path: str, *, query: str = "", form: str = "", **headers: str) -> Answer:
         """Send a request to the application itself."""
         sent: list[tuple[str, list[tuple[str, str]]]] = []
-
-        def start(status: str, given: list[tuple[str, str]], *_: object) -> Any:
-            sent.append((status, given))
-
         environ = {
             "REQUEST_METHOD": method,
             "PATH_INFO": path,
@@ -51,7 +46,7 @@ class Browser:
             **headers,
         }
         application = Application(self.office.connectors, identify=lambda _: self.visitor)
-        body = b"".join(application(environ, start))
+        body = b"".join(application(environ, lambda status, given: sent.append((status, given))))
         status, given = sent[0]
         return Answer(status=int(status[:3]), headers=dict(given), text=html.unescape(body.decode()))
 

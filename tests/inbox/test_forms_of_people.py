@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from attrs import evolve
 
@@ -82,13 +80,9 @@ def test_a_probe_may_come_as_a_query(sqlite_url: str) -> None:
         ("nobody", "ssl_check=1"),
     ]
     statuses: list[str] = []
-
-    def start(status: str, *_: object) -> Any:
-        statuses.append(status[:3])
-
     with Connectors(settings, registry=registry) as connectors:
         application = Application(connectors)
         for path, query in asked:
             environ = {"REQUEST_METHOD": "GET", "PATH_INFO": f"/webhooks/{path}", "QUERY_STRING": query}
-            application(environ, start)
+            application(environ, lambda status, _: statuses.append(status[:3]))
     assert statuses == ["200", "200", "405", "405"]

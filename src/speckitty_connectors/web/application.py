@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import parse_qsl, quote, unquote
-from wsgiref.types import StartResponse
 
 from ..errors import ConnectorsError
 from ..inbox.request import Request
@@ -36,6 +35,8 @@ MAXIMUM_FIELDS = 100
 SIGN_IN = ("Nobody is signed in", "Sign in and open this page again.")
 
 logger = logging.getLogger(__name__)
+
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 
 class Application:
