@@ -16,7 +16,7 @@ INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check
 NEWEST := build/newest
 PINNED := --constraint constraints.txt --build-constraint constraints.txt
 
-.PHONY: help demo test check bench format constraints clean
+.PHONY: help demo test check bench format api constraints clean
 
 help: ## list the tasks
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -41,6 +41,9 @@ bench: $(VENV)/with-bench ## measure; never part of the tests
 format: $(VENV)/with-dev ## format, and mend what the linter can mend
 	@$(BIN)/ruff format --quiet
 	@$(BIN)/ruff check --fix --quiet
+
+api: $(VENV)/with-dev ## write docs/api.md, and what type checkers know of the package, from the docstrings
+	@PYTHONPATH=tests $(BIN)/python -m testbed.public_api
 
 constraints: ## pin the newest versions of everything in constraints.txt
 	@$(MAKE) --no-print-directory VENV=$(NEWEST) PINNED= $(NEWEST)/with-dev $(NEWEST)/with-bench

@@ -14,10 +14,11 @@ from gidgethub import sansio
 from rounds import Candidate, Report, take_turns
 from samples import PROVIDER, SECRET, Sample, read_samples
 
-from speckitty_connectors import Delivery, Event, ResourceReference, Secret, Target
+from speckitty_connectors import Event, ResourceReference, Secret, Target
 from speckitty_connectors.inbox.signatures import verify
 from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.mappings.types import ResourceMapping
+from speckitty_connectors.plugin import Delivery
 from speckitty_connectors.routing.explicit import RouteTable
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

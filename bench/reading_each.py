@@ -12,13 +12,14 @@ from attrs import frozen
 from reading import NOW, mapping
 from rounds import Candidate, Report, take_turns
 
-from speckitty_connectors import Delivery, Event, Secret, SignatureScheme
+from speckitty_connectors import Event, Secret
 from speckitty_connectors.contract.receiver import SECRET, stamped
 from speckitty_connectors.contract.recordings import read_recordings
 from speckitty_connectors.inbox.signatures import verify
 from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.loading.binding import Provider
 from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.plugin import Delivery, SignatureScheme
 from speckitty_connectors.routing.explicit import RouteTable
 
 

@@ -14,11 +14,12 @@ from rounds import Candidate, Report, take_turns
 from samples import SECRET
 from slack_sdk.signature import Clock, SignatureVerifier
 
-from speckitty_connectors import Delivery, Event, Secret
+from speckitty_connectors import Event, Secret
 from speckitty_connectors.inbox.signatures import verify
 from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.plugin import Delivery
 from speckitty_connectors.routing.explicit import RouteTable
-from speckitty_connectors.standin.protocol import stand_ins
+from speckitty_connectors.standin import stand_ins
 
 PROVIDER = "slack"
 STAMP = str(int(NOW.timestamp()))

@@ -10,7 +10,7 @@ from pathlib import Path
 from attrs import frozen
 
 from speckitty_connectors import AppSettings, Secret
-from speckitty_connectors.standin.protocol import stand_ins
+from speckitty_connectors.standin import stand_ins
 
 PROVIDER = "github"
 SECRET = "a-webhook-secret-for-the-benchmark"

@@ -1,333 +1,105 @@
 """Connect a SaaS and its customers to the services they work with: four layers, never mixed.
 
-What a plugin needs is imported at once. What only a host needs (the database, HTTP, the web application) is
-imported when it is first named, so that a plugin stays light.
+This is the door for hosts. A plugin is written with `speckitty_connectors.plugin`, its stand-in with
+`speckitty_connectors.standin`, and both are judged by `speckitty_connectors.contract`; everything else is private.
 """
 
 import logging
 from importlib import import_module
-from typing import TYPE_CHECKING
 
-from .errors import ConfigurationError, ConflictError, ConnectorsError, NotFoundError
-from .hookspecs import hookimpl
-from .providers.accounts import Account, App, BaseUrls, ExternalIdentity
-from .providers.api import (
-    AccountGoneError,
-    ApiError,
-    ApiForbiddenError,
-    ApiNotFoundError,
-    ApiResponse,
-    ApiSession,
-    ApiThrottledError,
-    ApiUnauthorizedError,
-    ApiUnavailableError,
-    EgressRefusedError,
-    Listing,
-)
-from .providers.conversations import (
-    Authorize,
-    AwaitApproval,
-    ChooseAccount,
-    Connected,
-    Conversation,
-    Grant,
-    InstallAnswer,
-    LinkAnswer,
-    Linked,
-    PendingApproval,
-    Redirect,
-    Refused,
-    refused_by_landing,
-)
-from .providers.deliveries import Change, Delivery, Event, GitFacts, Handshake, Ignored, Lifecycle, Outcome
-from .providers.failures import FailureDialect
-from .providers.manifest import (
-    BodyHandshake,
-    Budget,
-    Capability,
-    FormProbe,
-    Hosts,
-    Manifest,
-    RateLimitDialect,
-    ResetUnit,
-    ResourceKind,
-    Support,
-    WebhookRules,
-)
-from .providers.oauth import (
-    AppTokenRules,
-    ClientAuthentication,
-    EnteredTokenRules,
-    IdentityTokenRules,
-    InstallationListing,
-    OAuthRules,
-    RefreshRules,
-    TokenEncoding,
-)
-from .providers.policies import CoreIssueField, CorePolicy, DoctrineMode, FieldOwner
-from .providers.reading import (
-    NotAList,
-    NotAnObject,
-    read_answer,
-    read_commits,
-    read_identifier,
-    read_moment,
-    read_ref,
-    read_text,
-)
-from .providers.remotes import GitRemote, parse_remote, parse_slug
-from .providers.resources import Resource, ResourcePage, ResourceReference
-from .providers.signatures import (
-    BearerJwt,
-    BodyTimestamp,
-    HexHmac,
-    PlainToken,
-    SignatureScheme,
-    StandardWebhooks,
-    TimestampedHmac,
-)
-from .providers.subscriptions import (
-    Subscribed,
-    Subscription,
-    SubscriptionAnswer,
-    SubscriptionRules,
-    SubscriptionScope,
-    SubscriptionStep,
-    Unsubscribed,
-)
-from .providers.suggestions import (
-    Confidence,
-    Evidence,
-    Signal,
-    Suggestion,
-    SuggestionRequest,
-    Target,
-    suggest_by_issue_keys,
-    suggest_by_remotes,
-)
-from .standin.codes import StandInCodes
-from .standin.protocol import (
-    SampleDelivery,
-    StandIn,
-    StandInFactory,
-    StandInRegistration,
-    StandInWebhook,
-    SubscribedStandIn,
-)
-from .standin.web import StandInAnswer, StandInRequest, StandInResponse, StandInWeb, page_of
+_NAMES = {
+    "apps.service": "Apps BelongsToApp RegisteredApp",
+    "configuration": "AppSettings PluginSettings Settings",
+    "connectors": "Connectors",
+    "conversations.refusals": "OnboardingRefusedError Refusal",
+    "conversations.steps": "PickAccount SendBrowser",
+    "credentials.aws_kms": "AwsKms KmsClient",
+    "credentials.hashicorp_vault": "VaultTransit",
+    "credentials.key_services": "KeyService ServiceKeys",
+    "credentials.keyring": "KeyRing",
+    "credentials.rotation": "KeyRotation KeyUse Progress",
+    "credentials.sealing": "KeyServiceUnavailableError Keys UnsealError",
+    "credentials.secret": "Secret",
+    "dispatch.handlers": "Dispatch",
+    "dispatch.worker": "Worker",
+    "errors": "ConfigurationError ConflictError ConnectorsError NotFoundError StoreUnavailableError",
+    "inbox.accept": "Inbox",
+    "inbox.repository": "StoredDelivery",
+    "inbox.request": "Readable Request",
+    "inbox.responses": "Answer",
+    "installations.drift": "Difference DifferenceKind ProviderInstallation",
+    "installations.entered_tokens": "EnteredTokens TokenRefusedError",
+    "installations.inventory": "Inventory SyncInterruptedError SyncProgress SyncResult",
+    "installations.onboarding": "Onboarding",
+    "installations.removal": "Removed",
+    "installations.statuses": "Action InstallationStatus NextStep StatusReason",
+    "installations.steps": "Done Waiting",
+    "installations.types": "Installation",
+    "installations.upkeep": "Upkeep UpkeepResult",
+    "links.offboarding": "Members Offboarded",
+    "links.service": "Links",
+    "links.types": "Acting Authority IdentityPath LinkDone LinkStatus RevokedLink UserLink",
+    "loading.binding": "CapabilityUnsupportedError Provider",
+    "loading.discovery": "PluginEntryPoint",
+    "loading.registry": "Registry",
+    "loading.statuses": "PluginState PluginStatus PluginUnavailableError",
+    "mappings.files": "FileDifference FileFinding FileForm FileMapping MappingFile MappingFiles",
+    "mappings.service": "Mappings",
+    "mappings.types": "Direction MappingOrigin MappingState Overlap ResourceMapping Selector",
+    "policy.resolution": "PolicyBook PolicyDifference",
+    "policy.service": "Overrides",
+    "policy.types": "EffectivePolicy Level PolicyOverride PolicyScope Provenance Statement",
+    "providers.accounts": "Account App BaseUrls ExternalIdentity",
+    "providers.api": (
+        "ApiError ApiForbiddenError ApiNotFoundError ApiResponse ApiSession ApiThrottledError "
+        "ApiUnauthorizedError ApiUnavailableError EgressRefusedError"
+    ),
+    "providers.conversations": "Refused",
+    "providers.deliveries": "Change Event GitFacts Handshake Ignored Lifecycle",
+    "providers.manifest": "Capability Manifest ResourceKind Support",
+    "providers.policies": "CoreIssueField CorePolicy DoctrineMode FieldOwner",
+    "providers.resources": "Resource ResourceReference",
+    "providers.suggestions": "Confidence Evidence Signal Suggestion Target",
+    "resources.types": "KnownResource ResourceStatus",
+    "routing.explanation": "ExplainedDecision Explanation",
+    "routing.repository": "DispatchState",
+    "routing.review.ignore_rules": "IgnoreConditions",
+    "routing.review.items": "ReviewItem ReviewReason ReviewState",
+    "routing.review.queue": "Mapped ReviewQueue",
+    "routing.review.replay": "Replay",
+    "routing.simulation": "Proposal ProposedMapping ProposedPolicy Simulation",
+    "routing.types": "Candidate Conclusion Decision RoutedTarget Stage",
+    "signals.observations": "Unusable",
+    "signals.service": "SignalReport Signals",
+    "store.audit": "Audit AuditEntry",
+    "store.engine": "Store",
+    "subscriptions.service": "Subscriptions",
+    "subscriptions.types": "HandMade SubscriptionResult Webhook",
+    "suggestions.refresh": "RefreshResult",
+    "suggestions.service": "Suggestions",
+    "suggestions.types": "Finding ResourceSuggestion Source SuggestionState",
+    "tokens.access_tokens": "ReconnectRequiredError",
+    "tokens.oauth": "Revocation",
+    "web.application": "Application",
+    "web.pages": "Page",
+    "web.visitors": "Visitor",
+}
+"""Where each public name is. It is imported when it is first named (PEP 562), so that a start costs nothing; type
+checkers read `__init__.pyi`, which ``make api`` writes from this."""
 
-if TYPE_CHECKING:
-    from .configuration import AppSettings, PluginSettings, Settings
-    from .connectors import Connectors
-    from .credentials.key_services import KeyService, ServiceKeys
-    from .credentials.keyring import KeyRing
-    from .credentials.secret import Secret
-    from .dispatch.handlers import Dispatch
-    from .installations.types import Installation
-    from .links.types import UserLink
-    from .loading.registry import Registry
-    from .mappings.files import FileForm, MappingFile
-    from .mappings.types import Direction, ResourceMapping, Selector
-    from .policy.types import EffectivePolicy, PolicyOverride, PolicyScope
-    from .routing.review.ignore_rules import IgnoreConditions
-    from .routing.review.items import ReviewItem, ReviewState
-    from .routing.simulation import Proposal, ProposedMapping, ProposedPolicy
-    from .signals.service import SignalReport
-    from .suggestions.types import ResourceSuggestion, SuggestionState
-    from .tokens.access_tokens import ReconnectRequiredError
-    from .web.application import Application
-    from .web.visitors import Visitor
+_MODULES = {name: f".{module}" for module, names in _NAMES.items() for name in names.split()}
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
-_FOR_HOSTS = {
-    "AppSettings": ".configuration",
-    "Application": ".web.application",
-    "Connectors": ".connectors",
-    "Direction": ".mappings.types",
-    "Dispatch": ".dispatch.handlers",
-    "EffectivePolicy": ".policy.types",
-    "FileForm": ".mappings.files",
-    "IgnoreConditions": ".routing.review.ignore_rules",
-    "Installation": ".installations.types",
-    "KeyRing": ".credentials.keyring",
-    "KeyService": ".credentials.key_services",
-    "MappingFile": ".mappings.files",
-    "PluginSettings": ".configuration",
-    "PolicyOverride": ".policy.types",
-    "PolicyScope": ".policy.types",
-    "Proposal": ".routing.simulation",
-    "ProposedMapping": ".routing.simulation",
-    "ProposedPolicy": ".routing.simulation",
-    "ReconnectRequiredError": ".tokens.access_tokens",
-    "Registry": ".loading.registry",
-    "ResourceMapping": ".mappings.types",
-    "ResourceSuggestion": ".suggestions.types",
-    "ReviewItem": ".routing.review.items",
-    "ReviewState": ".routing.review.items",
-    "Secret": ".credentials.secret",
-    "Selector": ".mappings.types",
-    "ServiceKeys": ".credentials.key_services",
-    "Settings": ".configuration",
-    "SignalReport": ".signals.service",
-    "SuggestionState": ".suggestions.types",
-    "UserLink": ".links.types",
-    "Visitor": ".web.visitors",
-}
-"""Names that are imported when they are first asked for, and where they are."""
-
 
 def __getattr__(name: str) -> object:
-    """Import what only hosts need (PEP 562)."""
-    if name not in _FOR_HOSTS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_FOR_HOSTS[name], __name__), name)
+    """Import a public name when it is first named; one that moved to a plugin's doors is still found."""
+    for door in [_MODULES[name]] if name in _MODULES else [] if name.startswith("_") else [".plugin", ".standin"]:
+        module = import_module(door, __name__)
+        if hasattr(module, name):
+            return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__all__ = [
-    "Account",
-    "AccountGoneError",
-    "ApiError",
-    "ApiForbiddenError",
-    "ApiNotFoundError",
-    "ApiResponse",
-    "ApiSession",
-    "ApiThrottledError",
-    "ApiUnauthorizedError",
-    "ApiUnavailableError",
-    "App",
-    "AppSettings",
-    "AppTokenRules",
-    "Application",
-    "Authorize",
-    "AwaitApproval",
-    "BaseUrls",
-    "BearerJwt",
-    "BodyHandshake",
-    "BodyTimestamp",
-    "Budget",
-    "Capability",
-    "Change",
-    "ChooseAccount",
-    "ClientAuthentication",
-    "Confidence",
-    "ConfigurationError",
-    "ConflictError",
-    "Connected",
-    "Connectors",
-    "ConnectorsError",
-    "Conversation",
-    "CoreIssueField",
-    "CorePolicy",
-    "Delivery",
-    "Direction",
-    "Dispatch",
-    "DoctrineMode",
-    "EffectivePolicy",
-    "EgressRefusedError",
-    "EnteredTokenRules",
-    "Event",
-    "Evidence",
-    "ExternalIdentity",
-    "FailureDialect",
-    "FieldOwner",
-    "FileForm",
-    "FormProbe",
-    "GitFacts",
-    "GitRemote",
-    "Grant",
-    "Handshake",
-    "HexHmac",
-    "Hosts",
-    "IdentityTokenRules",
-    "IgnoreConditions",
-    "Ignored",
-    "InstallAnswer",
-    "Installation",
-    "InstallationListing",
-    "KeyRing",
-    "KeyService",
-    "Lifecycle",
-    "LinkAnswer",
-    "Linked",
-    "Listing",
-    "Manifest",
-    "MappingFile",
-    "NotAList",
-    "NotAnObject",
-    "NotFoundError",
-    "OAuthRules",
-    "Outcome",
-    "PendingApproval",
-    "PlainToken",
-    "PluginSettings",
-    "PolicyOverride",
-    "PolicyScope",
-    "Proposal",
-    "ProposedMapping",
-    "ProposedPolicy",
-    "RateLimitDialect",
-    "ReconnectRequiredError",
-    "Redirect",
-    "RefreshRules",
-    "Refused",
-    "Registry",
-    "ResetUnit",
-    "Resource",
-    "ResourceKind",
-    "ResourceMapping",
-    "ResourcePage",
-    "ResourceReference",
-    "ResourceSuggestion",
-    "ReviewItem",
-    "ReviewState",
-    "SampleDelivery",
-    "Secret",
-    "Selector",
-    "ServiceKeys",
-    "Settings",
-    "Signal",
-    "SignalReport",
-    "SignatureScheme",
-    "StandIn",
-    "StandInAnswer",
-    "StandInCodes",
-    "StandInFactory",
-    "StandInRegistration",
-    "StandInRequest",
-    "StandInResponse",
-    "StandInWeb",
-    "StandInWebhook",
-    "StandardWebhooks",
-    "Subscribed",
-    "SubscribedStandIn",
-    "Subscription",
-    "SubscriptionAnswer",
-    "SubscriptionRules",
-    "SubscriptionScope",
-    "SubscriptionStep",
-    "Suggestion",
-    "SuggestionRequest",
-    "SuggestionState",
-    "Support",
-    "Target",
-    "TimestampedHmac",
-    "TokenEncoding",
-    "Unsubscribed",
-    "UserLink",
-    "Visitor",
-    "WebhookRules",
-    "hookimpl",
-    "page_of",
-    "parse_remote",
-    "parse_slug",
-    "read_answer",
-    "read_commits",
-    "read_identifier",
-    "read_moment",
-    "read_ref",
-    "read_text",
-    "refused_by_landing",
-    "suggest_by_issue_keys",
-    "suggest_by_remotes",
-]
+def __dir__() -> list[str]:
+    return sorted(_MODULES)

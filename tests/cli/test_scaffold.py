@@ -119,7 +119,7 @@ def test_what_an_author_breaks_is_named(write: Write, rule: str) -> None:
     file = folder / "src" / "connectors_acme" / name
     assert right in file.read_text()
     file.write_text(file.read_text().replace(right, wrong))
-    assert f"{rule} · connectors_acme.plugin:AcmeProvider" in judge(folder)
+    assert f"{rule} · connectors_acme.plugin" in judge(folder)
 
 
 @pytest.mark.parametrize(

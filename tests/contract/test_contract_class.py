@@ -15,9 +15,9 @@ import pytest
 from attrs import evolve
 
 from contract.hostile.catalogue import SWITCHES, honest_samples
-from speckitty_connectors import Capability, ConfigurationError, Delivery, Outcome, Support, contract, hookimpl
+from speckitty_connectors import Capability, ConfigurationError, Support, contract
 from speckitty_connectors.contract import suite
-from speckitty_connectors.contract.examination import Examination, Finding, Verdict, examine
+from speckitty_connectors.contract.examination import Examination, RuleFinding, Verdict, examine
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 from speckitty_connectors.contract.rules import Rule
 from speckitty_connectors.contract.subject import Samples
@@ -30,6 +30,7 @@ from speckitty_connectors.contract.suite import (
 )
 from speckitty_connectors.contract.verdicts import Waiver
 from speckitty_connectors.loading.binding import Provider
+from speckitty_connectors.plugin import Delivery, Outcome, hookimpl
 
 SAMPLES = Path(contract.__file__).parent / "samples"
 FAKE = samples_in(SAMPLES / "deliveries", SAMPLES / "exchanges")
@@ -47,7 +48,7 @@ def ending_quietly(**settings: Any) -> Examination:
     return examine(contract_of(switch(), honest_samples(), **settings))
 
 
-def of_rule(examination: Examination, rule: str) -> list[Finding]:
+def of_rule(examination: Examination, rule: str) -> list[RuleFinding]:
     """Return what was found about a rule."""
     return [finding for finding in examination.findings if finding.rule.id == rule]
 

@@ -13,32 +13,34 @@ from hypothesis import strategies as st
 from speckitty_connectors import (
     Account,
     App,
-    Authorize,
     BaseUrls,
     Capability,
     Change,
-    ChooseAccount,
-    Connected,
-    Conversation,
-    Delivery,
     Event,
     ExternalIdentity,
     GitFacts,
-    Grant,
     Handshake,
     Ignored,
     Lifecycle,
-    Linked,
-    Listing,
-    Outcome,
     Refused,
     ResourceReference,
     Signal,
-    SuggestionRequest,
     Target,
 )
 from speckitty_connectors.contract.fake import DEMO_RESOURCES, FakeProvider
 from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.plugin import (
+    Authorize,
+    ChooseAccount,
+    Connected,
+    Conversation,
+    Delivery,
+    Grant,
+    Linked,
+    Listing,
+    Outcome,
+    SuggestionRequest,
+)
 
 FAKE = Registry(entry_points=[]).register(FakeProvider())
 APP = App(

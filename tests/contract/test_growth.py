@@ -12,12 +12,12 @@ import pytest
 from attrs import evolve
 
 from contract.hostile.catalogue import Hostile, honest_samples
-from speckitty_connectors import Delivery, Outcome, hookimpl
 from speckitty_connectors.contract import pages
 from speckitty_connectors.contract.examination import examine
 from speckitty_connectors.contract.stores import StoreContract, store_rules
 from speckitty_connectors.contract.suite import CONTRACT_VERSION, ConnectorContract, all_rules, contract_of
 from speckitty_connectors.contract.surface import losses, surface, write
+from speckitty_connectors.plugin import Delivery, Outcome, hookimpl
 
 RULES = {**all_rules(), **store_rules()}
 ROOT = Path(__file__).resolve().parents[2]

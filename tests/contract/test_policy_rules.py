@@ -11,7 +11,7 @@ import pytest
 from attrs import AttrsInstance, evolve, frozen
 
 from contract.hostile.catalogue import Hostile, honest_samples
-from speckitty_connectors.contract.examination import Finding, Verdict, examine
+from speckitty_connectors.contract.examination import RuleFinding, Verdict, examine
 from speckitty_connectors.contract.suite import contract_of
 
 
@@ -40,7 +40,7 @@ READABLE: Mapping[str, tuple[Any, object]] = {
 """Types of fields that a policy may have, each with a default."""
 
 
-def findings(policy: type[AttrsInstance] | None) -> list[Finding]:
+def findings(policy: type[AttrsInstance] | None) -> list[RuleFinding]:
     """Return what the rules about policies find where a plugin declares this one."""
     plugin = Hostile()
     plugin.manifest = evolve(plugin.manifest, policy=policy)

@@ -7,9 +7,16 @@ from attrs import evolve
 
 from contract.hostile.boards import MANIFEST
 from contract.hostile.catalogue import Hostile, honest_samples
-from speckitty_connectors import BearerJwt, BodyTimestamp, HexHmac, SignatureScheme, StandardWebhooks, WebhookRules
 from speckitty_connectors.contract.examination import Verdict, examine
 from speckitty_connectors.contract.suite import contract_of
+from speckitty_connectors.plugin import (
+    BearerJwt,
+    BodyTimestamp,
+    HexHmac,
+    SignatureScheme,
+    StandardWebhooks,
+    WebhookRules,
+)
 
 SCHEMES: dict[str, SignatureScheme] = {
     "standard": StandardWebhooks(

@@ -13,9 +13,10 @@ import pytest
 import responses
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from speckitty_connectors import App, BaseUrls, IdentityTokenRules, OAuthRules
+from speckitty_connectors import App, BaseUrls
 from speckitty_connectors.credentials.secret import Secret
 from speckitty_connectors.http.session import Transport
+from speckitty_connectors.plugin import IdentityTokenRules, OAuthRules
 from speckitty_connectors.providers.api import ApiError
 from speckitty_connectors.tokens.identity_tokens import prove_identity
 from speckitty_connectors.tokens.oauth import OAuthFlow, OAuthRefusedError, TokenAnswer, new_verifier, nonce_of

@@ -29,14 +29,20 @@ from speckitty_connectors.credentials.hashicorp_vault import VaultTransit
 from speckitty_connectors.credentials.key_services import KEPT, KeyService, ServiceKeys, verify_keys
 from speckitty_connectors.credentials.keyring import KeyRing
 from speckitty_connectors.credentials.rotation import KeyRotation
-from speckitty_connectors.credentials.sealing import KeyServiceUnavailableError, Place, UnsealError, seal, unseal
+from speckitty_connectors.credentials.sealing import (
+    KeyServiceUnavailableError,
+    SealedPlace,
+    UnsealError,
+    seal,
+    unseal,
+)
 from speckitty_connectors.credentials.vault import Vault
 from speckitty_connectors.errors import ConfigurationError
 from speckitty_connectors.store.engine import Store
 from testbed.hosts import ProviderHost, Received, Reply
 
-HERE = Place(table="credentials", column="sealed", row_id="1", workspace="w1", provider="fake")
-THERE = Place(table="credentials", column="sealed", row_id="1", workspace="w2", provider="fake")
+HERE = SealedPlace(table="credentials", column="sealed", row_id="1", workspace="w1", provider="fake")
+THERE = SealedPlace(table="credentials", column="sealed", row_id="1", workspace="w2", provider="fake")
 
 
 class TransitServer:

@@ -16,7 +16,6 @@ import pytest
 from attrs import evolve
 from sqlalchemy import select, update
 
-from speckitty_connectors import OAuthRules, RefreshRules
 from speckitty_connectors.apps.service import Apps
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 from speckitty_connectors.credentials.secret import Secret
@@ -31,6 +30,7 @@ from speckitty_connectors.links import repository as links
 from speckitty_connectors.links.grants import follow
 from speckitty_connectors.links.types import LinkStatus, UserLink
 from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.plugin import OAuthRules, RefreshRules
 from speckitty_connectors.providers.api import ApiError, ApiUnauthorizedError, ApiUnavailableError
 from speckitty_connectors.store.engine import Store
 from speckitty_connectors.tokens.access_tokens import ReconnectRequiredError

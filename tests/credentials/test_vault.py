@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from speckitty_connectors.credentials.keyring import KeyRing
-from speckitty_connectors.credentials.sealing import Place, UnsealError, seal, unseal
+from speckitty_connectors.credentials.sealing import SealedPlace, UnsealError, seal, unseal
 from speckitty_connectors.credentials.secret import Secret
 from speckitty_connectors.credentials.tables import credentials
 from speckitty_connectors.credentials.vault import CredentialUnreadableError, Vault
@@ -248,21 +248,21 @@ def test_an_unreadable_credential_says_nothing_of_the_cryptography(store: Store,
     ("here", "there"),
     [
         (
-            Place(table="credentials", column="sealed", row_id="1", provider="ab", host="c"),
-            Place(table="credentials", column="sealed", row_id="1", provider="a", host="bc"),
+            SealedPlace(table="credentials", column="sealed", row_id="1", provider="ab", host="c"),
+            SealedPlace(table="credentials", column="sealed", row_id="1", provider="a", host="bc"),
         ),
         (
-            Place(table="credentials", column="sealed", row_id="1"),
-            Place(table="other", column="sealed", row_id="1"),
+            SealedPlace(table="credentials", column="sealed", row_id="1"),
+            SealedPlace(table="other", column="sealed", row_id="1"),
         ),
         (
-            Place(table="credentials", column="sealed", row_id="1"),
-            Place(table="credentials", column="other", row_id="1"),
+            SealedPlace(table="credentials", column="sealed", row_id="1"),
+            SealedPlace(table="credentials", column="other", row_id="1"),
         ),
     ],
     ids=["shifted letters", "table", "column"],
 )
-def test_places_never_read_the_same(here: Place, there: Place, keys: KeyRing) -> None:
+def test_places_never_read_the_same(here: SealedPlace, there: SealedPlace, keys: KeyRing) -> None:
     """Parts of a place can't run into each other, and table and column are parts of it."""
     sealed = seal(keys, here, b"x")
     assert unseal(keys, here, sealed) == b"x"
@@ -282,7 +282,7 @@ def test_no_swap_between_any_two_places_opens() -> None:
         "kind": ("grant", "link_grant"),
         "version": (1, 2),
     }
-    places = [Place(**dict(zip(parts, chosen, strict=True))) for chosen in product(*parts.values())]  # type: ignore[arg-type]  # of mixed types
+    places = [SealedPlace(**dict(zip(parts, chosen, strict=True))) for chosen in product(*parts.values())]  # type: ignore[arg-type]  # of mixed types
     keys = KeyRing.from_configuration({"a": KeyRing.new_key(), "b": KeyRing.new_key()}, active="a")
     sealed = {(place, key_id): seal(keys, place, b"x", key_id=key_id) for place in places for key_id in ("a", "b")}
     assert len(sealed) == 2**9
@@ -292,7 +292,7 @@ def test_no_swap_between_any_two_places_opens() -> None:
         assert not is_opened(keys, here, swapped)
 
 
-def is_opened(keys: KeyRing, place: Place, value: bytes) -> bool:
+def is_opened(keys: KeyRing, place: SealedPlace, value: bytes) -> bool:
     try:
         return unseal(keys, place, value) == b"x"
     except UnsealError:

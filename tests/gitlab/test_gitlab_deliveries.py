@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from speckitty_connectors import Event, Lifecycle, Secret, StandInWebhook
+from speckitty_connectors import Event, Lifecycle, Secret
 from speckitty_connectors.credentials.secret import new_webhook_secret
 from speckitty_connectors.identifiers import utc_now
 from speckitty_connectors.inbox.responses import VerificationRefusedError
@@ -21,6 +21,7 @@ from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.inbox.tables import inbox
 from speckitty_connectors.providers.codec import outcome_from
 from speckitty_connectors.routing.tables import decisions
+from speckitty_connectors.standin import StandInWebhook
 from speckitty_connectors_gitlab.manifest import SECRET_TOKEN, SIGNING_TOKEN, WEBHOOKS
 from speckitty_connectors_gitlab.standin import documents
 from testbed.gitlab import HELLO, WORKSPACE, Workshop

@@ -28,18 +28,14 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from speckitty_connectors import (
     AppSettings,
-    AppTokenRules,
     ConnectorsError,
     Dispatch,
     KeyRing,
-    Listing,
     Registry,
-    ResourcePage,
     ResourceReference,
     Secret,
     Settings,
     Target,
-    hookimpl,
 )
 from speckitty_connectors.cli import commands
 from speckitty_connectors.connectors import Connectors
@@ -50,6 +46,7 @@ from speckitty_connectors.inbox.request import Request
 from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.installations.steps import Done
 from speckitty_connectors.links.types import LinkDone
+from speckitty_connectors.plugin import AppTokenRules, Listing, ResourcePage, hookimpl
 from speckitty_connectors.store.engine import Store
 from testbed.canaries import Canaries, Watch
 from testbed.clock import FrozenClock

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from speckitty_connectors.cli import commands
-from speckitty_connectors.standin.protocol import stand_ins
+from speckitty_connectors.standin import stand_ins
 
 GIT = ("github", "gitlab")
 """The providers whose resources are git repositories, so that projects can be observed in them."""

@@ -5,15 +5,9 @@ from __future__ import annotations
 import pytest
 import responses
 
-from speckitty_connectors import (
-    ApiError,
-    ApiForbiddenError,
-    ApiNotFoundError,
-    ApiUnauthorizedError,
-    FailureDialect,
-    RateLimitDialect,
-)
+from speckitty_connectors import ApiError, ApiForbiddenError, ApiNotFoundError, ApiUnauthorizedError
 from speckitty_connectors.http.session import Transport, TransportSession
+from speckitty_connectors.plugin import FailureDialect, RateLimitDialect
 from testbed.clock import FrozenClock
 
 ROOT = "https://api.example"

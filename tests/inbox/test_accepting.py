@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from speckitty_connectors import BodyHandshake, HexHmac, StandardWebhooks
 from speckitty_connectors.inbox.repository import find, load_delivery
 from speckitty_connectors.inbox.tables import inbox
+from speckitty_connectors.plugin import BodyHandshake, HexHmac, StandardWebhooks
 from speckitty_connectors.store.engine import Store
 from testbed.clock import FrozenClock
 from testbed.receiving import DOCUMENT, JSON, Receiver

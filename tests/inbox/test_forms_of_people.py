@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from speckitty_connectors import Application, Connectors, FormProbe, KeyRing, Settings
+from speckitty_connectors import Application, Connectors, KeyRing, Settings
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.plugin import FormProbe
 from speckitty_connectors.store.engine import Store
 from testbed.receiving import Receiver
 

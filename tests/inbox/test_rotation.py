@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, event, update
 
-from speckitty_connectors import PlainToken, StandardWebhooks
 from speckitty_connectors.apps.endpoints import retire_secret, withdraw_secret
 from speckitty_connectors.credentials.tables import endpoints
+from speckitty_connectors.plugin import PlainToken, StandardWebhooks
 from speckitty_connectors.store.engine import Store
 from testbed.clock import FrozenClock
 from testbed.receiving import DOCUMENT, Receiver

@@ -7,16 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from speckitty_connectors import (
-    Account,
-    Authorize,
-    AwaitApproval,
-    Change,
-    Connected,
-    Conversation,
-    ExternalIdentity,
-    Lifecycle,
-)
+from speckitty_connectors import Account, Change, ExternalIdentity, Lifecycle
 from speckitty_connectors.conversations.attempts import Attempt, Purpose
 from speckitty_connectors.conversations.refusals import OnboardingRefusedError
 from speckitty_connectors.installations import approvals, lifecycle
@@ -24,6 +15,7 @@ from speckitty_connectors.installations.activation import AccountTakenError
 from speckitty_connectors.installations.activation import connect as establish
 from speckitty_connectors.installations.steps import Done, Waiting
 from speckitty_connectors.installations.types import Installation, follow_nothing
+from speckitty_connectors.plugin import Authorize, AwaitApproval, Connected, Conversation
 from speckitty_connectors.store.audit import Audit, AuditEntry
 from speckitty_connectors.store.engine import Store
 from testbed.desk import ACCOUNT, Desk, open_desk

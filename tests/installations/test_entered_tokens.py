@@ -9,20 +9,7 @@ import pytest
 from attrs import evolve
 from sqlalchemy import select
 
-from speckitty_connectors import (
-    Account,
-    Authorize,
-    ChooseAccount,
-    ConfigurationError,
-    ConflictError,
-    Connected,
-    Conversation,
-    EnteredTokenRules,
-    InstallAnswer,
-    NotFoundError,
-    Refused,
-    Secret,
-)
+from speckitty_connectors import Account, ConfigurationError, ConflictError, NotFoundError, Refused, Secret
 from speckitty_connectors.contract.fake import MANIFEST
 from speckitty_connectors.credentials.tables import credentials
 from speckitty_connectors.installations import repository
@@ -30,6 +17,14 @@ from speckitty_connectors.installations.entered_tokens import EnteredTokens, Tok
 from speckitty_connectors.installations.statuses import InstallationStatus
 from speckitty_connectors.installations.steps import Done
 from speckitty_connectors.installations.types import Installation
+from speckitty_connectors.plugin import (
+    Authorize,
+    ChooseAccount,
+    Connected,
+    Conversation,
+    EnteredTokenRules,
+    InstallAnswer,
+)
 from speckitty_connectors.tokens.grants import GRANT
 from testbed.desk import Desk, open_desk
 from testbed.layers import audited, installation_of

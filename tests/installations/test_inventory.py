@@ -9,17 +9,13 @@ from attrs import evolve
 
 from speckitty_connectors import (
     Account,
-    AccountGoneError,
     ApiUnauthorizedError,
     ApiUnavailableError,
     ConflictError,
-    Listing,
     NotFoundError,
     Resource,
-    ResourcePage,
     ResourceReference,
     Target,
-    hookimpl,
 )
 from speckitty_connectors.installations import inventory
 from speckitty_connectors.installations.inventory import SyncInterruptedError
@@ -29,6 +25,7 @@ from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.mappings.lifecycle import follow
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.types import MappingState
+from speckitty_connectors.plugin import AccountGoneError, Listing, ResourcePage, hookimpl
 from speckitty_connectors.resources.repository import former_keys, list_resources
 from speckitty_connectors.resources.types import ResourceStatus
 from testbed.desk import Desk, Script, open_desk

@@ -15,17 +15,10 @@ from sqlalchemy import select
 
 from speckitty_connectors import (
     Account,
-    AppTokenRules,
-    Authorize,
-    AwaitApproval,
     Change,
-    Connected,
-    Conversation,
     ExternalIdentity,
-    InstallAnswer,
     Lifecycle,
     NotFoundError,
-    Redirect,
     Resource,
     ResourceReference,
     Target,
@@ -41,6 +34,15 @@ from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.mappings.lifecycle import follow
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.types import MappingState
+from speckitty_connectors.plugin import (
+    AppTokenRules,
+    Authorize,
+    AwaitApproval,
+    Connected,
+    Conversation,
+    InstallAnswer,
+    Redirect,
+)
 from speckitty_connectors.resources.types import ResourceStatus
 from testbed.desk import ACCOUNT, SESSION, USER, Desk, open_desk, state_in, strict
 from testbed.layers import add_resources, audited, installation_of, resource_of

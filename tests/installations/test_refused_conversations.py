@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import select
 
-from speckitty_connectors import Authorize, ConfigurationError, Redirect, Refused
+from speckitty_connectors import ConfigurationError, Refused
 from speckitty_connectors.contract.fake import FakeProvider
 from speckitty_connectors.conversations.refusals import OnboardingRefusedError, Refusal
 from speckitty_connectors.credentials.tables import conversations, credentials
 from speckitty_connectors.installations.steps import Done
+from speckitty_connectors.plugin import Authorize, Redirect
 from speckitty_connectors.store.metadata import OPERATOR
 from testbed.desk import SESSION, Desk, manifest_of, open_desk, state_in, strict
 

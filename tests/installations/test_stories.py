@@ -8,22 +8,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from speckitty_connectors import (
-    Account,
-    ApiUnauthorizedError,
-    Authorize,
-    AwaitApproval,
-    Connected,
-    Conversation,
-    EnteredTokenRules,
-    ExternalIdentity,
-    InstallAnswer,
-    Listing,
-    PolicyScope,
-    Refused,
-    ResourcePage,
-    hookimpl,
-)
+from speckitty_connectors import Account, ApiUnauthorizedError, ExternalIdentity, PolicyScope, Refused
 from speckitty_connectors.contract.fake import FakePolicy
 from speckitty_connectors.conversations.refusals import OnboardingRefusedError
 from speckitty_connectors.conversations.steps import PickAccount, SendBrowser
@@ -33,6 +18,17 @@ from speckitty_connectors.installations.steps import Done, Waiting
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.links.types import Authority, LinkDone
 from speckitty_connectors.mappings.types import MappingState
+from speckitty_connectors.plugin import (
+    Authorize,
+    AwaitApproval,
+    Connected,
+    Conversation,
+    EnteredTokenRules,
+    InstallAnswer,
+    Listing,
+    ResourcePage,
+    hookimpl,
+)
 from speckitty_connectors.tokens.oauth import Revocation
 from testbed.desk import ACCOUNT, USER, Script, strict
 from testbed.layers import MOMENT

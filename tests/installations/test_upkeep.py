@@ -11,29 +11,24 @@ from attrs import evolve
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from speckitty_connectors import (
-    ApiNotFoundError,
-    ApiUnavailableError,
-    AppTokenRules,
-    Authorize,
-    AwaitApproval,
-    Capability,
-    ConflictError,
-    Conversation,
-    InstallAnswer,
-    InstallationListing,
-    Listing,
-    Refused,
-    ResourcePage,
-    Support,
-    hookimpl,
-)
+from speckitty_connectors import ApiNotFoundError, ApiUnavailableError, Capability, ConflictError, Refused, Support
 from speckitty_connectors.contract.fake import MANIFEST
 from speckitty_connectors.installations.drift import Difference, DifferenceKind
 from speckitty_connectors.installations.statuses import Action
 from speckitty_connectors.installations.steps import Done
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.mappings.lifecycle import follow
+from speckitty_connectors.plugin import (
+    AppTokenRules,
+    Authorize,
+    AwaitApproval,
+    Conversation,
+    InstallAnswer,
+    InstallationListing,
+    Listing,
+    ResourcePage,
+    hookimpl,
+)
 from testbed.desk import Desk, Script, open_desk
 from testbed.hosts import Received, Reply
 from testbed.layers import audited, installation_of

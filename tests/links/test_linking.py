@@ -8,17 +8,7 @@ import pytest
 from attrs import evolve
 from sqlalchemy import select
 
-from speckitty_connectors import (
-    ApiUnavailableError,
-    Authorize,
-    ConflictError,
-    Conversation,
-    ExternalIdentity,
-    LinkAnswer,
-    Linked,
-    NotFoundError,
-    Refused,
-)
+from speckitty_connectors import ApiUnavailableError, ConflictError, ExternalIdentity, NotFoundError, Refused
 from speckitty_connectors.contract.fake import MANIFEST, OAUTH
 from speckitty_connectors.conversations.attempts import Purpose
 from speckitty_connectors.conversations.refusals import OnboardingRefusedError, Refusal
@@ -27,6 +17,7 @@ from speckitty_connectors.credentials.tables import credentials
 from speckitty_connectors.installations.steps import Done
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.links.types import LinkDone, LinkStatus, UserLink
+from speckitty_connectors.plugin import Authorize, Conversation, LinkAnswer, Linked
 from testbed.desk import SESSION, Desk, open_desk, state_in
 from testbed.layers import audited, installation_of
 

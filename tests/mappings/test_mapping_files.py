@@ -13,7 +13,7 @@ from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.mappings.files import FileForm, FileMapping, MappingFile, MappingFiles
 from speckitty_connectors.mappings.service import Mappings
-from speckitty_connectors.mappings.types import Direction, MappingState, Origin, Selector
+from speckitty_connectors.mappings.types import Direction, MappingOrigin, MappingState, Selector
 from speckitty_connectors.store.engine import Store
 from testbed.layers import add_installation, add_resources, audited
 
@@ -36,7 +36,7 @@ mappings_of_files = st.builds(
     paths=patterns,
     direction=st.sampled_from(Direction),
     paused=st.booleans(),
-    origin=st.sampled_from(Origin),
+    origin=st.sampled_from(MappingOrigin),
 )
 
 
@@ -117,7 +117,7 @@ def test_an_export_is_in_line_with_what_it_was_made_from(
         resource=ResourceReference(kind="board", id="b1"),
         target=Target(kind="project", id="apollo"),
         selector=Selector(branches=("main",)),
-        origin=Origin.MIGRATED,
+        origin=MappingOrigin.MIGRATED,
         actor="member:mona",
     )
     mappings.pause(workspace="w1", mapping_id=made.id, actor="member:mona")

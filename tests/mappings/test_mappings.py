@@ -22,7 +22,7 @@ from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.mappings import repository
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.tables import resource_mappings
-from speckitty_connectors.mappings.types import Direction, MappingState, Origin, ResourceMapping, Selector
+from speckitty_connectors.mappings.types import Direction, MappingOrigin, MappingState, ResourceMapping, Selector
 from speckitty_connectors.resources.repository import rename_resource
 from speckitty_connectors.store.engine import Store
 from testbed.layers import MOMENT, add_installation, add_resources, audited, resource_of
@@ -67,11 +67,11 @@ def test_what_was_created_is_read_back_whole(store: Store, mappings: Mappings, i
         target=APOLLO,
         selector=Selector(kinds=("push",), branches=("main",), paths=("src",)),
         direction=Direction.IN,
-        origin=Origin.MIGRATED,
+        origin=MappingOrigin.MIGRATED,
         actor="operator",
     )
     assert mappings.get(workspace="w1", mapping_id=made.id) == made
-    assert (made.resource_key, made.created_by, made.origin) == ("kitchen/menu", "operator", Origin.MIGRATED)
+    assert (made.resource_key, made.created_by, made.origin) == ("kitchen/menu", "operator", MappingOrigin.MIGRATED)
     assert audited(store) == ["mapping.created"]
 
 

@@ -20,7 +20,7 @@ from speckitty_connectors import (
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.links import repository as links
 from speckitty_connectors.links.types import LinkStatus, UserLink
-from speckitty_connectors.mappings.types import Origin
+from speckitty_connectors.mappings.types import MappingOrigin
 from speckitty_connectors.store.engine import Store
 from speckitty_connectors.suggestions.types import SuggestionState
 from testbed.layers import MOMENT, add_installation, add_resources, audited
@@ -322,7 +322,7 @@ def test_a_workspace_that_wants_it_gets_the_surest_mapped_at_once(bureau: Bureau
     bureau.suggestions.set_automatic(workspace="w1", automatic=True, actor="member:mona")
     assert bureau.suggestions.is_automatic(workspace="w1")
     assert bureau.refresh().mapped == 1
-    assert bureau.mapped() == [("kitchen/menu", "apollo", Origin.AUTOMATIC.value, "system")]
+    assert bureau.mapped() == [("kitchen/menu", "apollo", MappingOrigin.AUTOMATIC.value, "system")]
     found = bureau.only(SuggestionState.CONFIRMED)
     bureau.suggestions.undo(workspace="w1", suggestion_id=found.id, actor="member:mona")
     assert bureau.refresh().mapped == 0

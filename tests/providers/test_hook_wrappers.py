@@ -7,23 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from speckitty_connectors import (
-    Account,
-    App,
-    BaseUrls,
-    ConfigurationError,
-    Conversation,
-    Delivery,
-    Ignored,
-    Listing,
-    Outcome,
-    Resource,
-    ResourcePage,
-    hookimpl,
-)
+from speckitty_connectors import Account, App, BaseUrls, ConfigurationError, Ignored, Resource
 from speckitty_connectors.contract.fake import FakeProvider
 from speckitty_connectors.loading.binding import CapabilityUnsupportedError
 from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.plugin import Conversation, Delivery, Listing, Outcome, ResourcePage, hookimpl
 from testbed.plugins import Install, fake, mute
 
 APP = App(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from speckitty_connectors import Confidence, Resource, Signal, Suggestion, SuggestionRequest, suggest_by_issue_keys
+from speckitty_connectors import Confidence, Resource, Signal, Suggestion
+from speckitty_connectors.plugin import SuggestionRequest, suggest_by_issue_keys
 
 WEB = Resource(kind="project", id="10001", key="WEB")
 OPS = Resource(kind="project", id="10002", key="OPS_2")

@@ -14,7 +14,8 @@ from testbed.distributions import write_distribution
 HEADER = """
 import sys
 from attrs import evolve
-from speckitty_connectors import Capability, Support, hookimpl
+from speckitty_connectors import Capability, Support
+from speckitty_connectors.plugin import hookimpl
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 """
 
@@ -75,10 +76,10 @@ REASONS = {
     "wrapping": ("failed", "declares install as a wrapper; only the host wraps hooks"),
     "bare": ("failed", "acme-bare 1.0 offers a Plugin without a manifest"),
     "untyped": ("failed", "acme-untyped 1.0 has a manifest of type dict; it must be a Manifest"),
-    "classy": ("failed", "acme-classy 1.0 offers the class Plugin; an entry point names an object of it"),
+    "classy": ("failed", "acme-classy 1.0 offers the class Plugin; an entry point names a module or an object"),
     "renamed": ("failed", "names its provider 'another' but its entry point 'renamed'"),
     "promising": ("failed", "acme-promising 1.0 declares install as full but has no such hook"),
-    "unmarked": ("failed", "declares install as full but has no such hook; its method install lacks @hookimpl"),
+    "unmarked": ("failed", "declares install as full but has no such hook; its install lacks @hookimpl"),
     "secretive": ("failed", "acme-secretive 1.0 declares link_user as unsupported but has a hook for it"),
     "newer": ("incompatible", "acme-newer 1.0 is written for contract 1.99; this core knows 1.0"),
     "blocked": ("disabled", "acme-blocked 1.0 is blocked by the settings"),

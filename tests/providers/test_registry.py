@@ -13,11 +13,12 @@ from typing import Any
 import attrs
 import pytest
 
-from speckitty_connectors import Capability, ConfigurationError, ConflictError, Delivery, Ignored, Support, hookimpl
+from speckitty_connectors import Capability, ConfigurationError, ConflictError, Ignored, Support
 from speckitty_connectors.contract.fake import FakeProvider
 from speckitty_connectors.loading.binding import CapabilityUnsupportedError
 from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.loading.statuses import PluginUnavailableError
+from speckitty_connectors.plugin import Delivery, hookimpl
 from testbed.plugins import Install, fake, loads, manifest, mute
 
 DELIVERY = Delivery(

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speckitty_connectors import GitRemote, parse_remote, parse_slug
+from speckitty_connectors.plugin import GitRemote, parse_remote
 from speckitty_connectors.providers import remotes
-from speckitty_connectors.providers.remotes import LONGEST
+from speckitty_connectors.providers.remotes import LONGEST, parse_slug
 
 ALIASES = {"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com", "www.github.com": "github.com"}
 

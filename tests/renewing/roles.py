@@ -15,7 +15,6 @@ from typing import Any
 
 from attrs import asdict, evolve, frozen
 
-from speckitty_connectors import RefreshRules
 from speckitty_connectors.apps.service import Apps
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 from speckitty_connectors.credentials.keyring import KeyRing
@@ -25,6 +24,7 @@ from speckitty_connectors.http.session import Transport
 from speckitty_connectors.identifiers import utc_now
 from speckitty_connectors.links.grants import follow
 from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.plugin import RefreshRules
 from speckitty_connectors.store.engine import Store
 from speckitty_connectors.tokens import renewal as asking
 from speckitty_connectors.tokens.access_tokens import AccessTokens

@@ -11,7 +11,7 @@ from speckitty_connectors import Resource, Signal, Target
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.mappings.service import Mappings
-from speckitty_connectors.mappings.types import Origin
+from speckitty_connectors.mappings.types import MappingOrigin
 from speckitty_connectors.routing import explanation
 from speckitty_connectors.routing.types import Decision, Stage
 from speckitty_connectors.signals.service import Signals
@@ -267,7 +267,7 @@ def test_a_workspace_that_opted_in_gets_the_mapping_with_the_event(
     report(store, "apollo", remote_url=REMOTE)
     decision = routed(inbound)
     (mapping,) = Mappings(store).list(workspace="w1")
-    assert (mapping.origin, mapping.created_by) == (Origin.AUTOMATIC, "system")
+    assert (mapping.origin, mapping.created_by) == (MappingOrigin.AUTOMATIC, "system")
     assert (decision.stage, decision.targets[0].mapping_id) == (Stage.INFERRED, mapping.id)
     assert suggestions.list(workspace="w1", state=SuggestionState.CONFIRMED)[0].mapping_id == mapping.id
     assert routed(inbound).stage is Stage.EXPLICIT

@@ -23,7 +23,7 @@ from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations import repository as installations
 from speckitty_connectors.installations.statuses import InstallationStatus
 from speckitty_connectors.mappings.service import Mappings
-from speckitty_connectors.mappings.types import Origin
+from speckitty_connectors.mappings.types import MappingOrigin
 from speckitty_connectors.routing.cases import Case, PreparedStage
 from speckitty_connectors.routing.review import items as review
 from speckitty_connectors.routing.review.items import ReviewState
@@ -239,7 +239,7 @@ def test_a_candidate_is_assigned_and_labelled_as_suggested(store: Store) -> None
     with pytest.raises(NotFoundError):
         desk.queue.assign(workspace="w1", item_id=desk.item().id, target=GEMINI, actor="member:mona")
     done = desk.queue.assign(workspace="w1", item_id=desk.item().id, target=APOLLO, actor="member:mona")
-    assert (done.mapping.origin, done.replay.waiting) == (Origin.SUGGESTED, 0)
+    assert (done.mapping.origin, done.replay.waiting) == (MappingOrigin.SUGGESTED, 0)
 
 
 def test_a_flood_stays_bounded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,9 +18,9 @@ from speckitty_connectors import (
     Handshake,
     Ignored,
     Lifecycle,
-    Outcome,
     ResourceReference,
 )
+from speckitty_connectors.plugin import Outcome
 from speckitty_connectors.providers.codec import outcome_from, to_document
 
 moments = st.none() | st.datetimes(timezones=st.just(UTC))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from speckitty_connectors import Delivery, Event, Outcome, SubscriptionScope
+from speckitty_connectors import Event
 from speckitty_connectors.apps.endpoints import Endpoint
 from speckitty_connectors.identifiers import new_id
+from speckitty_connectors.plugin import Delivery, Outcome, SubscriptionScope
 from speckitty_connectors.routing.types import Stage
 from speckitty_connectors.store.engine import Store
 from speckitty_connectors.store.metadata import OPERATOR

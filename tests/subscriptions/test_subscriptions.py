@@ -6,19 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from speckitty_connectors import (
-    ApiUnavailableError,
-    ConfigurationError,
-    ConflictError,
-    NotFoundError,
-    Secret,
-    SubscriptionScope,
-    SubscriptionStep,
-)
+from speckitty_connectors import ApiUnavailableError, ConfigurationError, ConflictError, NotFoundError, Secret
 from speckitty_connectors.apps.endpoints import Endpoint, find_endpoint, open_secret
 from speckitty_connectors.installations import repository
 from speckitty_connectors.installations.statuses import InstallationStatus
 from speckitty_connectors.installations.steps import Done
+from speckitty_connectors.plugin import SubscriptionScope, SubscriptionStep
 from speckitty_connectors.subscriptions.types import Webhook
 from testbed.desk import open_desk
 from testbed.layers import audited, installation_of

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 from attrs import evolve, frozen
 from sqlalchemy import select
 
-from speckitty_connectors import Conversation, InstallAnswer, LinkAnswer, Manifest, ResourceReference, hookimpl
+from speckitty_connectors import Manifest, ResourceReference
 from speckitty_connectors.apps.service import Apps
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 from speckitty_connectors.conversations.steps import SendBrowser
@@ -30,6 +30,7 @@ from speckitty_connectors.installations.upkeep import Upkeep
 from speckitty_connectors.links.offboarding import Members
 from speckitty_connectors.links.service import Links
 from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.plugin import Conversation, InstallAnswer, LinkAnswer, hookimpl
 from speckitty_connectors.store.audit import audit
 from speckitty_connectors.store.engine import Store
 from speckitty_connectors.subscriptions.service import Subscriptions

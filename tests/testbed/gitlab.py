@@ -24,7 +24,6 @@ from speckitty_connectors import (
     ResourceReference,
     Secret,
     Settings,
-    StandInWebhook,
     Target,
 )
 from speckitty_connectors.cli.http import PlainAnswer, post
@@ -33,6 +32,7 @@ from speckitty_connectors.identifiers import utc_now
 from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.installations.steps import Done
 from speckitty_connectors.links.types import LinkDone
+from speckitty_connectors.standin import StandInWebhook
 from speckitty_connectors_gitlab.manifest import WEBHOOKS
 from speckitty_connectors_gitlab.standin import GitLabStandIn, documents
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from attrs import frozen
 from sqlalchemy import select
 
-from speckitty_connectors import Delivery, Outcome, ResourceReference, Target, hookimpl
+from speckitty_connectors import ResourceReference, Target
 from speckitty_connectors.apps.endpoints import Endpoint, add_endpoint
 from speckitty_connectors.contract.fake import FakeProvider
 from speckitty_connectors.identifiers import new_id
@@ -20,6 +20,7 @@ from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.mappings import repository as mappings
 from speckitty_connectors.mappings.types import ResourceMapping
+from speckitty_connectors.plugin import Delivery, Outcome, hookimpl
 from speckitty_connectors.routing import repository
 from speckitty_connectors.routing.cases import PlacingStage
 from speckitty_connectors.routing.explicit import STAGES

@@ -16,7 +16,6 @@ from speckitty_connectors import (
     AppSettings,
     Connectors,
     Dispatch,
-    HexHmac,
     Installation,
     KeyRing,
     PolicyScope,
@@ -33,6 +32,7 @@ from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.installations.steps import Done
 from speckitty_connectors.links.types import LinkDone
 from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.plugin import HexHmac
 from speckitty_connectors.resources.types import KnownResource
 from speckitty_connectors.routing.explanation import ExplainedDecision
 from speckitty_connectors_jira.manifest import DELIVERY_HEADER, WEBHOOKS

@@ -9,7 +9,6 @@ from typing import Any
 import attrs
 from sqlalchemy import select
 
-from speckitty_connectors import WebhookRules
 from speckitty_connectors.apps.endpoints import Endpoint, EndpointSecret, add_endpoint, add_secret
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 from speckitty_connectors.credentials.keyring import KeyRing
@@ -21,6 +20,7 @@ from speckitty_connectors.inbox.responses import Answer
 from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.inbox.tables import inbox, inbox_bodies
 from speckitty_connectors.loading.registry import Registry
+from speckitty_connectors.plugin import WebhookRules
 from speckitty_connectors.store.engine import Store
 from speckitty_connectors.store.metadata import OPERATOR
 

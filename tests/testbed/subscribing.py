@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 from attrs import evolve, frozen
 
-from speckitty_connectors import (
-    Capability,
-    Manifest,
+from speckitty_connectors import Capability, Manifest, Refused, Resource, ResourceReference, Support, Target
+from speckitty_connectors.contract.fake import MANIFEST
+from speckitty_connectors.installations.types import Installation
+from speckitty_connectors.mappings.service import Mappings
+from speckitty_connectors.mappings.types import ResourceMapping
+from speckitty_connectors.plugin import (
     PlainToken,
-    Refused,
-    Resource,
-    ResourceReference,
     SignatureScheme,
     StandardWebhooks,
     Subscribed,
@@ -22,15 +22,9 @@ from speckitty_connectors import (
     SubscriptionRules,
     SubscriptionScope,
     SubscriptionStep,
-    Support,
-    Target,
     Unsubscribed,
     hookimpl,
 )
-from speckitty_connectors.contract.fake import MANIFEST
-from speckitty_connectors.installations.types import Installation
-from speckitty_connectors.mappings.service import Mappings
-from speckitty_connectors.mappings.types import ResourceMapping
 from speckitty_connectors.subscriptions.types import SubscriptionResult
 
 from .desk import Desk, Script

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from speckitty_connectors import Resource, Signal, Suggestion, SuggestionRequest, hookimpl
+from speckitty_connectors import Resource, Signal, Suggestion
 from speckitty_connectors.contract.fake import FakeProvider
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.mappings.service import Mappings
+from speckitty_connectors.plugin import SuggestionRequest, hookimpl
 from speckitty_connectors.signals.service import Signals
 from speckitty_connectors.store.engine import Store
 from speckitty_connectors.suggestions.decisions import turn_down

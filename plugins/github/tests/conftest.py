@@ -20,8 +20,8 @@ import pytest
 from attrs import define, field, frozen
 from hypothesis import HealthCheck, settings
 
-from speckitty_connectors import Account, App, BaseUrls, Delivery, Outcome
-from speckitty_connectors_github.plugin import plugin
+from speckitty_connectors.plugin import Account, App, BaseUrls, Delivery, Outcome
+from speckitty_connectors_github import plugin
 from speckitty_connectors_github.standin import GitHubStandIn
 
 PROJECT = Path(__file__).resolve().parents[3]

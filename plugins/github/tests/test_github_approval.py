@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     Account,
     App,
     AwaitApproval,
@@ -16,7 +16,7 @@ from speckitty_connectors import (
     PendingApproval,
     Redirect,
 )
-from speckitty_connectors_github.plugin import plugin
+from speckitty_connectors_github import plugin
 
 OCTO_ORG = {"id": 2001, "login": "octo-org", "type": "Organization", "html_url": "https://github.com/octo-org"}
 MONA = {"id": 1, "login": "octocat", "type": "User"}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import Account, App, Conversation, Grant, Listing
-from speckitty_connectors_github.plugin import plugin
+from speckitty_connectors.plugin import Account, App, Conversation, Grant, Listing
+from speckitty_connectors_github import plugin
 
 MEMBERSHIP = "/user/memberships/orgs/octo-org"
 """The copy of the description leaves this path out."""

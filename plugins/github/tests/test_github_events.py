@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import Account, Event, ExternalIdentity, GitFacts, Ignored, Outcome, ResourceReference
+from speckitty_connectors.plugin import (
+    Account,
+    Event,
+    ExternalIdentity,
+    GitFacts,
+    Ignored,
+    Outcome,
+    ResourceReference,
+)
 
 OLD, MIDDLE, NEW = "a" * 40, "b" * 40, "c" * 40
 ZEROS = "0" * 40

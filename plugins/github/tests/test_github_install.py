@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     Account,
     ApiForbiddenError,
     ApiNotFoundError,
@@ -27,7 +27,7 @@ from speckitty_connectors import (
     Redirect,
     Refused,
 )
-from speckitty_connectors_github.plugin import plugin
+from speckitty_connectors_github import plugin
 
 MINE = "/user/installations"
 ROLE = "/user/memberships/orgs/octo-org"

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from speckitty_connectors import Account, Change, ExternalIdentity, Ignored, Lifecycle, Outcome, ResourceReference
+from speckitty_connectors.plugin import (
+    Account,
+    Change,
+    ExternalIdentity,
+    Ignored,
+    Lifecycle,
+    Outcome,
+    ResourceReference,
+)
 
 MONA = {"id": 1001, "login": "mona", "type": "User"}
 LISA = {"id": 1002, "login": "lisa", "type": "User"}

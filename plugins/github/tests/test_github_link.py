@@ -7,8 +7,17 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import ApiError, App, Authorize, Conversation, ExternalIdentity, Grant, Linked, Refused
-from speckitty_connectors_github.plugin import plugin
+from speckitty_connectors.plugin import (
+    ApiError,
+    App,
+    Authorize,
+    Conversation,
+    ExternalIdentity,
+    Grant,
+    Linked,
+    Refused,
+)
+from speckitty_connectors_github import plugin
 
 
 def test_linking_starts_with_an_authorisation(app: App) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import Account, ApiError, ApiThrottledError, App, Listing, Resource
-from speckitty_connectors_github.plugin import plugin
+from speckitty_connectors.plugin import Account, ApiError, ApiThrottledError, App, Listing, Resource
+from speckitty_connectors_github import plugin
 
 FIRST = "/installation/repositories"
 SECOND = "https://api.github.com/installation/repositories?per_page=100&page=2"

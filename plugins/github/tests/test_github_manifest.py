@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from speckitty_connectors import Capability, ConnectorsError, Delivery, Ignored
-from speckitty_connectors.credentials.secret import Secret
-from speckitty_connectors.inbox.signatures import verify
-from speckitty_connectors.loading.registry import Registry
-from speckitty_connectors_github.plugin import plugin
+from speckitty_connectors import Registry, Secret
+from speckitty_connectors.contract import verify
+from speckitty_connectors.plugin import Capability, ConnectorsError, Delivery, Ignored
+from speckitty_connectors_github import plugin
 
 SECRET = {"current": Secret("It's a Secret to Everybody")}
 BODY = b"Hello, World!"

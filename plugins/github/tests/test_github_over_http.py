@@ -10,7 +10,8 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 
-from speckitty_connectors import (
+from speckitty_connectors.contract import Transport, TransportSession
+from speckitty_connectors.plugin import (
     Account,
     App,
     Authorize,
@@ -21,8 +22,7 @@ from speckitty_connectors import (
     Listing,
     Redirect,
 )
-from speckitty_connectors.http.session import Transport, TransportSession
-from speckitty_connectors_github.plugin import plugin
+from speckitty_connectors_github import plugin
 
 
 class _Quiet(WSGIRequestHandler):

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speckitty_connectors import Change, Delivery, Event, Ignored, Lifecycle, Outcome
-from speckitty_connectors_github.plugin import plugin
+from speckitty_connectors.plugin import Change, Delivery, Event, Ignored, Lifecycle, Outcome
+from speckitty_connectors_github import plugin
 
 KINDS = [
     "push",

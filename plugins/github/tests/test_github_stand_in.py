@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlencode
 
 import pytest
 
-from speckitty_connectors import Change, Event, Ignored, Lifecycle, Outcome
-from speckitty_connectors.standin.protocol import stand_ins
+from speckitty_connectors.plugin import Change, Event, Ignored, Lifecycle, Outcome
+from speckitty_connectors.standin import stand_ins
 from speckitty_connectors_github.standin import GitHubStandIn
 
 FAR_AHEAD = 2**33

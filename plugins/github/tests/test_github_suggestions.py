@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from speckitty_connectors import Confidence, Resource, Signal, Suggestion, SuggestionRequest
-from speckitty_connectors_github.plugin import plugin
+from speckitty_connectors.plugin import Confidence, Resource, Signal, Suggestion, SuggestionRequest
+from speckitty_connectors_github import plugin
 
 HELLO = Resource(kind="repository", id="7001", key="Octo-Org/Hello")
 MENU = Resource(kind="repository", id="7002", key="octo-org/menu")

@@ -11,8 +11,8 @@ import pytest
 from attrs import define, field, frozen
 from hypothesis import HealthCheck, settings
 
-from speckitty_connectors import Account, App, BaseUrls, Delivery, Outcome, ResourceReference
-from speckitty_connectors_gitlab.plugin import plugin
+from speckitty_connectors.plugin import Account, App, BaseUrls, Delivery, Outcome, ResourceReference
+from speckitty_connectors_gitlab import plugin
 
 PROJECT = Path(__file__).resolve().parents[3]
 

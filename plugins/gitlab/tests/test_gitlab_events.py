@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from speckitty_connectors import Event, ExternalIdentity, GitFacts, Ignored, Outcome, ResourceReference
+from speckitty_connectors.plugin import Event, ExternalIdentity, GitFacts, Ignored, Outcome, ResourceReference
 
 HEAD, BEFORE, MERGED = "a" * 40, "b" * 40, "c" * 40
 ZERO = "0" * 40

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     Account,
     App,
     Authorize,
@@ -20,7 +20,7 @@ from speckitty_connectors import (
     Linked,
     Refused,
 )
-from speckitty_connectors_gitlab.plugin import plugin
+from speckitty_connectors_gitlab import plugin
 
 GROUPS = "GET /groups"
 NEXT = "https://gitlab.com/api/v4/groups?page=2"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import Change, Ignored, Lifecycle, Outcome, ResourceReference
+from speckitty_connectors.plugin import Change, Ignored, Lifecycle, Outcome, ResourceReference
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TIMES = {"created_at": "2025-01-01T00:00:00Z", "updated_at": "2026-01-02T03:04:05Z"}

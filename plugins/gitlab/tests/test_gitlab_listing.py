@@ -7,8 +7,16 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import Account, ApiError, ApiNotFoundError, ApiThrottledError, App, Listing, Resource
-from speckitty_connectors_gitlab.plugin import plugin
+from speckitty_connectors.plugin import (
+    Account,
+    ApiError,
+    ApiNotFoundError,
+    ApiThrottledError,
+    App,
+    Listing,
+    Resource,
+)
+from speckitty_connectors_gitlab import plugin
 
 GROUP = "GET /groups/2001?with_projects=false"
 PROJECTS = "GET /groups/2001/projects?include_subgroups=true&with_shared=false&order_by=id&sort=asc&per_page=100"

@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -16,7 +17,8 @@ import pytest
 import requests
 from attrs import field, frozen
 
-from speckitty_connectors import (
+from speckitty_connectors.contract import Transport, TransportSession
+from speckitty_connectors.plugin import (
     Account,
     ApiUnauthorizedError,
     App,
@@ -31,10 +33,8 @@ from speckitty_connectors import (
     Lifecycle,
     Listing,
 )
-from speckitty_connectors.http.session import Transport, TransportSession
-from speckitty_connectors.identifiers import utc_now
-from speckitty_connectors.standin.protocol import stand_ins
-from speckitty_connectors_gitlab.plugin import plugin
+from speckitty_connectors.standin import stand_ins
+from speckitty_connectors_gitlab import plugin
 from speckitty_connectors_gitlab.standin import GitLabStandIn
 
 CALLBACK = "https://saas.example/callback"
@@ -283,7 +283,7 @@ def test_the_story_has_one_of_each(gitlab: GitLab) -> None:
                 kind=sample.kind,
                 content=sample.content,
                 headers={name.lower(): value for name, value in sample.headers.items()},
-                received_at=utc_now(),
+                received_at=datetime.now(UTC),
             )
         )
         for sample in story

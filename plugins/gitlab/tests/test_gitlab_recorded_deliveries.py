@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speckitty_connectors import Change, Delivery, Event, Ignored, Lifecycle, Outcome, ResourceReference
-from speckitty_connectors_gitlab.plugin import plugin
+from speckitty_connectors.plugin import Change, Delivery, Event, Ignored, Lifecycle, Outcome, ResourceReference
+from speckitty_connectors_gitlab import plugin
 
 HEADERS = ["Push Hook", "Merge Request Hook", "Note Hook", "Job Hook", "System Hook", "Member Hook", ""]
 FIELDS = [

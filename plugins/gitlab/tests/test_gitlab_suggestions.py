@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from speckitty_connectors import Resource, Signal, SuggestionRequest
-from speckitty_connectors_gitlab.plugin import plugin
+from speckitty_connectors.plugin import Resource, Signal, SuggestionRequest
+from speckitty_connectors_gitlab import plugin
 
 CAKES = Resource(kind="project", id="7001", key="Kitchen/Pastry/cakes")
 GROUP = Resource(kind="group", id="2002", key="kitchen/pastry")

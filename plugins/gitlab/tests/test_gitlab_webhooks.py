@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import (
+from speckitty_connectors import Secret
+from speckitty_connectors.plugin import (
     Account,
     ApiError,
     ApiForbiddenError,
@@ -16,7 +17,6 @@ from speckitty_connectors import (
     App,
     Refused,
     ResourceReference,
-    Secret,
     Subscribed,
     Subscription,
     SubscriptionAnswer,
@@ -24,7 +24,7 @@ from speckitty_connectors import (
     SubscriptionStep,
     Unsubscribed,
 )
-from speckitty_connectors_gitlab.plugin import plugin
+from speckitty_connectors_gitlab import plugin
 
 URL = "https://saas.example/connectors/webhooks/gitlab/e1"
 SECRET = Secret("w" * 32)

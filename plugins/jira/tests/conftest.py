@@ -11,8 +11,8 @@ import pytest
 from attrs import define, field, frozen
 from hypothesis import HealthCheck, settings
 
-from speckitty_connectors import App, BaseUrls, Delivery, Outcome
-from speckitty_connectors_jira.plugin import plugin
+from speckitty_connectors.plugin import App, BaseUrls, Delivery, Outcome
+from speckitty_connectors_jira import plugin
 
 PROJECT = Path(__file__).resolve().parents[3]
 

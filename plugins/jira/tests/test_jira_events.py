@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import Account, Event, ExternalIdentity, Ignored, Outcome, ResourceReference
+from speckitty_connectors.plugin import Account, Event, ExternalIdentity, Ignored, Outcome, ResourceReference
 
 SITE = "https://octo-org.atlassian.net"
 AT = 1_767_323_045_250

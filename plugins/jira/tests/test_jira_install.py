@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     Account,
     ApiError,
     ApiUnavailableError,
@@ -21,7 +21,7 @@ from speckitty_connectors import (
     InstallAnswer,
     Refused,
 )
-from speckitty_connectors_jira.plugin import plugin
+from speckitty_connectors_jira import plugin
 
 SITES = "GET https://api.atlassian.com/oauth/token/accessible-resources"
 ME = "GET https://api.atlassian.com/me"

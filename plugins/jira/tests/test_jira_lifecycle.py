@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import Account, Change, ExternalIdentity, Ignored, Lifecycle, Outcome, ResourceReference
+from speckitty_connectors.plugin import (
+    Account,
+    Change,
+    ExternalIdentity,
+    Ignored,
+    Lifecycle,
+    Outcome,
+    ResourceReference,
+)
 
 SITE = "https://octo-org.atlassian.net"
 AT = datetime(2026, 1, 2, 3, 4, 5, 250_000, tzinfo=UTC)

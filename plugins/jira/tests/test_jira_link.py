@@ -7,8 +7,17 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import ApiError, App, Authorize, Conversation, ExternalIdentity, Grant, Linked, Refused
-from speckitty_connectors_jira.plugin import plugin
+from speckitty_connectors.plugin import (
+    ApiError,
+    App,
+    Authorize,
+    Conversation,
+    ExternalIdentity,
+    Grant,
+    Linked,
+    Refused,
+)
+from speckitty_connectors_jira import plugin
 
 ME = "GET https://api.atlassian.com/me"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     Account,
     AccountGoneError,
     ApiError,
@@ -18,7 +18,7 @@ from speckitty_connectors import (
     Resource,
     ResourcePage,
 )
-from speckitty_connectors_jira.plugin import plugin
+from speckitty_connectors_jira import plugin
 
 SITES = "GET https://api.atlassian.com/oauth/token/accessible-resources"
 STATES = "expand=projectKeys&status=live&status=archived&status=deleted"

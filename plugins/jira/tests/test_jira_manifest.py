@@ -12,12 +12,10 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import Capability, ConnectorsError
-from speckitty_connectors.credentials.secret import Secret
-from speckitty_connectors.http.throttling import throttled_seconds
-from speckitty_connectors.inbox.signatures import verify
-from speckitty_connectors.loading.registry import Registry
-from speckitty_connectors_jira.plugin import plugin
+from speckitty_connectors import Registry, Secret
+from speckitty_connectors.contract import throttled_seconds, verify
+from speckitty_connectors.plugin import Capability, ConnectorsError
+from speckitty_connectors_jira import plugin
 
 SCHEMES = plugin.manifest.webhooks.schemes
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -13,7 +13,8 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import pytest
 from attrs import define, field
 
-from speckitty_connectors import (
+from speckitty_connectors.contract import Transport, TransportSession
+from speckitty_connectors.plugin import (
     Account,
     ApiThrottledError,
     App,
@@ -23,10 +24,9 @@ from speckitty_connectors import (
     Grant,
     Linked,
     Listing,
-    StandInRequest,
 )
-from speckitty_connectors.http.session import Transport, TransportSession
-from speckitty_connectors_jira.plugin import plugin
+from speckitty_connectors.standin import StandInRequest
+from speckitty_connectors_jira import plugin
 from speckitty_connectors_jira.standin import JiraStandIn, documents
 from speckitty_connectors_jira.standin.authorization import CLOUD_REQUIRED, CLOUD_SCOPES
 

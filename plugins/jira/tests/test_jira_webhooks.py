@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     Account,
     ApiError,
     App,
@@ -20,7 +20,7 @@ from speckitty_connectors import (
     SubscriptionStep,
     Unsubscribed,
 )
-from speckitty_connectors_jira.plugin import plugin
+from speckitty_connectors_jira import plugin
 
 URL = "https://saas.example/webhooks/jira/e1"
 POST, PUT, DELETE = "POST /rest/api/3/webhook", "PUT /rest/api/3/webhook/refresh", "DELETE /rest/api/3/webhook"

@@ -12,8 +12,8 @@ import pytest
 from attrs import define, field, frozen
 from hypothesis import HealthCheck, settings
 
-from speckitty_connectors import App, Delivery, Outcome
-from speckitty_connectors_linear.plugin import plugin
+from speckitty_connectors.plugin import App, Delivery, Outcome
+from speckitty_connectors_linear import plugin
 
 PROJECT = Path(__file__).resolve().parents[3]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     Account,
     ApiUnauthorizedError,
     App,
@@ -19,7 +19,7 @@ from speckitty_connectors import (
     Linked,
     Refused,
 )
-from speckitty_connectors_linear.plugin import plugin
+from speckitty_connectors_linear import plugin
 
 OCTO = Account(id="o1", name="octo-org", kind="workspace", url="https://linear.app/octo")
 FOUND = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import Account, Event, ExternalIdentity, Ignored, Outcome, ResourceReference
+from speckitty_connectors.plugin import Account, Event, ExternalIdentity, Ignored, Outcome, ResourceReference
 
 TEAM = {"id": "t1", "key": "HEL", "name": "Hello"}
 PROJECT = {"id": "p1", "name": "Soups", "url": "https://linear.app/octo-org/project/soups-1"}

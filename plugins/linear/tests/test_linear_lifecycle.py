@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     Account,
     Change,
     Event,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import Account, ApiError, ApiThrottledError, App, Listing, Resource, ResourcePage
-from speckitty_connectors_linear.plugin import plugin
+from speckitty_connectors.plugin import Account, ApiError, ApiThrottledError, App, Listing, Resource, ResourcePage
+from speckitty_connectors_linear import plugin
 
 ACCOUNT = Account(id="o1", name="octo-org", kind="workspace", url="https://linear.app/octo-org")
 TODAY = {"id": "o1", "name": "Octo", "urlKey": "octo"}

@@ -15,7 +15,8 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 from attrs import define, field
 
-from speckitty_connectors import (
+from speckitty_connectors.contract import Transport, TransportSession
+from speckitty_connectors.plugin import (
     Account,
     ApiUnauthorizedError,
     App,
@@ -26,8 +27,7 @@ from speckitty_connectors import (
     Linked,
     Listing,
 )
-from speckitty_connectors.http.session import Transport, TransportSession
-from speckitty_connectors_linear.plugin import plugin
+from speckitty_connectors_linear import plugin
 from speckitty_connectors_linear.standin import LinearStandIn, documents
 
 CALLBACK = "https://host.example/callback"
@@ -192,5 +192,9 @@ def call(served: Served, environ: dict[str, Any], body: bytes) -> tuple[str, Any
     setup_testing_defaults(environ)
     environ |= {"CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body)}
     told: list[str] = []
-    answer = served.stand_in.application(environ, lambda status, _: told.append(status))
+
+    def start(status: str, *_: object) -> Any:
+        told.append(status)
+
+    answer = served.stand_in.application(environ, start)
     return told[0], json.loads(b"".join(answer))

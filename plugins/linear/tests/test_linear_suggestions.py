@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from speckitty_connectors import Resource, Signal, SuggestionRequest
-from speckitty_connectors_linear.plugin import plugin
+from speckitty_connectors.plugin import Resource, Signal, SuggestionRequest
+from speckitty_connectors_linear import plugin
 
 TEAMS = (Resource(kind="team", id="t1", key="HEL"), Resource(kind="team", id="t2", key="MEN"))
 

@@ -12,8 +12,8 @@ import pytest
 from attrs import define, field, frozen
 from hypothesis import HealthCheck, settings
 
-from speckitty_connectors import App, BaseUrls, Delivery, Outcome
-from speckitty_connectors_slack.plugin import plugin
+from speckitty_connectors.plugin import App, BaseUrls, Delivery, Outcome
+from speckitty_connectors_slack import plugin
 
 PROJECT = Path(__file__).resolve().parents[3]
 

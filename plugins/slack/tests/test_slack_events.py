@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import Account, Event, ExternalIdentity, Handshake, Ignored, Outcome, ResourceReference
+from speckitty_connectors.plugin import (
+    Account,
+    Event,
+    ExternalIdentity,
+    Handshake,
+    Ignored,
+    Outcome,
+    ResourceReference,
+)
 
 WORKSPACE = Account(id="T1", kind="workspace")
 ORGANIZATION = Account(id="E1", kind="organization")

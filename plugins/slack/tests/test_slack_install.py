@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     Account,
     ApiError,
     App,
@@ -19,7 +19,7 @@ from speckitty_connectors import (
     InstallAnswer,
     Refused,
 )
-from speckitty_connectors_slack.plugin import plugin
+from speckitty_connectors_slack import plugin
 
 TEAM = {"team": {"id": "T1", "name": "Octo"}, "enterprise": None, "is_enterprise_install": False}
 ORGANIZATION = {"team": None, "enterprise": {"id": "E1", "name": "Group"}, "is_enterprise_install": True}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     Account,
     ApiError,
     App,
@@ -19,7 +19,7 @@ from speckitty_connectors import (
     Linked,
     Refused,
 )
-from speckitty_connectors_slack.plugin import plugin
+from speckitty_connectors_slack import plugin
 
 TEAM = "https://slack.com/team_id"
 ENTERPRISE = "https://slack.com/enterprise_id"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import Account, ApiError, App, Listing, Resource
-from speckitty_connectors_slack.plugin import plugin
+from speckitty_connectors.plugin import Account, ApiError, App, Listing, Resource
+from speckitty_connectors_slack import plugin
 
 WORKSPACE = Account(id="T1", kind="workspace")
 ORGANIZATION = Account(id="E1", kind="organization")

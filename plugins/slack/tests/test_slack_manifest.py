@@ -6,17 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from speckitty_connectors import Capability
-from speckitty_connectors.loading.discovery import discover
-from speckitty_connectors.loading.registry import Registry
-from speckitty_connectors_slack import manifest
-from speckitty_connectors_slack.plugin import plugin
+from speckitty_connectors import Registry
+from speckitty_connectors.plugin import Capability
+from speckitty_connectors_slack import manifest, plugin
 
 
 def test_it_is_found_by_its_entry_point() -> None:
     """Installed beside core, the plugin is active, and it is this very object's manifest."""
     assert Registry().provider("slack").manifest is plugin.manifest
-    assert "slack" in {found.provider for found in discover()}
+    assert "slack" in {found.provider for found in Registry().statuses()}
 
 
 def test_what_it_cannot_do_it_says() -> None:

@@ -13,9 +13,9 @@ import pytest
 import requests
 from attrs import field, frozen
 
-from speckitty_connectors import Account, ApiUnauthorizedError, App, BaseUrls, Listing, Resource
-from speckitty_connectors.http.session import Transport, TransportSession
-from speckitty_connectors_slack.plugin import plugin
+from speckitty_connectors.contract import Transport, TransportSession
+from speckitty_connectors.plugin import Account, ApiUnauthorizedError, App, BaseUrls, Listing, Resource
+from speckitty_connectors_slack import plugin
 from speckitty_connectors_slack.standin import SlackStandIn, documents
 
 CALLBACK = "https://saas.example/callback"
@@ -216,6 +216,6 @@ def test_the_story_has_one_of_each(slack: Slack, route: Callable[..., Any]) -> N
 
 def test_it_is_found_by_its_entry_point() -> None:
     """Core finds the stand-in by the provider's key, without naming the plugin."""
-    from speckitty_connectors.standin.protocol import stand_ins  # noqa: PLC0415 - loads every plugin's stand-in
+    from speckitty_connectors.standin import stand_ins  # noqa: PLC0415 - loads every plugin's stand-in
 
     assert stand_ins()["slack"] is SlackStandIn

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speckitty_connectors import Change, Delivery, Event, Handshake, Ignored, Lifecycle, Outcome
-from speckitty_connectors_slack.plugin import plugin
+from speckitty_connectors.plugin import Change, Delivery, Event, Handshake, Ignored, Lifecycle, Outcome
+from speckitty_connectors_slack import plugin
 
 CHANNEL_AT: dict[str, tuple[str, ...]] = {
     "app_mention": ("event", "channel"),

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any
+from wsgiref.types import WSGIApplication
 
 from .operator import load_extra
-
-WsgiApplication = Callable[..., Any]
 
 POLL_SECONDS = 0.05
 """How often the server looks whether it has been closed."""
@@ -32,7 +30,7 @@ class Loopback:
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self.url = f"http://{self.address}"
 
-    def serve(self, application: WsgiApplication) -> None:
+    def serve(self, application: WSGIApplication) -> None:
         """Serve the application until the block ends."""
         self._server = load_extra("waitress").create_server(application, sockets=[self._socket], threads=4)
         self._server.adj.asyncore_loop_timeout = POLL_SECONDS  # as an option it would take whole seconds only

@@ -73,7 +73,6 @@ class PluginNames:
         return {
             "connectors-acme": self.distribution,
             "connectors_acme": self.module,
-            "AcmeProvider": f"{self.title.replace(' ', '')}Provider",
             "acme.example": f"{'-'.join(self.words)}.example",
             "X-Acme": f"X-{self.title.replace(' ', '-')}",
             "Acme": self.title,

@@ -1,37 +1,58 @@
-"""What plugin authors test against: the contract suite, and reference providers that need no network.
+"""What plugins and hosts are tested with: the contract suites, a provider in memory, and core's side of the wire.
 
-The suite needs pytest and responses (the extra ``contract``); they are imported when it is first named, so that
-`contract.fake` works without.
+The suites need pytest and responses (the extra ``contract``); each name is imported when it is first used, so that
+`FakeProvider` works without.
 
 >>> from speckitty_connectors.contract import Waiver
 >>> Waiver.__name__
 'Waiver'
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..http.session import Transport, TransportSession
+    from ..http.throttling import throttled_seconds
+    from ..inbox.responses import VerificationRefusedError
+    from ..inbox.signatures import verify
+    from .fake import FakeProvider
+    from .offline import connect_offline
     from .stores import StoreContract
     from .suite import ConnectorContract, PinnedContractWarning
     from .verdicts import Waiver
 
-_PLACES = {
+_MODULES = {
     "ConnectorContract": ".suite",
+    "FakeProvider": ".fake",
     "PinnedContractWarning": ".suite",
     "StoreContract": ".stores",
+    "Transport": "..http.session",
+    "TransportSession": "..http.session",
+    "VerificationRefusedError": "..inbox.responses",
     "Waiver": ".verdicts",
+    "connect_offline": ".offline",
+    "throttled_seconds": "..http.throttling",
+    "verify": "..inbox.signatures",
 }
-"""Names that are imported when they are first asked for, and where they are."""
+
+__all__ = [
+    "ConnectorContract",
+    "FakeProvider",
+    "PinnedContractWarning",
+    "StoreContract",
+    "Transport",
+    "TransportSession",
+    "VerificationRefusedError",
+    "Waiver",
+    "connect_offline",
+    "throttled_seconds",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> object:
-    """Import the suite when it is named (PEP 562)."""
-    if name not in _PLACES:
+    """Import a public name when it is first named (PEP 562)."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_PLACES[name], __name__), name)
-
-
-__all__ = ["ConnectorContract", "PinnedContractWarning", "StoreContract", "Waiver"]
+    return getattr(import_module(_MODULES[name], __name__), name)

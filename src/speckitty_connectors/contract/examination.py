@@ -35,7 +35,7 @@ VERDICTS: dict[type[BaseException], Verdict] = {
 
 
 @frozen(kw_only=True)
-class Finding:
+class RuleFinding:
     """How one rule ended for one case.
 
     Attributes:
@@ -65,7 +65,7 @@ class Examination:
 
     plugin: str
     contract: str = CONTRACT_VERSION
-    findings: Sequence[Finding] = field(factory=tuple)
+    findings: Sequence[RuleFinding] = field(factory=tuple)
 
     @property
     def counts(self) -> Counter[str]:
@@ -112,7 +112,7 @@ def examine(contract: type[ConnectorContract]) -> Examination:
         contract.subject.close()
 
 
-def _findings(contract: type[ConnectorContract]) -> Iterator[Finding]:
+def _findings(contract: type[ConnectorContract]) -> Iterator[RuleFinding]:
     for rule in contract.rules().values():
         cases = contract.subject.cases(rule.over) if rule.argument else [None]
         for case in cases:
@@ -120,7 +120,7 @@ def _findings(contract: type[ConnectorContract]) -> Iterator[Finding]:
             verdict, text = _judged(contract(), rule, case)
             seconds = time.perf_counter() - started
             name = getattr(case, "name", "")
-            yield Finding(rule=rule, case=name, verdict=verdict, text=text, seconds=seconds)
+            yield RuleFinding(rule=rule, case=name, verdict=verdict, text=text, seconds=seconds)
 
 
 def _judged(contract: ConnectorContract, rule: Rule, case: object) -> tuple[Verdict, str]:
@@ -153,7 +153,7 @@ def write_junit(examination: Examination, path: Path) -> None:
     ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
 
-def _case(finding: Finding) -> ET.Element:
+def _case(finding: RuleFinding) -> ET.Element:
     case = f"[{finding.case}]" if finding.case else ""
     element = ET.Element(
         "testcase", classname=finding.rule.id, name=f"{finding.rule.method}{case}", time=f"{finding.seconds:.3f}"

@@ -12,7 +12,7 @@ from typing import Annotated, TypeVar
 import msgspec
 from attrs import frozen
 
-from .. import (
+from ..plugin import (
     Account,
     Authorize,
     BaseUrls,

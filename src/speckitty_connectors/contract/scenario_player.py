@@ -52,7 +52,7 @@ def as_recorded(_: int, __: int, answer: GivenAnswer) -> GivenAnswer:
 
 
 @define(kw_only=True)
-class Stage:
+class PlayedScenario:
     """A scenario while it is played.
 
     Attributes:
@@ -209,9 +209,11 @@ class Stage:
 
 
 @contextmanager
-def playing(manifest: Manifest, scenario: Scenario, interfere: Interference = as_recorded) -> Iterator[Stage]:
+def playing(
+    manifest: Manifest, scenario: Scenario, interfere: Interference = as_recorded
+) -> Iterator[PlayedScenario]:
     """Answer every request of this process from the scenario while the block runs."""
-    stage = Stage(manifest=manifest, scenario=scenario, interfere=interfere)
+    stage = PlayedScenario(manifest=manifest, scenario=scenario, interfere=interfere)
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         for method in METHODS:
             mock.add_callback(method, ANY_URL, callback=stage.answer, content_type="application/json")

@@ -12,7 +12,7 @@ from ..errors import ConnectorsError
 from ..inbox.checks import Reception
 from ..inbox.request import read_content
 from ..loading.binding import Provider
-from ..loading.discovery import GROUP, PluginEntryPoint, discover
+from ..loading.discovery import GROUP, PluginEntryPoint, address_of, discover
 from ..loading.registry import Registry
 from ..providers.deliveries import Delivery, Outcome
 from ..providers.manifest import Capability, Manifest
@@ -44,14 +44,14 @@ class SchemeCase:
     scheme: SignatureScheme
 
 
-Case = Recording | Scenario | SchemeCase
+RuleCase = Recording | Scenario | SchemeCase
 
 
 class Subject:
     """One plugin under test.
 
     Args:
-        plugin: the plugin object.
+        plugin: the plugin, a module or an object.
         samples: what it is shown with.
     """
 
@@ -101,10 +101,9 @@ class Subject:
     @property
     def label(self) -> str:
         """Name and version of the plugin, for a sentence."""
-        kind = type(self.plugin)
-        return self.published.label if self.published else f"{kind.__module__}:{kind.__qualname__}"
+        return self.published.label if self.published else address_of(self.plugin)
 
-    def cases(self, over: Over) -> Sequence[Case | Nothing]:
+    def cases(self, over: Over) -> Sequence[RuleCase | Nothing]:
         """Return what a rule is judged for; never nothing, so that no rule vanishes."""
         if over is Over.SCHEMES:
             schemes = {} if self.fault else self.manifest.webhooks.schemes

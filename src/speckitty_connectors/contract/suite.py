@@ -23,8 +23,8 @@ from .groups.identities import IdentityRules
 from .groups.listing import ListingRules
 from .groups.manifests import ManifestRules
 from .groups.policies import PolicyRules
-from .groups.refreshing import RefreshRules
-from .groups.subscribing import SubscriptionRules
+from .groups.refreshing import RefreshingRules
+from .groups.subscribing import SubscribingRules
 from .groups.suggestions import SuggestionRules
 from .groups.verification import VerificationRules
 from .groups.verification_limits import VerificationLimitRules
@@ -55,8 +55,8 @@ class ConnectorContract(
     LinkRules,
     ListingRules,
     SuggestionRules,
-    SubscriptionRules,
-    RefreshRules,
+    SubscribingRules,
+    RefreshingRules,
     PolicyRules,
     HygieneRules,
     DocumentationRules,
@@ -64,7 +64,7 @@ class ConnectorContract(
     """Judges a plugin by every rule of the contract.
 
     Attributes:
-        plugin: the plugin object.
+        plugin: the plugin, a module or an object.
         deliveries: folder of recorded deliveries with their `index.json`.
         exchanges: folder of recorded exchanges, for the hooks that call out.
         waivers: rules that the plugin is known to break.
@@ -82,7 +82,7 @@ class ConnectorContract(
     """
 
     __test__: ClassVar[bool] = False
-    plugin: ClassVar[Any] = None
+    plugin: Any = None
     deliveries: ClassVar[Path | None] = None
     exchanges: ClassVar[Path | None] = None
     waivers: ClassVar[Sequence[Waiver]] = ()

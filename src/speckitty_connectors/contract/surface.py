@@ -16,9 +16,7 @@ from typing import Any
 
 import attrs
 
-import speckitty_connectors
-
-from .. import hookspecs
+from .. import hookspecs, plugin, standin
 from ..providers.manifest import Capability
 from .stores import store_rules
 from .suite import CONTRACT_VERSION, all_rules
@@ -43,7 +41,7 @@ def surface() -> dict[str, Any]:
     >>> surface()["hooks"]["route_event"]
     '(delivery: Delivery) -> Outcome'
     """
-    public = {name: getattr(speckitty_connectors, name) for name in speckitty_connectors.__all__}
+    public = {**vars(plugin), **vars(standin)}
     ours = {
         name: kind
         for name, kind in public.items()

@@ -46,7 +46,7 @@ LINKING = frozenset({Purpose.LINK, Purpose.TAKE_OVER})
 """The purposes that the hook `link_user` answers."""
 
 
-class Stage(StrEnum):
+class AttemptStage(StrEnum):
     """What a conversation waits for."""
 
     LANDING = "landing"
@@ -54,7 +54,7 @@ class Stage(StrEnum):
     CHOICE = "choice"
 
 
-RETURNS = frozenset({Stage.LANDING, Stage.CODE})
+RETURNS = frozenset({AttemptStage.LANDING, AttemptStage.CODE})
 """The stages that end with a browser's return from the provider."""
 
 
@@ -79,7 +79,7 @@ class Visit:
     member: str
     session_digest: str
     purposes: Collection[Purpose]
-    stages: Collection[Stage]
+    stages: Collection[AttemptStage]
     state_digest: str
     code_digest: str = ""
     provider: str = ""
@@ -117,7 +117,7 @@ class Attempt:
     redirect_uri: str
     expires_at: datetime
     installation_id: str = ""
-    stage: Stage = Stage.LANDING
+    stage: AttemptStage = AttemptStage.LANDING
     remembered: Mapping[str, str] = field(factory=dict)
     id: str = ""
 

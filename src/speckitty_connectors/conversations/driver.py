@@ -29,9 +29,9 @@ from .attempts import (
     RETURNS,
     VERIFIER,
     Attempt,
+    AttemptStage,
     CallbackUrl,
     Purpose,
-    Stage,
     Turn,
     Visit,
     digest,
@@ -168,7 +168,7 @@ class Conversations:
             app = self._apps.of(connection, attempt)
         self._check_answer(attempt, app, parameters)
         tokens = None
-        if attempt.stage is Stage.CODE:
+        if attempt.stage is AttemptStage.CODE:
             tokens = self._exchange(attempt, app, parameters.get("code", ""), unsealed[VERIFIER])
         return self._ask(attempt, app, parameters=parameters, tokens=tokens)
 
@@ -183,7 +183,7 @@ class Conversations:
             member=member,
             session_digest=digest(session),
             purposes=CONNECTING,
-            stages=(Stage.CHOICE,),
+            stages=(AttemptStage.CHOICE,),
             state_digest=digest(state),
         )
         attempt, unsealed = self._take(visit)
@@ -207,14 +207,16 @@ class Conversations:
         """
         match turn.answer:
             case Redirect():
-                self._keep(turn, turn.answer.remember, stage=Stage.LANDING, state=turn.state, sealed={})
+                self._keep(turn, turn.answer.remember, stage=AttemptStage.LANDING, state=turn.state, sealed={})
                 return SendBrowser(url=turn.answer.url)
             case Authorize():
                 state, verifier = new_state(), new_verifier()
                 url = self._granting.authorize_url(
                     turn.attempt, turn.app, turn.answer, state=state, verifier=verifier
                 )
-                self._keep(turn, turn.answer.remember, stage=Stage.CODE, state=state, sealed={VERIFIER: verifier})
+                self._keep(
+                    turn, turn.answer.remember, stage=AttemptStage.CODE, state=state, sealed={VERIFIER: verifier}
+                )
                 return SendBrowser(url=url)
             case Refused():
                 raise self.refused(turn.attempt, turn.answer)
@@ -226,7 +228,7 @@ class Conversations:
         offer = Offer(
             tokens=tokens, offered=tuple(account.id for account in answer.accounts), several=answer.several
         )
-        self._keep(turn, answer.remember, stage=Stage.CHOICE, state=state, sealed=offer.to_sealed())
+        self._keep(turn, answer.remember, stage=AttemptStage.CHOICE, state=state, sealed=offer.to_sealed())
         return PickAccount(state=state, accounts=answer.accounts, several=answer.several)
 
     def refused(self, attempt: Attempt, why: Refusal | Refused, *, detail: str = "") -> OnboardingRefusedError:
@@ -276,7 +278,7 @@ class Conversations:
 
     def _check_answer(self, attempt: Attempt, app: RegisteredApp, parameters: Mapping[str, str]) -> None:
         """Refuse an answer that another server gave, that contradicts itself, or that says no."""
-        if attempt.stage is Stage.CODE:
+        if attempt.stage is AttemptStage.CODE:
             issuer = self._granting.issuer(attempt, app)
             if issuer and parameters.get("iss") != issuer:
                 raise self.refused(attempt, Refusal.ISSUER_MISMATCH)
@@ -300,7 +302,13 @@ class Conversations:
         return tokens
 
     def _keep(
-        self, turn: Turn, remember: Mapping[str, str], *, stage: Stage, state: str, sealed: Mapping[str, Secret]
+        self,
+        turn: Turn,
+        remember: Mapping[str, str],
+        *,
+        stage: AttemptStage,
+        state: str,
+        sealed: Mapping[str, Secret],
     ) -> None:
         now = self._store.now()
         attempt = evolve(turn.attempt, stage=stage, remembered=dict(remember), expires_at=now + LIFETIME)

@@ -14,7 +14,7 @@ from ..credentials.vault import Vault
 from ..store.audit import record
 from ..store.confinement import across_workspaces
 from ..store.metadata import OPERATOR
-from .attempts import Attempt, Purpose, Stage, digest
+from .attempts import Attempt, AttemptStage, Purpose, digest
 from .refusals import Refusal
 
 KEPT_AFTER_EXPIRY = timedelta(hours=1)
@@ -182,7 +182,7 @@ def _attempt(row: Row[tuple[object, ...]]) -> Attempt:
         app_id=row.app_id,
         redirect_uri=row.redirect_uri,
         installation_id=row.installation_id,
-        stage=Stage(row.step),
+        stage=AttemptStage(row.step),
         remembered=row.remembered,
         expires_at=row.expires_at,
         id=row.state_digest,

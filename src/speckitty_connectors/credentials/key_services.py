@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from ..errors import ConfigurationError
 from ..store.engine import Store
 from .keyring import KEY_ID
-from .sealing import Keys, Place, UnsealError, seal, unseal
+from .sealing import Keys, SealedPlace, UnsealError, seal, unseal
 from .tables import credentials, key_checks
 
 CHECKED: Final = b"these are the right keys"
@@ -73,8 +73,8 @@ def _leave_checks(keys: Keys, store: Store, key_ids: Sequence[str]) -> None:
             verify_keys(keys, store)
 
 
-def _place(key_id: str) -> Place:
-    return Place(table=key_checks.name, column=key_checks.c.sealed.name, row_id=key_id)
+def _place(key_id: str) -> SealedPlace:
+    return SealedPlace(table=key_checks.name, column=key_checks.c.sealed.name, row_id=key_id)
 
 
 def _unusable(what: str) -> ConfigurationError:

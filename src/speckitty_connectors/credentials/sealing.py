@@ -36,7 +36,7 @@ class KeyServiceUnavailableError(StoreUnavailableError):
 
 
 @frozen(kw_only=True)
-class Place:
+class SealedPlace:
     """The row and column that a sealed value belongs to; it opens nowhere else.
 
     Attributes:
@@ -100,7 +100,7 @@ class Keys(Protocol):
         ...
 
 
-def seal(keys: Keys, place: Place, content: bytes, *, key_id: str = "") -> bytes:
+def seal(keys: Keys, place: SealedPlace, content: bytes, *, key_id: str = "") -> bytes:
     """Return the content, readable only for this place and with one key: the active one where none is named."""
     key_id = key_id or keys.active
     header = bytes([FORMAT, len(key_id)]) + key_id.encode("ascii")
@@ -110,7 +110,7 @@ def seal(keys: Keys, place: Place, content: bytes, *, key_id: str = "") -> bytes
     return header + length + wrapped + encrypt(data_key, content, place.bound("content", header))
 
 
-def unseal(keys: Keys, place: Place, sealed: bytes) -> bytes:
+def unseal(keys: Keys, place: SealedPlace, sealed: bytes) -> bytes:
     """Return the content; one key is tried, the one that the header names.
 
     Raises:

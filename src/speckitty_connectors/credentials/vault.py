@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from ..errors import ConnectorsError, NotFoundError
 from ..identifiers import Clock, new_id, utc_now
-from .sealing import Keys, Place, UnsealError, key_id_of, seal, unseal
+from .sealing import Keys, SealedPlace, UnsealError, key_id_of, seal, unseal
 from .secret import Secret
 from .tables import credentials
 
@@ -214,7 +214,7 @@ class Vault:
         )
 
     def _sealed(
-        self, place: Place, values: Mapping[str, Secret | str], expires_at: datetime | None
+        self, place: SealedPlace, values: Mapping[str, Secret | str], expires_at: datetime | None
     ) -> dict[str, object]:
         content = msgspec.json.encode({name: Secret(value).reveal() for name, value in values.items()})
         sealed = seal(self._keys, place, content)
@@ -252,8 +252,8 @@ def _find(connection: Connection, workspace: str, credential_id: str) -> Row[tup
     return connection.execute(query).one_or_none()
 
 
-def _place(workspace: str, credential_id: str, provider: str, host: str, kind: str, *, version: int) -> Place:
-    return Place(
+def _place(workspace: str, credential_id: str, provider: str, host: str, kind: str, *, version: int) -> SealedPlace:
+    return SealedPlace(
         table=credentials.name,
         column=credentials.c.sealed.name,
         row_id=credential_id,

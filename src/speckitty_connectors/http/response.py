@@ -183,7 +183,7 @@ class ProviderAnswer:
 
 
 @runtime_checkable
-class Hidden(Protocol):
+class WireSecret(Protocol):
     """A secret that hides itself everywhere except in the document that is sent."""
 
     def reveal(self) -> str:
@@ -192,7 +192,7 @@ class Hidden(Protocol):
 
 
 def _on_the_wire(value: object) -> str:
-    if isinstance(value, Hidden):
+    if isinstance(value, WireSecret):
         return value.reveal()
     raise TypeError(f"a document can't hold a {type(value).__name__}")
 

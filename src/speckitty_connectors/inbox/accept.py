@@ -16,7 +16,7 @@ from ..store.engine import Store
 from .checks import Reception
 from .endpoint_secrets import Principals, Verified
 from .repository import Arrival, Recorded, digest_of, record
-from .request import Members, Request, read_body, select_headers
+from .request import DocumentMembers, Request, read_body, select_headers
 from .responses import (
     ACCEPTED,
     CONFLICT,
@@ -132,7 +132,12 @@ class Inbox:
         return self._receptions[provider]
 
     def _arrival(
-        self, reception: Reception, verified: Verified, headers: Mapping[str, str], members: Members, body: bytes
+        self,
+        reception: Reception,
+        verified: Verified,
+        headers: Mapping[str, str],
+        members: DocumentMembers,
+        body: bytes,
     ) -> Arrival:
         """Put together what is stored of a verified request."""
         kind = reception.kind(headers)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from attrs import evolve, frozen
 
 from ..providers.manifest import Manifest, WebhookRules
-from .request import FORM, Members, read_content, read_members, text_of
+from .request import FORM, DocumentMembers, read_content, read_members, text_of
 from .responses import PROBE, Answer, DocumentRefusedError, HeaderRefusedError, MediaTypeRefusedError
 from .signatures import headers_read
 
@@ -77,7 +77,7 @@ class Reception:
             raise MediaTypeRefusedError(f"the body must be one of: {', '.join(sorted(self.media_types))}")
         return media_type
 
-    def members(self, media_type: str, body: bytes) -> Members:
+    def members(self, media_type: str, body: bytes) -> DocumentMembers:
         """Return the members of the verified JSON document; none for a form that has only fields.
 
         Raises:
@@ -105,7 +105,7 @@ class Reception:
             return "the host's settings don't ask for this kind"
         return ""
 
-    def delivery_id(self, headers: Mapping[str, str], members: Members) -> str:
+    def delivery_id(self, headers: Mapping[str, str], members: DocumentMembers) -> str:
         """Return the id that the provider gave the delivery, or empty where it gave none.
 
         Raises:
@@ -142,7 +142,7 @@ class Reception:
             return answer
         return evolve(answer, status=200, body="", content_type="text/plain")
 
-    def handshake(self, members: Members) -> Answer | None:
+    def handshake(self, members: DocumentMembers) -> Answer | None:
         """Return the answer to a signed challenge, or None for any other document.
 
         Raises:

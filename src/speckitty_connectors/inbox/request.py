@@ -23,7 +23,7 @@ FORM = "application/x-www-form-urlencoded"
 MAXIMUM_FORM_FIELDS = 1000
 """Far more than any provider sends; without a limit, 200 000 empty fields cost a quarter of a second."""
 
-Members = Mapping[str, msgspec.Raw]
+DocumentMembers = Mapping[str, msgspec.Raw]
 """The members of a JSON object, their values not decoded."""
 
 _read_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -76,7 +76,7 @@ def read_content(media_type: str, body: bytes, *, form_field: str) -> Content:
     return Content(document=fields.pop(form_field, "").encode(), fields=fields)
 
 
-def read_members(document: bytes) -> Members:
+def read_members(document: bytes) -> DocumentMembers:
     """Return the members of a JSON object; every byte of it is checked, no value is decoded.
 
     Raises:
@@ -91,7 +91,7 @@ def read_members(document: bytes) -> Members:
         raise DocumentRefusedError("the JSON document nests too deep") from None
 
 
-def text_of(members: Members, name: str) -> str:
+def text_of(members: DocumentMembers, name: str) -> str:
     """Return a member that is a string, else an empty one.
 
     >>> text_of(read_members(b'{"event_id": "Ev1", "attempt": 2}'), "attempt")

@@ -85,7 +85,7 @@ MAXIMUM_TIMESTAMP_DIGITS = 15
 
 Headers = Mapping[str, str]
 
-Matches = Callable[[bytes], bool]
+KeyCheck = Callable[[bytes], bool]
 
 
 def verify(
@@ -155,7 +155,7 @@ def is_replayable(scheme: SignatureScheme) -> bool:
     return isinstance(scheme, HexHmac) and scheme.body_timestamp is None
 
 
-def _matcher(scheme: SignatureScheme, headers: Headers, body: bytes, now: datetime) -> Matches:
+def _matcher(scheme: SignatureScheme, headers: Headers, body: bytes, now: datetime) -> KeyCheck:
     """Return a function that says whether a secret proves the request."""
     match scheme:
         case HexHmac():
@@ -171,7 +171,7 @@ def _matcher(scheme: SignatureScheme, headers: Headers, body: bytes, now: dateti
             return _matches_bearer(scheme, headers, now)
 
 
-def _matches_hex_hmac(scheme: HexHmac, headers: Headers, body: bytes, now: datetime) -> Matches:
+def _matches_hex_hmac(scheme: HexHmac, headers: Headers, body: bytes, now: datetime) -> KeyCheck:
     proof = _value(headers, scheme.header)
 
     def matches(key: bytes) -> bool:
@@ -183,13 +183,13 @@ def _matches_hex_hmac(scheme: HexHmac, headers: Headers, body: bytes, now: datet
     return matches
 
 
-def _matches_timestamped(scheme: TimestampedHmac, headers: Headers, body: bytes, now: datetime) -> Matches:
+def _matches_timestamped(scheme: TimestampedHmac, headers: Headers, body: bytes, now: datetime) -> KeyCheck:
     proof, timestamp = _value(headers, scheme.header), _value(headers, scheme.timestamp_header)
     _check_age(timestamp, tolerance=scheme.tolerance, now=now)
     return lambda key: _same(proof, timestamped_hmac(scheme, key, timestamp, body))
 
 
-def _matches_standard_webhooks(scheme: StandardWebhooks, headers: Headers, body: bytes, now: datetime) -> Matches:
+def _matches_standard_webhooks(scheme: StandardWebhooks, headers: Headers, body: bytes, now: datetime) -> KeyCheck:
     proof = _value(headers, scheme.signature_header)
     message_id, timestamp = _value(headers, scheme.id_header), _value(headers, scheme.timestamp_header)
     _check_age(timestamp, tolerance=scheme.tolerance, now=now)
@@ -210,7 +210,7 @@ def _matches_standard_webhooks(scheme: StandardWebhooks, headers: Headers, body:
     return matches
 
 
-def _matches_bearer(scheme: BearerJwt, headers: Headers, now: datetime) -> Matches:
+def _matches_bearer(scheme: BearerJwt, headers: Headers, now: datetime) -> KeyCheck:
     kind, _, token = _value(headers, BEARER_HEADER).partition(" ")
     if kind.lower() != "bearer":
         raise VerificationRefusedError("the Authorization header holds no bearer token")

@@ -30,7 +30,7 @@ class IdentityTakenError(Exception):
 
 
 @frozen(kw_only=True)
-class Claim:
+class LinkRequest:
     """A member who is to be linked to an identity.
 
     Attributes:
@@ -54,7 +54,14 @@ class Claim:
 
 
 def link_member(
-    connection: Connection, vault: Vault, claim: Claim, *, status: LinkStatus, actor: str, verb: str, now: datetime
+    connection: Connection,
+    vault: Vault,
+    claim: LinkRequest,
+    *,
+    status: LinkStatus,
+    actor: str,
+    verb: str,
+    now: datetime,
 ) -> UserLink:
     """Make the member the identity, whatever was linked to them before; return the link.
 
@@ -82,7 +89,14 @@ def link_member(
 
 
 def link_on_word(
-    connection: Connection, vault: Vault, claim: Claim, *, status: LinkStatus, actor: str, verb: str, now: datetime
+    connection: Connection,
+    vault: Vault,
+    claim: LinkRequest,
+    *,
+    status: LinkStatus,
+    actor: str,
+    verb: str,
+    now: datetime,
 ) -> UserLink:
     """Write a link that no grant proves, on somebody's word.
 
@@ -121,7 +135,7 @@ def record_identity(
     )
 
 
-def _make_free(connection: Connection, vault: Vault, claim: Claim, actor: str, now: datetime) -> None:
+def _make_free(connection: Connection, vault: Vault, claim: LinkRequest, actor: str, now: datetime) -> None:
     """Let go of the identity whoever has it, unless that is another member who keeps it."""
     holder = repository.find_identity(connection, **claim.scope, external_id=claim.identity.id)
     if holder is None or holder.member == claim.member:
@@ -135,7 +149,7 @@ def _make_free(connection: Connection, vault: Vault, claim: Claim, actor: str, n
     forget(connection, vault, holder)
 
 
-def _blank(claim: Claim, now: datetime) -> UserLink:
+def _blank(claim: LinkRequest, now: datetime) -> UserLink:
     installation = claim.installation
     return UserLink(
         workspace=installation.workspace,

@@ -16,7 +16,7 @@ from ..store.audit import record_change
 from ..tokens.grants import GRANT, LINK_GRANT, GrantCondition, seal_grant
 from ..tokens.oauth import TokenAnswer
 from . import repository
-from .changes import Claim
+from .changes import LinkRequest
 from .types import LinkStatus, UserLink
 
 REASON: Final = "the provider accepts the token no longer; the member has to link again"
@@ -48,7 +48,7 @@ def keep_grant(
     connection: Connection,
     vault: Vault,
     turn: Turn,
-    claim: Claim,
+    claim: LinkRequest,
     tokens: TokenAnswer,
     *,
     one_grant_per_person: bool,

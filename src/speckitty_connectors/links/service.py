@@ -26,7 +26,7 @@ from ..tokens.oauth import TokenAnswer
 from ..tokens.sessions import Sessions
 from . import repository
 from .act_as import ActingAs
-from .changes import FREE, Claim, IdentityTakenError, link_member, link_on_word
+from .changes import FREE, IdentityTakenError, LinkRequest, link_member, link_on_word
 from .grants import keep_grant
 from .lifecycle import Ending
 from .types import Acting, LinkDone, LinkStatus, RevokedLink, UserLink
@@ -289,8 +289,8 @@ class Links:
 
     def _claim(
         self, connection: Connection, workspace: str, installation_id: str, member: str, identity: ExternalIdentity
-    ) -> Claim:
+    ) -> LinkRequest:
         installation = installations.get(
             connection, workspace=workspace, installation_id=installation_id, lock=True
         )
-        return Claim(installation=installation, member=member, identity=identity)
+        return LinkRequest(installation=installation, member=member, identity=identity)

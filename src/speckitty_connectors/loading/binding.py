@@ -29,7 +29,7 @@ class CapabilityUnsupportedError(ConnectorsError):
 class Provider:
     """A provider whose plugin is loaded and checked.
 
-    Each hook takes one positional argument. It is the plugin's own bound method until the host wraps that
+    Each hook takes one positional argument. It is the plugin's own function until the host wraps that
     hook, and pluggy's caller from then on: look it up on this object at each call, don't keep it.
 
     Attributes:

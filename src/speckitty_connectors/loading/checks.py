@@ -1,4 +1,4 @@
-"""Checks a loaded plugin object against the contract, so that a mistake is named before any hook is called."""
+"""Checks a loaded plugin against the contract, so that a mistake is named before any hook is called."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def read_manifest(plugin: object) -> Manifest:
         PluginFaultError: there is none, it isn't a `Manifest`, or it is written for a newer contract.
     """
     if inspect.isclass(plugin):
-        raise PluginFaultError(f"offers the class {plugin.__name__}; an entry point names an object of it")
+        raise PluginFaultError(f"offers the class {plugin.__name__}; an entry point names a module or an object")
     manifest = getattr(plugin, "manifest", None)
     if manifest is None:
         raise PluginFaultError(f"offers a {type(plugin).__name__} without a manifest")
@@ -83,7 +83,7 @@ def check_hooks(plugin: object, manifest: Manifest) -> None:
         hooks[name] = hook
     for capability, support in manifest.capabilities.items():
         if support.level != "unsupported" and capability not in hooks:
-            unmarked = f"; its method {capability} lacks @hookimpl" if hasattr(plugin, capability) else ""
+            unmarked = f"; its {capability} lacks @hookimpl" if hasattr(plugin, capability) else ""
             raise PluginFaultError(f"declares {capability} as {support.level} but has no such hook{unmarked}")
         if support.level == "unsupported" and capability in hooks:
             raise PluginFaultError(f"declares {capability} as unsupported but has a hook for it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from importlib import metadata
+from types import ModuleType
 
 from attrs import frozen
 
@@ -26,13 +27,13 @@ class PluginEntryPoint:
 
     Attributes:
         provider: name of the entry point, which is the provider key; empty where it couldn't be read.
-        value: ``module:object`` of the plugin object.
+        value: the plugin's module, or ``module:object`` where the plugin is an object in it.
         group: entry-point group, whose name carries the contract's major version.
         distribution: name of the distribution, or empty where its metadata doesn't say.
         version: version of the distribution, or empty.
         problem: why the metadata can't be used, or empty.
 
-    >>> found = PluginEntryPoint(provider="acme", value="acme:plugin", distribution="acme-boards", version="1.2")
+    >>> found = PluginEntryPoint(provider="acme", value="acme.plugin", distribution="acme-boards", version="1.2")
     >>> found.label, found.group
     ('acme-boards 1.2', 'speckitty_connectors.v1')
     """
@@ -55,8 +56,20 @@ class PluginEntryPoint:
         return self.group.removeprefix(GROUP_PREFIX)
 
     def load(self) -> object:
-        """Import the plugin's module and return the plugin object; raises whatever the plugin raises."""
+        """Import the plugin's module and return it, or the object in it; raises whatever the plugin raises."""
         return metadata.EntryPoint(self.provider, self.value, self.group).load()
+
+
+def address_of(plugin: object) -> str:
+    """Return where a plugin is defined: its module, or ``module:Class`` of the object that it is.
+
+    >>> import json
+    >>> address_of(json), address_of(json.JSONEncoder())
+    ('json', 'json.encoder:JSONEncoder')
+    """
+    if isinstance(plugin, ModuleType):
+        return plugin.__name__
+    return f"{type(plugin).__module__}:{type(plugin).__qualname__}"
 
 
 def discover(distributions: Iterable[metadata.Distribution] | None = None) -> tuple[PluginEntryPoint, ...]:

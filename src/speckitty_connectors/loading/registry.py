@@ -10,7 +10,7 @@ from ..errors import ConfigurationError, ConflictError
 from .admission import admit
 from .binding import Provider
 from .checks import PluginFaultError, check_hooks, check_wrapper, read_manifest
-from .discovery import PluginEntryPoint, discover
+from .discovery import PluginEntryPoint, address_of, discover
 from .statuses import PluginState, PluginStatus, PluginUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class Registry:
             PluginUnavailableError: the plugin breaks the contract.
             ConflictError: another plugin claims that provider and isn't blocked.
         """
-        value = f"{type(plugin).__module__}:{type(plugin).__qualname__}"
+        value = address_of(plugin)
         try:
             manifest = read_manifest(plugin)
             check_hooks(plugin, manifest)

@@ -19,7 +19,7 @@ from ..resources.types import KnownResource
 from ..store.audit import audit, record_change, record_event
 from . import repository
 from .lifecycle import standing
-from .types import Direction, MappingState, Origin, ResourceMapping, Selector
+from .types import Direction, MappingOrigin, MappingState, ResourceMapping, Selector
 
 
 @frozen(kw_only=True)
@@ -66,7 +66,7 @@ def restored(
         target=converter.structure(document["target"], Target),
         selector=converter.structure(document["selector"], Selector),
         direction=Direction(str(document["direction"])),
-        origin=Origin(str(document["origin"])),
+        origin=MappingOrigin(str(document["origin"])),
         state=MappingState(str(document["state"])),
         state_reason=str(document["state_reason"]),
         created_by=str(document["created_by"]),

@@ -24,7 +24,7 @@ from . import repository
 from .changes import as_it_stands, delete, save
 from .lookup import resolve
 from .service import Mappings, find_overlaps
-from .types import Direction, MappingState, Origin, ResourceMapping, Selector
+from .types import Direction, MappingOrigin, MappingState, ResourceMapping, Selector
 
 VERSION = 1
 """The version of the form of these files."""
@@ -78,7 +78,7 @@ class FileMapping:
     paths: tuple[str, ...] = ()
     direction: Direction = Direction.BOTH
     paused: bool = False
-    origin: Origin = Origin.MANUAL
+    origin: MappingOrigin = MappingOrigin.MANUAL
 
     def __attrs_post_init__(self) -> None:
         if not self.id and not self.key:
@@ -184,7 +184,7 @@ _converter = _file_converter()
 
 
 @frozen(kw_only=True)
-class Finding:
+class FileFinding:
     """Something about one place of a file.
 
     Attributes:
@@ -203,7 +203,7 @@ class Finding:
 
 
 @frozen(kw_only=True)
-class Difference:
+class FileDifference:
     """What a file would change.
 
     Attributes:
@@ -218,10 +218,10 @@ class Difference:
     changed: tuple[tuple[ResourceMapping, ResourceMapping], ...] = ()
     removed: tuple[ResourceMapping, ...] = ()
     unchanged: int = 0
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[FileFinding, ...] = ()
 
     @property
-    def errors(self) -> tuple[Finding, ...]:
+    def errors(self) -> tuple[FileFinding, ...]:
         """The findings because of which it can't be applied."""
         return tuple(finding for finding in self.findings if finding.prevents)
 
@@ -254,7 +254,7 @@ class MappingFiles:
             found = repository.list_all(connection, workspace=workspace)
         return MappingFile(mappings=tuple(_as_file(mapping, known[mapping.installation_id]) for mapping in found))
 
-    def compare(self, *, workspace: str, file: MappingFile, complete: bool = False) -> Difference:
+    def compare(self, *, workspace: str, file: MappingFile, complete: bool = False) -> FileDifference:
         """Return what a file would change, and what is the matter with it; change nothing.
 
         Args:
@@ -265,7 +265,7 @@ class MappingFiles:
         with self._store.reading() as connection:
             return self._compare(connection, workspace, file, "dry run", complete=complete)
 
-    def apply(self, *, workspace: str, file: MappingFile, actor: str, complete: bool = False) -> Difference:
+    def apply(self, *, workspace: str, file: MappingFile, actor: str, complete: bool = False) -> FileDifference:
         """Make the mappings what a file says, all of them or none; return what was changed.
 
         Args:
@@ -296,10 +296,10 @@ class MappingFiles:
 
     def _compare(
         self, connection: Connection, workspace: str, file: MappingFile, actor: str, *, complete: bool
-    ) -> Difference:
+    ) -> FileDifference:
         there = {_identity(each): each for each in repository.list_all(connection, workspace=workspace)}
         wanted: dict[_Identity, ResourceMapping] = {}
-        findings: list[Finding] = []
+        findings: list[FileFinding] = []
         owners = _installations(connection, workspace)
         for number, each in enumerate(file.mappings):
             path = f"mappings[{number}]"
@@ -309,12 +309,12 @@ class MappingFiles:
                     raise ConfigurationError("this resource and target stand in the file before")
             except (ConnectorsError, ValueError) as error:
                 text = getattr(error, "what", str(error))
-                findings.append(Finding(path=path, text=text, prevents=True))
+                findings.append(FileFinding(path=path, text=text, prevents=True))
                 continue
             wanted[_identity(mapping)] = mapping
             findings += self._warnings(connection, path, each, mapping, owners[mapping.installation_id])
         changed = [(there[key], after) for key, after in wanted.items() if key in there and there[key] != after]
-        return Difference(
+        return FileDifference(
             added=tuple(mapping for key, mapping in wanted.items() if key not in there),
             changed=tuple(changed),
             removed=tuple(mapping for key, mapping in there.items() if complete and key not in wanted),
@@ -367,19 +367,19 @@ class MappingFiles:
         each: FileMapping,
         mapping: ResourceMapping,
         installation: Installation,
-    ) -> Iterator[Finding]:
+    ) -> Iterator[FileFinding]:
         manifest = self._mappings.manifest(installation.provider)
         if not each.id:
-            yield Finding(path=path, text="keys change; write the resource's id too", prevents=False)
+            yield FileFinding(path=path, text="keys change; write the resource's id too", prevents=False)
         kinds = {kind.name: kind for kind in manifest.resource_kinds} if manifest else {}
         kind = kinds.get(mapping.resource_kind)
         if kind is not None and not kind.git and (each.branches or each.paths):
             text = f"a {kind.name} has no branches and no paths, so no event would be wanted"
-            yield Finding(path=path, text=text, prevents=False)
+            yield FileFinding(path=path, text=text, prevents=False)
         if mapping.state is MappingState.ORPHANED:
-            yield Finding(path=path, text=mapping.state_reason, prevents=False)
+            yield FileFinding(path=path, text=mapping.state_reason, prevents=False)
         for overlap in find_overlaps(connection, mapping, manifest):
-            yield Finding(path=path, text=overlap.text, prevents=False)
+            yield FileFinding(path=path, text=overlap.text, prevents=False)
 
 
 _Identity = tuple[str, str, str, str]

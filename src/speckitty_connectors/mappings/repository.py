@@ -15,7 +15,7 @@ from ..resources.repository import find_resources
 from ..resources.tables import resources
 from ..resources.types import KnownResource, ResourceStatus
 from .tables import resource_mappings
-from .types import Direction, MappingState, Origin, ResourceMapping, Selector
+from .types import Direction, MappingOrigin, MappingState, ResourceMapping, Selector
 
 
 def add(connection: Connection, mapping: ResourceMapping) -> None:
@@ -204,7 +204,7 @@ def _mapping(row: Row[tuple[object, ...]]) -> ResourceMapping:
         target=Target(kind=row.target_kind, id=row.target_id),
         selector=converter.structure(row.selector, Selector),
         direction=Direction(row.direction),
-        origin=Origin(row.origin),
+        origin=MappingOrigin(row.origin),
         state=MappingState(row.state),
         state_reason=row.state_reason,
         created_by=row.created_by,

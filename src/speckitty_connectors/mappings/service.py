@@ -23,7 +23,7 @@ from ..store.engine import Store
 from . import repository
 from .changes import as_it_stands, delete, last_change, restored, save
 from .lookup import find_everywhere, resolve
-from .types import TARGET_KINDS, Direction, MappingState, Origin, Overlap, ResourceMapping, Selector
+from .types import TARGET_KINDS, Direction, MappingOrigin, MappingState, Overlap, ResourceMapping, Selector
 
 MOST_OVERLAPS = 10
 """How many overlaps of one sort are told; a person sees the pattern by then."""
@@ -141,7 +141,7 @@ class Mappings:
         actor: str,
         selector: Selector | None = None,
         direction: Direction = Direction.BOTH,
-        origin: Origin = Origin.MANUAL,
+        origin: MappingOrigin = MappingOrigin.MANUAL,
         within: Connection | None = None,
     ) -> ResourceMapping:
         """Map a resource to a target; the answer's `overlaps` warn of other mappings, with the one that wins.

@@ -27,7 +27,7 @@ class Direction(StrEnum):
     BOTH = "both"
 
 
-class Origin(StrEnum):
+class MappingOrigin(StrEnum):
     """Where a mapping comes from."""
 
     MANUAL = "manual"
@@ -191,7 +191,7 @@ class ResourceMapping:
     updated_at: datetime
     selector: Selector = Selector()
     direction: Direction = Direction.BOTH
-    origin: Origin = Origin.MANUAL
+    origin: MappingOrigin = MappingOrigin.MANUAL
     state: MappingState = MappingState.ACTIVE
     state_reason: str = ""
     overlaps: tuple[Overlap, ...] = field(default=(), eq=False)

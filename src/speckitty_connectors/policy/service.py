@@ -24,7 +24,7 @@ from .types import EffectivePolicy, Level, PolicyOverride, PolicyScope, Provenan
 PROPOSED = "proposed"
 """Who set a value that isn't there."""
 
-Change = Callable[[Connection, PolicyOverride], None]
+PolicyChange = Callable[[Connection, PolicyOverride], None]
 """Changes what a scope says, given what it says so far."""
 
 
@@ -174,7 +174,7 @@ class Overrides:
         _refuse_locked(connection, before.scope, values)
         return values
 
-    def _change(self, scope: PolicyScope, verb: str, actor: str, change: Change) -> PolicyOverride:
+    def _change(self, scope: PolicyScope, verb: str, actor: str, change: PolicyChange) -> PolicyOverride:
         """Change what a scope says; where something is different then, the audit tells of it."""
         with self._store.transaction() as connection:
             _concerned(connection, scope)

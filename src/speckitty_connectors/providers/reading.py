@@ -21,13 +21,13 @@ NotAnObject = list[Any] | str | float | bool | None
 NotAList = dict[str, Any] | str | float | bool | None
 """What may stand where a list should."""
 
-Answer = TypeVar("Answer")
+Shape = TypeVar("Shape")
 
 _COMMIT = re.compile(r"(?!0+$)(?:[0-9a-f]{40}|[0-9a-f]{64})")
 """A full SHA-1 or SHA-256 commit id; all zeros stand for "no commit"."""
 
 
-def read_answer(response: ApiResponse, shape: type[Answer], *, member: str = "") -> Answer:
+def read_answer(response: ApiResponse, shape: type[Shape], *, member: str = "") -> Shape:
     """Return an answer of an API in its shape, a msgspec struct or a list of them.
 
     Args:

@@ -6,17 +6,15 @@ the factory returns without knowing the provider.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
-from typing import Any, Protocol, TypedDict, runtime_checkable
+from typing import Protocol, TypedDict, runtime_checkable
+from wsgiref.types import WSGIApplication
 
 from attrs import field, frozen
 
 STAND_INS = "speckitty_connectors.standins.v1"
 """The entry-point group of stand-ins; the major version of this protocol is in its name."""
-
-WsgiApplication = Callable[..., Any]
-"""A WSGI application (PEP 3333)."""
 
 
 class StandInRegistration(TypedDict):
@@ -82,7 +80,7 @@ class StandIn(Protocol):
     """A running stand-in; it keeps its codes and tokens in memory and speaks to nobody."""
 
     @property
-    def application(self) -> WsgiApplication:
+    def application(self) -> WSGIApplication:
         """The provider's pages and API: the install page agrees at once, and so does the authorisation page."""
         ...
 

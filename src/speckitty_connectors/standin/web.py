@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
+from wsgiref.types import StartResponse
 from wsgiref.util import application_uri, request_uri
 
 from attrs import evolve, field, frozen
-
-StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 
 @frozen(kw_only=True)

@@ -11,7 +11,7 @@ from ..errors import NotFoundError
 from ..identifiers import new_id
 from ..mappings import repository as mappings
 from ..mappings.changes import as_it_stands, delete, save
-from ..mappings.types import Origin, ResourceMapping
+from ..mappings.types import MappingOrigin, ResourceMapping
 from ..providers.suggestions import Confidence, Target
 from ..store.audit import record_change
 from . import repository as suggestions
@@ -31,7 +31,7 @@ def adopt(
     actor: str,
     now: datetime,
     target: Target | None = None,
-    origin: Origin = Origin.SUGGESTED,
+    origin: MappingOrigin = MappingOrigin.SUGGESTED,
 ) -> ResourceSuggestion:
     """Map the resource to the suggested target, or to another one; return the suggestion as it is now.
 
@@ -134,7 +134,7 @@ def _map(
     connection: Connection,
     suggestion: ResourceSuggestion,
     target: Target,
-    origin: Origin,
+    origin: MappingOrigin,
     actor: str,
     now: datetime,
 ) -> str:

@@ -11,7 +11,7 @@ from attrs import frozen
 from sqlalchemy import Connection
 
 from ..identifiers import new_id
-from ..mappings.types import Origin
+from ..mappings.types import MappingOrigin
 from ..providers.suggestions import Confidence, Evidence, Signal, Suggestion, Target
 from ..resources.types import KnownResource
 from ..signals.observations import SignalKind
@@ -201,7 +201,7 @@ def _mapped(connection: Connection, kept: Kept, now: datetime) -> Kept:
     """Map what is certain, and what nobody has decided on."""
     if not _is_certain(kept.suggestion):
         return kept
-    adopted = adopt(connection, kept.suggestion, actor=SYSTEM, now=now, origin=Origin.AUTOMATIC)
+    adopted = adopt(connection, kept.suggestion, actor=SYSTEM, now=now, origin=MappingOrigin.AUTOMATIC)
     return Kept(suggestion=adopted, outcome=MAPPED)
 
 

@@ -8,18 +8,16 @@ from typing import TypeVar
 import msgspec
 from attrs import evolve
 
-from speckitty_connectors import (
-    Account,
-    ApiError,
-    ApiResponse,
+from speckitty_connectors import Account, ApiError, ApiResponse, BaseUrls, ExternalIdentity, Refused, Resource
+from speckitty_connectors.contract.fake import MANIFEST as FAKE
+from speckitty_connectors.contract.fake import FakeProvider
+from speckitty_connectors.plugin import (
     AppTokenRules,
     Authorize,
-    BaseUrls,
     BodyHandshake,
     ChooseAccount,
     Connected,
     Conversation,
-    ExternalIdentity,
     Hosts,
     InstallAnswer,
     LinkAnswer,
@@ -28,8 +26,6 @@ from speckitty_connectors import (
     OAuthRules,
     PlainToken,
     RefreshRules,
-    Refused,
-    Resource,
     ResourcePage,
     Subscribed,
     Subscription,
@@ -39,8 +35,6 @@ from speckitty_connectors import (
     Unsubscribed,
     hookimpl,
 )
-from speckitty_connectors.contract.fake import MANIFEST as FAKE
-from speckitty_connectors.contract.fake import FakeProvider
 
 T = TypeVar("T")
 

@@ -9,19 +9,9 @@ from datetime import timedelta, timezone
 
 from attrs import asdict, evolve, frozen
 
-from speckitty_connectors import (
-    Change,
-    Delivery,
-    Event,
-    ExternalIdentity,
-    GitFacts,
-    Ignored,
-    Lifecycle,
-    Outcome,
-    ResourceReference,
-    hookimpl,
-)
+from speckitty_connectors import Change, Event, ExternalIdentity, GitFacts, Ignored, Lifecycle, ResourceReference
 from speckitty_connectors.contract.subject import Samples
+from speckitty_connectors.plugin import Delivery, Outcome, hookimpl
 
 from .switches import Hostile, switch
 

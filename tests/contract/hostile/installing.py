@@ -13,19 +13,21 @@ from speckitty_connectors import (
     ApiError,
     ApiForbiddenError,
     ApiResponse,
-    Authorize,
     Capability,
+    ExternalIdentity,
+    Refused,
+)
+from speckitty_connectors.contract.subject import Samples
+from speckitty_connectors.plugin import (
+    Authorize,
     ChooseAccount,
     Connected,
     Conversation,
-    ExternalIdentity,
     InstallAnswer,
     LinkAnswer,
     Linked,
-    Refused,
     hookimpl,
 )
-from speckitty_connectors.contract.subject import Samples
 
 from .boards import MANIFEST
 from .switches import Hostile, switch, without

@@ -6,19 +6,9 @@ import msgspec
 import requests
 from attrs import evolve
 
-from speckitty_connectors import (
-    ApiError,
-    ApiForbiddenError,
-    Authorize,
-    Capability,
-    Conversation,
-    ExternalIdentity,
-    InstallAnswer,
-    LinkAnswer,
-    Linked,
-    hookimpl,
-)
+from speckitty_connectors import ApiError, ApiForbiddenError, Capability, ExternalIdentity
 from speckitty_connectors.contract.subject import Samples
+from speckitty_connectors.plugin import Authorize, Conversation, InstallAnswer, LinkAnswer, Linked, hookimpl
 
 from .boards import MANIFEST
 from .installing import Careless

@@ -11,20 +11,9 @@ from typing import Any
 
 from attrs import evolve
 
-from speckitty_connectors import (
-    ApiForbiddenError,
-    Capability,
-    Confidence,
-    Evidence,
-    Listing,
-    Resource,
-    ResourcePage,
-    Suggestion,
-    SuggestionRequest,
-    Target,
-    hookimpl,
-)
+from speckitty_connectors import ApiForbiddenError, Capability, Confidence, Evidence, Resource, Suggestion, Target
 from speckitty_connectors.contract.subject import Samples
+from speckitty_connectors.plugin import Listing, ResourcePage, SuggestionRequest, hookimpl
 
 from .switches import Hostile, switch, without
 

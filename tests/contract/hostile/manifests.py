@@ -7,19 +7,9 @@ from typing import Any
 
 from attrs import evolve
 
-from speckitty_connectors import (
-    AppTokenRules,
-    BaseUrls,
-    Capability,
-    Manifest,
-    RateLimitDialect,
-    RefreshRules,
-    ResourceKind,
-    Suggestion,
-    SuggestionRequest,
-    Support,
-)
+from speckitty_connectors import BaseUrls, Capability, Manifest, ResourceKind, Suggestion, Support
 from speckitty_connectors.loading.discovery import PluginEntryPoint
+from speckitty_connectors.plugin import AppTokenRules, RateLimitDialect, RefreshRules, SuggestionRequest
 
 from .boards import MANIFEST, OAUTH
 from .switches import Hostile, switch

@@ -12,9 +12,9 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from speckitty_connectors import Conversation, Delivery, LinkAnswer, Linked, Outcome, hookimpl
 from speckitty_connectors.contract.subject import Samples
 from speckitty_connectors.loading.discovery import PluginEntryPoint
+from speckitty_connectors.plugin import Conversation, Delivery, LinkAnswer, Linked, Outcome, hookimpl
 
 from .linking import Linking
 from .switches import IMPORTS, Hostile, switch

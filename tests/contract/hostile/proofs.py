@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 from attrs import evolve
 
-from speckitty_connectors import SignatureScheme, TimestampedHmac
 from speckitty_connectors.contract.subject import Samples
 from speckitty_connectors.credentials.secret import Secret
 from speckitty_connectors.inbox import signatures as macs
 from speckitty_connectors.inbox.responses import VerificationRefusedError
 from speckitty_connectors.inbox.signatures import headers_read
+from speckitty_connectors.plugin import SignatureScheme, TimestampedHmac
 
 from .boards import MANIFEST
 from .switches import Hostile, Replace, switch

@@ -10,11 +10,11 @@ from typing import Any
 
 from attrs import evolve
 
-from speckitty_connectors import BodyHandshake, SignatureScheme
 from speckitty_connectors.credentials.secret import Secret
 from speckitty_connectors.inbox.repository import Recorded
 from speckitty_connectors.inbox.request import Readable
 from speckitty_connectors.inbox.responses import UnknownProviderError
+from speckitty_connectors.plugin import BodyHandshake, SignatureScheme
 
 from .boards import MANIFEST
 from .proofs import or_else

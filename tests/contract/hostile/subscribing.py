@@ -5,9 +5,9 @@ from __future__ import annotations
 import requests
 from attrs import evolve
 
-from speckitty_connectors import (
-    ApiError,
-    Capability,
+from speckitty_connectors import ApiError, Capability
+from speckitty_connectors.contract.subject import Samples
+from speckitty_connectors.plugin import (
     Subscribed,
     Subscription,
     SubscriptionAnswer,
@@ -15,7 +15,6 @@ from speckitty_connectors import (
     Unsubscribed,
     hookimpl,
 )
-from speckitty_connectors.contract.subject import Samples
 
 from .boards import MANIFEST
 from .switches import Hostile, switch, without

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from speckitty_connectors import ApiSession, ExternalIdentity, read_answer
+from speckitty_connectors.plugin import ApiSession, ExternalIdentity, read_answer
 
 USER = "/user"
 """The person whose token it is: "Get the authenticated user"."""

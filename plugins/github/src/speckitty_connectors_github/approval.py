@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from speckitty_connectors import Account, ApiSession, AwaitApproval, PendingApproval, read_answer
+from speckitty_connectors.plugin import Account, ApiSession, AwaitApproval, PendingApproval, read_answer
 
 from .answers import Request
 from .manifest import PAGE_SIZE

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     Account,
     Delivery,
     Event,
     GitFacts,
     Ignored,
     Outcome,
+    hookimpl,
     read_identifier,
     read_moment,
     read_text,
@@ -56,7 +57,8 @@ _PUSHED = frozenset({"create", "delete", "push"})
 """Kinds whose time is that of the repository's last push; the commits' own times are their authors' word."""
 
 
-def read_delivery(delivery: Delivery) -> Outcome:
+@hookimpl
+def route_event(delivery: Delivery) -> Outcome:
     """Return what a delivery means; total, for any kind and any content."""
     payload = decode(delivery.content)
     if payload is None:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import msgspec
 from attrs import evolve
 
-from speckitty_connectors import GitFacts, read_commits, read_identifier, read_ref, read_text
+from speckitty_connectors.plugin import GitFacts, read_commits, read_identifier, read_ref, read_text
 
 from .payload import (
     Branch,

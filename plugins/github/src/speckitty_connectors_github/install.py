@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     Account,
     ApiForbiddenError,
     ApiNotFoundError,
@@ -24,6 +24,7 @@ from speckitty_connectors import (
     InstallAnswer,
     Redirect,
     Refused,
+    hookimpl,
     read_answer,
     refused_by_landing,
 )
@@ -45,6 +46,7 @@ SETUP_ACTION = "setup_action"
 agree first ("Requesting a GitHub App from your organization owner")."""
 
 
+@hookimpl
 def install(conversation: Conversation) -> InstallAnswer:
     """Answer one step of connecting an account."""
     if conversation.pending is not None:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from attrs import evolve
 
-from speckitty_connectors import Change, Ignored, Lifecycle, ResourceReference, read_moment, read_text
+from speckitty_connectors.plugin import Change, Ignored, Lifecycle, ResourceReference, read_moment, read_text
 
 from .payload import (
     Changes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from speckitty_connectors import Listing, Resource, ResourcePage, read_answer
+from speckitty_connectors.plugin import Listing, Resource, ResourcePage, hookimpl, read_answer
 
 from .answers import Repositories, Repository
 from .manifest import PAGE_SIZE, REPOSITORY
@@ -16,6 +16,7 @@ VISIBLE = "/user/installations/{}/repositories"
 """What a member sees of it: "List repositories accessible to the user access token"."""
 
 
+@hookimpl
 def list_resources(listing: Listing) -> Iterator[ResourcePage]:
     """Yield the pages, each with the link of the next one as its cursor.
 

@@ -5,7 +5,7 @@ Page names without a site are pages of GitHub Docs.
 
 from __future__ import annotations
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     AppTokenRules,
     BaseUrls,
     Capability,

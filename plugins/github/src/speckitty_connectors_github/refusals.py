@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speckitty_connectors import Refused
+from speckitty_connectors.plugin import Refused
 
 NOT_YOURS = Refused(
     code="installation_not_yours",

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import speckitty_connectors_github
-from speckitty_connectors.contract.suite import ConnectorContract
-from speckitty_connectors_github.plugin import plugin
+from speckitty_connectors.contract import ConnectorContract
+from speckitty_connectors_github import plugin
 
 SAMPLES = Path(speckitty_connectors_github.__file__).parent / "samples"
 

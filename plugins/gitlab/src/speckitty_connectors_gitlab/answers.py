@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from speckitty_connectors import ApiSession, ExternalIdentity, read_answer
+from speckitty_connectors.plugin import ApiSession, ExternalIdentity, read_answer
 
 USER = "/user"
 """The person whose token it is ("Users API": "Retrieve the current user")."""

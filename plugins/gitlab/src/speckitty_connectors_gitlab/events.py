@@ -8,13 +8,14 @@ from datetime import datetime
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     Delivery,
     Event,
     GitFacts,
     Ignored,
     Outcome,
     ResourceReference,
+    hookimpl,
     read_commits,
     read_identifier,
     read_moment,
@@ -36,7 +37,8 @@ SYSTEM = "System Hook"
 """The header of everything that a whole instance tells its administrators ("System hooks")."""
 
 
-def read_delivery(delivery: Delivery) -> Outcome:
+@hookimpl
+def route_event(delivery: Delivery) -> Outcome:
     """Return what a delivery means; total, for any kind and any content."""
     payload = decode(delivery.content)
     if payload is None:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from attrs import evolve
 
-from speckitty_connectors import GitFacts, read_commits, read_identifier, read_ref, read_text
+from speckitty_connectors.plugin import GitFacts, read_commits, read_identifier, read_ref, read_text
 
 from .payload import Commit, MergeRequest, Payload, attributes
 

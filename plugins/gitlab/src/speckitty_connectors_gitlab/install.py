@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     Account,
     ApiSession,
     Authorize,
@@ -16,6 +16,7 @@ from speckitty_connectors import (
     Connected,
     Conversation,
     InstallAnswer,
+    hookimpl,
     refused_by_landing,
 )
 
@@ -30,6 +31,7 @@ MAINTAINER = "40"
 """The least role that may make webhooks ("Access level", "Webhooks")."""
 
 
+@hookimpl
 def install(conversation: Conversation) -> InstallAnswer:
     """Answer one step of connecting a group."""
     refusal = refused_by_landing(conversation.parameters, title=TITLE)

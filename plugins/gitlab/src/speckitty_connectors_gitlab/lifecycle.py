@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from speckitty_connectors import Change, Ignored, Lifecycle, ResourceReference, read_moment, read_text
+from speckitty_connectors.plugin import Change, Ignored, Lifecycle, ResourceReference, read_moment, read_text
 
 from .payload import Payload, actor, group, project
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from speckitty_connectors import Authorize, Conversation, LinkAnswer, Linked, refused_by_landing
+from speckitty_connectors.plugin import Authorize, Conversation, LinkAnswer, Linked, hookimpl, refused_by_landing
 
 from .answers import who_is_it
 from .manifest import TITLE
 
 
+@hookimpl
 def link_user(conversation: Conversation) -> LinkAnswer:
     """Answer one step of linking a person."""
     refusal = refused_by_landing(conversation.parameters, title=TITLE)

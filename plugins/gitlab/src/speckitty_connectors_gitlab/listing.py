@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from speckitty_connectors import ApiResponse, Listing, Resource, ResourcePage, read_answer
+from speckitty_connectors.plugin import ApiResponse, Listing, Resource, ResourcePage, hookimpl, read_answer
 
 from .answers import Group, Project
 from .manifest import GROUP, PAGE_SIZE, PROJECT
@@ -25,6 +25,7 @@ SUBGROUPS = "/groups/{}/subgroups"
 """The groups directly in a group: "List subgroups"."""
 
 
+@hookimpl
 def list_resources(listing: Listing) -> Iterator[ResourcePage]:
     """Yield the pages; the cursor is the list of what is left to ask, so that a listing resumes anywhere.
 

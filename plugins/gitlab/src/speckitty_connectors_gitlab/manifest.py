@@ -5,7 +5,7 @@ Page names are those of GitLab Docs.
 
 from __future__ import annotations
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     BaseUrls,
     Capability,
     EnteredTokenRules,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     ExternalIdentity,
     NotAList,
     NotAnObject,

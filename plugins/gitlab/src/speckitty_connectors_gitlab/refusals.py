@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speckitty_connectors import Refused
+from speckitty_connectors.plugin import Refused
 
 NO_GROUP = Refused(
     code="no_group",

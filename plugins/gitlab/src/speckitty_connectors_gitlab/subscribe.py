@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     ApiError,
     ApiForbiddenError,
     ApiNotFoundError,
@@ -17,6 +17,7 @@ from speckitty_connectors import (
     SubscriptionScope,
     SubscriptionStep,
     Unsubscribed,
+    hookimpl,
     read_answer,
 )
 
@@ -59,6 +60,7 @@ NOT_TAKEN = frozenset({400, 409, 422})
 """The statuses of a request that is understood and not taken ("REST API troubleshooting")."""
 
 
+@hookimpl
 def subscribe(subscription: Subscription) -> SubscriptionAnswer:
     """Take one step about one webhook."""
     kind, identifier = _whose(subscription)

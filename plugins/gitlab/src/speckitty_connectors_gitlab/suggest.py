@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from speckitty_connectors import Suggestion, SuggestionRequest, suggest_by_remotes
+from speckitty_connectors.plugin import Suggestion, SuggestionRequest, hookimpl, suggest_by_remotes
 
 from .manifest import HOST, PROJECT
 
@@ -14,6 +14,7 @@ HOST_ALIASES: Mapping[str, str] = {
 }
 
 
+@hookimpl
 def suggest_mappings(request: SuggestionRequest) -> list[Suggestion]:
     """Return a suggestion for each project that exactly one project here stands out for, strongest first."""
     return suggest_by_remotes(request, kind=PROJECT, host_aliases=HOST_ALIASES)

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import speckitty_connectors_gitlab
-from speckitty_connectors.contract.suite import ConnectorContract
-from speckitty_connectors_gitlab.plugin import plugin
+from speckitty_connectors.contract import ConnectorContract
+from speckitty_connectors_gitlab import plugin
 
 SAMPLES = Path(speckitty_connectors_gitlab.__file__).parent / "samples"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from speckitty_connectors import Account, ApiSession, App, ExternalIdentity, read_answer
+from speckitty_connectors.plugin import Account, ApiSession, App, ExternalIdentity, read_answer
 
 from .addresses import address
 

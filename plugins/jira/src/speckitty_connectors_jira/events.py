@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import re
 
-from speckitty_connectors import Delivery, Event, ExternalIdentity, Ignored, Outcome, read_identifier, read_text
+from speckitty_connectors.plugin import (
+    Delivery,
+    Event,
+    ExternalIdentity,
+    Ignored,
+    Outcome,
+    hookimpl,
+    read_identifier,
+    read_text,
+)
 
 from .lifecycle import read_lifecycle
 from .payload import (
@@ -28,7 +37,8 @@ _ISSUE_IN_ADDRESS = re.compile(r"/issue/(\d{1,19})/", re.ASCII)
 """The issue in the address of a comment: ``…/rest/api/2/issue/{issue}/comment/{comment}``."""
 
 
-def read_delivery(delivery: Delivery) -> Outcome:
+@hookimpl
+def route_event(delivery: Delivery) -> Outcome:
     """Return what a delivery means; total, for any content. Jira has no header that tells the kind."""
     payload = decode(delivery.content)
     if payload is None:

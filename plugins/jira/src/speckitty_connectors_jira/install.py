@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     ApiSession,
     App,
     Authorize,
@@ -11,6 +11,7 @@ from speckitty_connectors import (
     Conversation,
     InstallAnswer,
     Refused,
+    hookimpl,
     refused_by_landing,
 )
 
@@ -29,6 +30,7 @@ SITE_NOT_YOURS = Refused(
 )
 
 
+@hookimpl
 def install(conversation: Conversation) -> InstallAnswer:
     """Answer one step of connecting accounts."""
     refusal = refused_by_landing(conversation.parameters, title="Atlassian")

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from attrs import evolve
 
-from speckitty_connectors import Change, Ignored, Lifecycle
+from speckitty_connectors.plugin import Change, Ignored, Lifecycle
 
 from .payload import Payload, Person, account, identity, moment, project_of
 

@@ -7,7 +7,15 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from speckitty_connectors import Account, AccountGoneError, Listing, Resource, ResourcePage, read_answer
+from speckitty_connectors.plugin import (
+    Account,
+    AccountGoneError,
+    Listing,
+    Resource,
+    ResourcePage,
+    hookimpl,
+    read_answer,
+)
 
 from .answers import server_of, sites_of
 from .manifest import PAGE_SIZE, PROJECT
@@ -45,6 +53,7 @@ class Projects(msgspec.Struct, rename="camel"):
     is_last: bool = False
 
 
+@hookimpl
 def list_resources(listing: Listing) -> Iterator[ResourcePage]:
     """Yield the pages, each with the index of the next project as its cursor.
 

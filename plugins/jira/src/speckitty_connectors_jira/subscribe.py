@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     ApiSession,
     Refused,
     Subscribed,
@@ -19,6 +19,7 @@ from speckitty_connectors import (
     SubscriptionAnswer,
     SubscriptionStep,
     Unsubscribed,
+    hookimpl,
     read_answer,
 )
 
@@ -82,6 +83,7 @@ class Extended(msgspec.Struct, rename="camel"):
     expiration_date: object
 
 
+@hookimpl
 def subscribe(subscription: Subscription) -> SubscriptionAnswer:
     """Do one step about the webhook of an installation."""
     if subscription.app.self_managed:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import speckitty_connectors_jira
-from speckitty_connectors.contract.suite import ConnectorContract
-from speckitty_connectors_jira.plugin import plugin
+from speckitty_connectors.contract import ConnectorContract
+from speckitty_connectors_jira import plugin
 
 SAMPLES = Path(speckitty_connectors_jira.__file__).parent / "samples"
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from speckitty_connectors import Account, ApiSession, BaseUrls, ExternalIdentity, read_answer
+from speckitty_connectors.plugin import Account, ApiSession, BaseUrls, ExternalIdentity, read_answer
 
 from .manifest import GRAPHQL
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
-from speckitty_connectors import Delivery, Event, Ignored, Outcome, ResourceReference, read_moment, read_text
+from speckitty_connectors.plugin import (
+    Delivery,
+    Event,
+    Ignored,
+    Outcome,
+    ResourceReference,
+    hookimpl,
+    read_moment,
+    read_text,
+)
 
 from .lifecycle import read_lifecycle
 from .payload import (
@@ -27,7 +36,8 @@ _OF_WORK = frozenset(
 """The kinds that concern an issue or a project, even where the payload leaves both out."""
 
 
-def read_delivery(delivery: Delivery) -> Outcome:
+@hookimpl
+def route_event(delivery: Delivery) -> Outcome:
     """Return what a delivery means; total, for any content. The body is signed, so its type is believed first."""
     payload = decode(delivery.content)
     if payload is None:

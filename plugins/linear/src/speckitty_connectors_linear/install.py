@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from speckitty_connectors import Authorize, Connected, Conversation, InstallAnswer, refused_by_landing
+from speckitty_connectors.plugin import (
+    Authorize,
+    Connected,
+    Conversation,
+    InstallAnswer,
+    hookimpl,
+    refused_by_landing,
+)
 
 from .answers import IDENTITY, Identity, ask
 
 WHO_MAY = "Only an admin can install an app, and a workspace may want each app approved in its settings first."
 
 
+@hookimpl
 def install(conversation: Conversation) -> InstallAnswer:
     """Answer one step of connecting an account.
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from attrs import evolve
 
-from speckitty_connectors import Change, ExternalIdentity, Ignored, Lifecycle, read_moment, read_text
+from speckitty_connectors.plugin import Change, ExternalIdentity, Ignored, Lifecycle, read_moment, read_text
 
 from .payload import Former, Named, Payload, account, identity, project_of, teams, thing_of
 

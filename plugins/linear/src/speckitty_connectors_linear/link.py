@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from speckitty_connectors import Authorize, Conversation, LinkAnswer, Linked, Refused, refused_by_landing
+from speckitty_connectors.plugin import (
+    Authorize,
+    Conversation,
+    LinkAnswer,
+    Linked,
+    Refused,
+    hookimpl,
+    refused_by_landing,
+)
 
 from .answers import IDENTITY, Identity, ask
 
@@ -13,6 +21,7 @@ OTHER_ACCOUNT = Refused(
 )
 
 
+@hookimpl
 def link_user(conversation: Conversation) -> LinkAnswer:
     """Answer one step of linking a person."""
     refusal = refused_by_landing(conversation.parameters, title="Linear")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from speckitty_connectors import Listing, Resource, ResourcePage
+from speckitty_connectors.plugin import Listing, Resource, ResourcePage, hookimpl
 
 from .answers import PROJECTS, TEAMS, PageInfo, Project, Projects, Team, Teams, ask
 from .manifest import PROJECT, TEAM
@@ -13,6 +13,7 @@ _MARK = "|"
 """Between the kind that is listed and Linear's own cursor in ours; no kind holds it."""
 
 
+@hookimpl
 def list_resources(listing: Listing) -> Iterator[ResourcePage]:
     """Yield the pages; the cursor is the kind with Linear's cursor behind it.
 

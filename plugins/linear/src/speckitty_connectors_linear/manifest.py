@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 from attrs import evolve
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     BaseUrls,
     BodyTimestamp,
     Capability,

@@ -10,7 +10,14 @@ from collections.abc import Iterator
 
 import msgspec
 
-from speckitty_connectors import Account, ExternalIdentity, NotAList, NotAnObject, ResourceReference, read_text
+from speckitty_connectors.plugin import (
+    Account,
+    ExternalIdentity,
+    NotAList,
+    NotAnObject,
+    ResourceReference,
+    read_text,
+)
 
 from .manifest import PROJECT, TEAM
 

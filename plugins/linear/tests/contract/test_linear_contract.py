@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import speckitty_connectors_linear
-from speckitty_connectors.contract.suite import ConnectorContract
-from speckitty_connectors_linear.plugin import plugin
+from speckitty_connectors.contract import ConnectorContract
+from speckitty_connectors_linear import plugin
 
 SAMPLES = Path(speckitty_connectors_linear.__file__).parent / "samples"
 

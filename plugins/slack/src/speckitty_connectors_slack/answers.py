@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from speckitty_connectors import ApiError
+from speckitty_connectors.plugin import ApiError
 
 IDENTITY = "/auth.test"
 """Whose token it is: "auth.test"."""

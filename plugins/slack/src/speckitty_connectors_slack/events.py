@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     Account,
     Delivery,
     Event,
@@ -11,6 +11,7 @@ from speckitty_connectors import (
     Ignored,
     Outcome,
     ResourceReference,
+    hookimpl,
     read_text,
 )
 
@@ -49,7 +50,8 @@ _HIDDEN = "directmessage"
 """What stands for the name of a direct message ("Slash commands")."""
 
 
-def read_delivery(delivery: Delivery) -> Outcome:
+@hookimpl
+def route_event(delivery: Delivery) -> Outcome:
     """Return what a delivery means; total, for any content and any fields."""
     if not delivery.content and delivery.fields:
         return _interaction(from_fields(delivery.fields))

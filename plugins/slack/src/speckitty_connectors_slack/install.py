@@ -7,7 +7,7 @@ and sends nobody back; the person starts again once it is approved.
 
 from __future__ import annotations
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     Account,
     Authorize,
     Connected,
@@ -15,6 +15,7 @@ from speckitty_connectors import (
     ExternalIdentity,
     InstallAnswer,
     Refused,
+    hookimpl,
     read_answer,
 )
 
@@ -34,6 +35,7 @@ OTHER_ACCOUNT = Refused(
 )
 
 
+@hookimpl
 def install(conversation: Conversation) -> InstallAnswer:
     """Answer one step of connecting an account."""
     grant = conversation.grant

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from attrs import evolve
 
-from speckitty_connectors import Account, Change, Ignored, Lifecycle, read_text
+from speckitty_connectors.plugin import Account, Change, Ignored, Lifecycle, read_text
 
 from .manifest import ORGANIZATION, WORKSPACE
 from .payload import Happening, Payload, Tokens, User, bot_user, identity, moment, receiver, reference

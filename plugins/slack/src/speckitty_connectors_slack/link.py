@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from speckitty_connectors import Authorize, Conversation, ExternalIdentity, LinkAnswer, Linked, Refused
+from speckitty_connectors.plugin import (
+    Authorize,
+    Conversation,
+    ExternalIdentity,
+    LinkAnswer,
+    Linked,
+    Refused,
+    hookimpl,
+)
 
 from .answers import Claims, read_said
 from .manifest import ORGANIZATION
@@ -14,6 +22,7 @@ OTHER_ACCOUNT = Refused(
 )
 
 
+@hookimpl
 def link_user(conversation: Conversation) -> LinkAnswer:
     """Answer one step of linking a person."""
     account = conversation.account

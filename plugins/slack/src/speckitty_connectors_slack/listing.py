@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from speckitty_connectors import Listing, Resource, ResourcePage, read_answer
+from speckitty_connectors.plugin import Listing, Resource, ResourcePage, hookimpl, read_answer
 
 from .answers import CONVERSATIONS, WORKSPACES, Channel, Channels, Workspaces
 from .manifest import ALL_CHANNELS, CHANNEL, CHANNELS, ORGANIZATION, PAGE_SIZE, PRIVATE_CHANNELS
@@ -14,6 +14,7 @@ _MARK = "|"
 """Between the workspace and Slack's own cursor in ours: neither can hold it."""
 
 
+@hookimpl
 def list_resources(listing: Listing) -> Iterator[ResourcePage]:
     """Yield the pages, workspace by workspace; the cursor is the workspace with Slack's cursor in it."""
     workspaces = _workspaces(listing)

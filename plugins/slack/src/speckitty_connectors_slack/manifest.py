@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     BaseUrls,
     BodyHandshake,
     Capability,

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     Account,
     ExternalIdentity,
     NotAList,

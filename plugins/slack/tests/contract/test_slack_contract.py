@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import speckitty_connectors_slack
-from speckitty_connectors.contract.suite import ConnectorContract
-from speckitty_connectors_slack.plugin import plugin
+from speckitty_connectors.contract import ConnectorContract
+from speckitty_connectors_slack import plugin
 
 SAMPLES = Path(speckitty_connectors_slack.__file__).parent / "samples"
 

@@ -36,7 +36,7 @@ PATIENCE_SECONDS: Final = 30
 
 LEASE_SECONDS: Final = 0.05
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class ConcurrencyRules(Judged):
@@ -153,11 +153,11 @@ class ConcurrencyRules(Judged):
             require(queue.finish(connection, second), "didn't let the present worker finish")
 
 
-def at_once(call: Callable[[], Answer]) -> list[Answer]:
+def at_once(call: Callable[[], Result]) -> list[Result]:
     """Call from several threads at the same moment, and return what each got."""
     start = threading.Barrier(THREADS)
 
-    def begin() -> Answer:
+    def begin() -> Result:
         start.wait()
         return call()
 

@@ -27,7 +27,7 @@ from ...providers.oauth import OAuthRules
 from ..isolation import sealed_off
 from ..mutations import renamed
 from ..rules import NotApplicableError, Over, require, rule
-from ..scenario_player import STATE, Interference, Stage, answering, as_recorded, failing, holds, playing
+from ..scenario_player import STATE, Interference, PlayedScenario, answering, as_recorded, failing, holds, playing
 from ..scenarios import Exchange, Scenario
 from .base import Rules
 
@@ -70,8 +70,8 @@ class ConversationRules(Rules):
     """What `install` and `link_user` have in common."""
 
     def ask(
-        self, scenario: Scenario, conversation: Callable[[Stage], Conversation] | None = None
-    ) -> tuple[Any, Stage]:
+        self, scenario: Scenario, conversation: Callable[[PlayedScenario], Conversation] | None = None
+    ) -> tuple[Any, PlayedScenario]:
         """Play a scenario, or another step of it; return the answer and what was asked."""
         with playing(self.subject.manifest, scenario) as stage:
             step = conversation(stage) if conversation else stage.conversation

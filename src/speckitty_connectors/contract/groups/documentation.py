@@ -68,14 +68,15 @@ class DocumentationRules(Rules):
     def test_d04_hooks_say_what_they_do(self) -> None:
         """The plugin and each of its hooks have a docstring.
 
-        The class and the methods of the declared capabilities are looked at.
+        The module, or the class of the object, and the hooks of the declared capabilities are looked at.
 
         Why: whoever mends it later reads these first.
 
         Fix: write one sentence each: what it asks the provider, and what it answers.
         """
         plugin = self.subject.plugin
-        documented = [type(plugin), *(getattr(plugin, name) for name in Capability if self.subject.supports(name))]
+        described = plugin if inspect.ismodule(plugin) else type(plugin)
+        documented = [described, *(getattr(plugin, name) for name in Capability if self.subject.supports(name))]
         bare = [
             getattr(each, "__name__", repr(each)) for each in documented if not (inspect.getdoc(each) or "").strip()
         ]

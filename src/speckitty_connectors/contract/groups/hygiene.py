@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ...errors import ConnectorsError
+from ...loading.discovery import address_of
 from ...providers.manifest import Capability
 from ..isolation import import_effects, is_importable
 from ..recordings import Recording
@@ -119,7 +120,7 @@ class HygieneRules(Rules):
 
         All recorded deliveries are routed by eight threads at once.
 
-        Why: hosts run workers as threads, with one plugin object.
+        Why: hosts run workers as threads, with one plugin.
 
         Fix: keep no state in the plugin.
         """
@@ -204,7 +205,7 @@ class HygieneRules(Rules):
             NotApplicableError: it is defined in a file that can't be imported by name.
         """
         published = self.subject.published
-        module = published.value.partition(":")[0] if published else type(self.subject.plugin).__module__
+        module = (published.value if published else address_of(self.subject.plugin)).partition(":")[0]
         if not is_importable(module):
             raise NotApplicableError(f"{module} isn't a module that can be imported by its name")
         return import_effects(module)
@@ -213,9 +214,11 @@ class HygieneRules(Rules):
         return list(self.subject.samples.deliveries) if self.subject.supports(Capability.ROUTE_EVENT) else []
 
     def _fields(self) -> dict[str, object]:
-        """Return the plugin's own fields, as they are now."""
+        """Return the plugin's own fields, as they are now; of a module, what Python keeps in it is left out."""
         fields = {}
-        for name, value in vars(self.subject.plugin).items() if hasattr(self.subject.plugin, "__dict__") else ():
+        for name, value in getattr(self.subject.plugin, "__dict__", {}).items():
+            if name.startswith("__"):
+                continue
             try:
                 fields[name] = pickle.dumps(value)
             except Exception:  # noqa: BLE001 - whatever can't be pickled is compared as text

@@ -19,7 +19,7 @@ from ...providers.resources import Resource, ResourcePage
 from ..isolation import sealed_off
 from ..mutations import renamed
 from ..rules import NotApplicableError, Over, RuleBrokenError, require, rule
-from ..scenario_player import Interference, Stage, answering, as_recorded, failing, playing
+from ..scenario_player import Interference, PlayedScenario, answering, as_recorded, failing, playing
 from ..scenarios import Exchange, GivenAnswer, Scenario
 from .base import Rules
 from .connecting import MALFORMED
@@ -252,10 +252,12 @@ class ListingRules(Rules):
         outside = [*stage.outside, *tried]
         require(not outside, f"asked {', '.join(outside)} outside its session")
 
-    def _pages(self, stage: Stage, cursor: str | None = None) -> Iterator[ResourcePage]:
+    def _pages(self, stage: PlayedScenario, cursor: str | None = None) -> Iterator[ResourcePage]:
         return iter(self.subject.provider.list_resources(stage.listing(cursor)))
 
-    def _whole(self, listing: Scenario, interfere: Interference = as_recorded) -> tuple[list[ResourcePage], Stage]:
+    def _whole(
+        self, listing: Scenario, interfere: Interference = as_recorded
+    ) -> tuple[list[ResourcePage], PlayedScenario]:
         with playing(self.subject.manifest, listing, interfere) as stage:
             pages = list(islice(self._pages(stage), MOST_PAGES))
         if len(pages) == MOST_PAGES:

@@ -46,7 +46,7 @@ class ManifestRules(Rules):
     def test_m02_nobody_else_claims_the_key(self) -> None:
         """No other installed distribution claims the provider key.
 
-        Every entry point of the provider key in the group of this contract has to load this very plugin object.
+        Every entry point of the provider key in the group of this contract has to load this very plugin.
 
         Why: two distributions that claim one key are both refused, so that neither works for anybody.
 
@@ -80,11 +80,11 @@ class ManifestRules(Rules):
     def test_m04_undeclared_is_not_done(self) -> None:
         """What isn't declared isn't done.
 
-        A plugin has no method named like a capability that its manifest calls unsupported, and core refuses a call.
+        A plugin has nothing named like a capability that its manifest calls unsupported, and core refuses a call.
 
         Why: hosts and this suite trust the manifest; what is there but not declared is never tested.
 
-        Fix: declare the capability, or take the method out.
+        Fix: declare the capability, or take the hook out.
         """
         manifest, plugin = self.subject.manifest, self.subject.plugin
         hidden = [

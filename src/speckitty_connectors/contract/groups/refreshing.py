@@ -19,7 +19,7 @@ TOKEN_FIELDS = re.compile(r"(access|refresh|id|bot|user)?_?token|secret|password
 SIGNED_BY_THE_APP = ("RS256", "RS384", "RS512", "ES256", "PS256")
 
 
-class RefreshRules(Rules):
+class RefreshingRules(Rules):
     """Refresh parameters."""
 
     @rule("R01")

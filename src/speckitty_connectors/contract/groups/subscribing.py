@@ -11,7 +11,16 @@ from ...providers.manifest import Capability
 from ...providers.subscriptions import Subscribed, SubscriptionStep, Unsubscribed
 from ..isolation import sealed_off
 from ..rules import NotApplicableError, Over, require, rule
-from ..scenario_player import WEBHOOK_SECRET, Interference, Stage, answering, as_recorded, failing, holds, playing
+from ..scenario_player import (
+    WEBHOOK_SECRET,
+    Interference,
+    PlayedScenario,
+    answering,
+    as_recorded,
+    failing,
+    holds,
+    playing,
+)
 from ..scenarios import Scenario
 from .base import Rules
 from .connecting import MALFORMED
@@ -25,7 +34,7 @@ FAILING = (401, 503)
 """The statuses that say nothing about a webhook; 403 and 404 may say that there are none here."""
 
 
-class SubscriptionRules(Rules):
+class SubscribingRules(Rules):
     """`subscribe`."""
 
     @rule("W01", needs=SUBSCRIBING, waivable=False)
@@ -153,7 +162,7 @@ class SubscriptionRules(Rules):
         (first, _), (second, _) = self._ask(subscription), self._ask(subscription)
         require(first == second, "answered the same step differently the second time")
 
-    def _ask(self, scenario: Scenario) -> tuple[Any, Stage]:
+    def _ask(self, scenario: Scenario) -> tuple[Any, PlayedScenario]:
         with playing(self.subject.manifest, scenario, as_recorded) as stage:
             return self.subject.provider.subscribe(stage.subscription), stage
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from ...errors import ConflictError, NotFoundError
 from ...loading.registry import Registry
 from ...mappings.service import Mappings
-from ...mappings.types import Direction, Origin, ResourceMapping, Selector
+from ...mappings.types import Direction, MappingOrigin, ResourceMapping, Selector
 from ...providers.suggestions import Target
 from ...resources.repository import find_resource, note_references
 from ...store.audit import record
@@ -115,7 +115,7 @@ class ReviewQueue:
         actor: str,
         selector: Selector | None = None,
         direction: Direction = Direction.BOTH,
-        origin: Origin = Origin.MANUAL,
+        origin: MappingOrigin = MappingOrigin.MANUAL,
     ) -> Mapped:
         """Map the item's resource, and replay what waited, in one transaction.
 
@@ -156,7 +156,9 @@ class ReviewQueue:
                 subject=f"review item {item_id}, target {target}",
                 remedy="choose a candidate, or map the item to any target",
             )
-        return self.map(workspace=workspace, item_id=item_id, target=target, actor=actor, origin=Origin.SUGGESTED)
+        return self.map(
+            workspace=workspace, item_id=item_id, target=target, actor=actor, origin=MappingOrigin.SUGGESTED
+        )
 
     def replay(self, *, workspace: str, item_id: str, actor: str) -> Replay:
         """Decide anew what an item holds, after the resource was mapped, or listed, elsewhere.

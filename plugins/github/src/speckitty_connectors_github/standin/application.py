@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from attrs import frozen
 
-from speckitty_connectors import (
+from speckitty_connectors.standin import (
     SampleDelivery,
     StandInRegistration,
     StandInRequest,

@@ -13,7 +13,7 @@ from attrs import Factory, field, frozen
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from speckitty_connectors import StandInCodes
+from speckitty_connectors.standin import StandInCodes
 
 from .documents import APP_ID, PERMISSIONS, Document
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
-from speckitty_connectors import (
+from speckitty_connectors.standin import (
     SampleDelivery,
     StandInAnswer,
     StandInRegistration,

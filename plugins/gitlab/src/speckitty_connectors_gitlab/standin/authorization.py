@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from attrs import Factory, field, frozen
 
-from speckitty_connectors import StandInCodes
+from speckitty_connectors.standin import StandInCodes
 
 from .documents import Document
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import NAMESPACE_URL, uuid5
 
-from speckitty_connectors import SampleDelivery
+from speckitty_connectors.standin import SampleDelivery
 
 from . import documents
 from .documents import Document

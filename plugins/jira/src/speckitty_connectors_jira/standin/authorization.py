@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from speckitty_connectors import StandInCodes
+from speckitty_connectors.standin import StandInCodes
 
 from ..manifest import DATA_CENTER_OAUTH, OAUTH
 from .documents import Document

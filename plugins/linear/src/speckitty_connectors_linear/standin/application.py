@@ -8,7 +8,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from speckitty_connectors import (
+from speckitty_connectors.standin import (
     SampleDelivery,
     StandInCodes,
     StandInRegistration,

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from attrs import field, frozen
 
-from speckitty_connectors import StandInCodes
+from speckitty_connectors.standin import StandInCodes
 
 from ..manifest import INSTALL_OAUTH
 from .documents import Document

@@ -13,7 +13,7 @@ import jwt
 from attrs import field, frozen
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from speckitty_connectors import StandInCodes
+from speckitty_connectors.standin import StandInCodes
 
 from . import documents
 from .documents import Document

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Sequence
 
-from speckitty_connectors import SampleDelivery
+from speckitty_connectors.standin import SampleDelivery
 
 from . import documents
 from .documents import Document

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from speckitty_connectors.contract.suite import ConnectorContract
+from speckitty_connectors.contract import ConnectorContract
 
 import connectors_acme
-from connectors_acme.plugin import plugin
+from connectors_acme import plugin
 
 SAMPLES = Path(connectors_acme.__file__).parent / "samples"
 

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 import pytest
-from speckitty_connectors import Delivery, Event, Ignored
+from speckitty_connectors.plugin import Delivery, Event, Ignored
 
-from connectors_acme.plugin import plugin
+from connectors_acme import plugin
 
 
 def delivery(content: bytes) -> Delivery:

@@ -3,7 +3,7 @@
 Each fact comes from a page of the provider's documentation; name it beside the fact.
 """
 
-from speckitty_connectors import (
+from speckitty_connectors.plugin import (
     BaseUrls,
     Capability,
     HexHmac,
