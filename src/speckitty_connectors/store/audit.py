@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Final, Protocol, runtime_checkable
+from typing import ClassVar, Final, Protocol, runtime_checkable
 
 from attrs import asdict, field, frozen
 from sqlalchemy import JSON, Column, Connection, Index, Select, String, Table, insert, select
@@ -49,6 +49,9 @@ class Hidden(Protocol):
 class Audited(Protocol):
     """An entity whose changes are recorded; what an entry shows of it is said once, beside its type."""
 
+    entity: ClassVar[str]
+    """What entries call its kind, for example ``link``."""
+
     @property
     def workspace(self) -> str:
         """Whose it is."""
@@ -57,11 +60,6 @@ class Audited(Protocol):
     @property
     def id(self) -> str:
         """Its id."""
-        ...
-
-    @property
-    def entity(self) -> str:
-        """What entries call its kind, for example ``link``."""
         ...
 
     def audited(self) -> Mapping[str, object]:

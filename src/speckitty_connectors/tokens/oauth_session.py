@@ -193,6 +193,7 @@ class TokenSession(OAuth2Session):
 
 def _document(answer: requests.Response) -> dict[str, Any] | None:
     """Return a token answer without the side fields for which oauthlib would refuse it; None where it is none."""
+    document: Any
     try:
         document = json.loads(answer.content)
     except (ValueError, RecursionError):
