@@ -125,7 +125,7 @@ def test_a_file_goes_out_and_comes_in(operator: Operator, tmp_path: Path) -> Non
     operator.run("mappings", "add", "w1", operator.installation.id, "repository:1", "project:apollo")
     file = tmp_path / "mappings.toml"
     file.write_text(operator.run("mappings", "export", "w1"))
-    assert operator.run("mappings", "lint", "w1", str(file)) == "nothing is the matter with it\n"
+    assert operator.run("mappings", "lint", "w1", str(file)) == "the file has no faults\n"
     file.write_text(file.read_text().replace('id = "1"', 'id = "2"'))
     shown = operator.run("mappings", "import", "w1", str(file), "--dry-run", "--complete")
     assert shown.splitlines() == [

@@ -13,7 +13,7 @@ from .operator import load_extra
 WsgiApplication = Callable[..., Any]
 
 POLL_SECONDS = 0.05
-"""How often the server looks whether it has been closed."""
+"""How often the server checks whether it has been closed."""
 
 
 class Loopback:
@@ -42,7 +42,7 @@ class Loopback:
         try:
             self._server.run()
         except OSError:
-            if not self._closing:  # else it looked at a socket at the moment in which that was closed
+            if not self._closing:  # else it used a socket in the moment in which that was closed
                 raise
 
     def __enter__(self) -> Loopback:

@@ -6,9 +6,8 @@ import click
 
 from ...errors import ConfigurationError
 from ...standin.protocol import stand_ins
-from .connecting import connect, leave, list_and_map, make_webhooks
+from .connecting import connect, leave, list_and_map, make_webhooks, report
 from .deciding import make_exception, map_what_waits
-from .observing import report
 from .receiving import receive, receive_the_end
 from .scene import open_scene
 

@@ -1,0 +1,34 @@
+"""`members`: what members who leave had linked."""
+
+from __future__ import annotations
+
+import click
+
+from ..connectors import Connectors
+from .arguments import actor, in_workspace
+from .printing import Row, prints_rows
+
+
+@click.group()
+def members() -> None:
+    """Remove what members who leave had linked."""
+
+
+@members.command()
+@in_workspace()
+@click.argument("member")
+@click.option("--reason", default="left", show_default=True, help="Why, for the audit.")
+@actor
+@prints_rows("{member} has no links and no installations")
+def offboard(connectors: Connectors, /, **given: str) -> list[Row]:
+    """End all links of MEMBER, and list what to hand over.
+
+    To hand over are the installations that use a grant of theirs.
+    """
+    left = connectors.members.offboard(**given)
+    rows: list[Row] = [{"what": "link", "id": each.link.id, "became": each.revocation.value} for each in left.links]
+    rows += [
+        {"what": "installation", "id": each.id, "became": f"hand over at {connectors.reauthorise_url(each)}"}
+        for each in left.hand_over
+    ]
+    return rows
