@@ -17,7 +17,7 @@ from cattrs.v import format_exception
 from .credentials.secret import Secret
 from .errors import ConfigurationError
 from .mappings.types import TARGET_KINDS
-from .signals.service import RETENTION_DAYS
+from .signals.observations import RETENTION_DAYS
 
 ENVIRONMENT_PREFIX = "SPECKITTY_CONNECTORS_"
 """What every environment variable that this library reads starts with."""

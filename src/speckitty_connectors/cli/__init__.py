@@ -13,33 +13,33 @@ from typing import Final
 import click
 
 from ..errors import ConnectorsError
-from .operator import FAILED, MISUSED, Operator
+from .operator import CORE, FAILED, MISUSED, Operator
 
 COMMANDS: Final = {
-    "apps": "List the registered apps with the URLs to enter",
-    "audit": "Show who changed what, and why",
-    "contract": "Check an installed plugin by the rules of the contract",
-    "db": "Create and upgrade the tables",
-    "demo": "Show a whole integration against a provider in memory",
-    "doctor": "Check settings, plugins, database, keys and queues",
-    "explain": "Explain what happened to a delivery",
-    "hooks": "Manage webhooks made through a provider's API",
-    "installations": "Manage the accounts that workspaces are connected to",
-    "keys": "Create and rotate the keys that seal credentials",
-    "links": "Manage the identities of members at providers",
-    "mappings": "Show and change which resource is mapped to what",
-    "members": "Remove what members who leave had linked",
-    "new": "Write a new provider plugin, as a package of its own",
-    "policy": "Show and change policies",
-    "providers": "List the provider plugins with their state",
-    "retry": "Try a parked delivery or dispatch again",
-    "review": "Show what waits for a person, and decide",
-    "route": "Ask the router what would happen to an event",
-    "send": "Sign recorded deliveries, and send them",
-    "serve": "Receive deliveries and callbacks, and process them",
-    "signals": "Report what was observed of projects, or forget it",
-    "suggestions": "Show suggestions; confirm, change or dismiss them",
-    "work": "Route and dispatch events in a process of its own",
+    "apps": "List the registered apps with the URLs to enter.",
+    "audit": "Show who changed what, and why.",
+    "contract": "Check an installed plugin by the rules of the contract.",
+    "db": "Create and upgrade the tables.",
+    "demo": "Show a whole integration, with a stand-in as the provider.",
+    "doctor": "Check settings, plugins, database, keys and queues.",
+    "explain": "Explain what happened to a delivery.",
+    "hooks": "Manage webhooks made through a provider's API.",
+    "installations": "Manage the accounts that workspaces are connected to.",
+    "keys": "Create and rotate the keys that seal credentials.",
+    "links": "Manage the identities of members at providers.",
+    "mappings": "Show and change which resource is mapped to what.",
+    "members": "Remove what members who leave had linked.",
+    "new": "Write a new provider plugin, as a package of its own.",
+    "policy": "Show and change policies.",
+    "providers": "List the provider plugins with their state.",
+    "retry": "Try a parked delivery or dispatch again.",
+    "review": "Show what waits for a person, and decide.",
+    "route": "Ask the router what would happen to an event.",
+    "send": "Sign recorded deliveries, and send them.",
+    "serve": "Receive deliveries and callbacks, and process them.",
+    "signals": "Report what was observed of projects, or forget it.",
+    "suggestions": "Show suggestions; confirm, change or dismiss them.",
+    "work": "Route and dispatch events in a process of its own.",
 }
 """Each command with its first line of help. Its module is named as it is, and listing them imports none."""
 
@@ -69,7 +69,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="speckitty-connectors")
+@click.version_option(package_name=CORE)
 @click.option(
     "--config",
     envvar="SPECKITTY_CONNECTORS_CONFIG",

@@ -87,11 +87,10 @@ def selecting(command: Command) -> Command:
         selector = Selector(paths=paths, branches=branches, kinds=kinds) if paths or branches or kinds else None
         return command(selector=selector, **given)
 
-    for name, attribute, wanted in (
-        ("path", "paths", "this folder, file or glob"),
-        ("branch", "branches", "this branch or glob"),
-        ("kind", "kinds", "this kind, or kind.action"),
+    for option, name, wanted in (
+        ("--path", "paths", "folder, file or glob"),
+        ("--branch", "branches", "branch or glob"),
+        ("--kind", "kinds", "kind or kind.action"),
     ):
-        words = f"Only events of {wanted}; may be repeated."
-        run = click.option(f"--{name}", attribute, multiple=True, help=words)(run)
+        run = click.option(option, name, multiple=True, help=f"Only events of this {wanted}; repeatable.")(run)
     return run

@@ -35,13 +35,8 @@ from ..routing.tables import dispatches
 from ..store import migrations
 from ..store.claims import PARKED
 from ..store.engine import Store
-from .operator import FAILED, Operator
+from .operator import CORE, FAILED, Operator
 from .printing import as_json, fold, say, screen_width
-
-CORE: Final = "speckitty-connectors"
-
-UNEXPECTED: Final = "unexpected"
-"""The code of what isn't an error of this library."""
 
 MOST_IDS: Final = 20
 """How many ids of parked work a finding names; the count says how many there are."""
@@ -83,9 +78,9 @@ class Finding:
     def lines(self) -> Iterator[str]:
         """Yield the finding in words, and what to do on a line of its own, so that it can be copied."""
         width = screen_width()
-        yield fold(f"{self.health:<8} {self.part}: {self.says}", width=width, indent=" " * 9)
+        yield from fold(f"{self.health:<8} {self.part}: {self.says}", width=width, indent=" " * 9)
         if self.remedy:
-            yield fold(f"{'':<8} → {self.remedy}", width=width, indent=" " * 11)
+            yield from fold(f"{'':<8} → {self.remedy}", width=width, indent=" " * 11)
 
 
 @click.command()
@@ -142,7 +137,7 @@ def checked(check: Callable[..., Finding], part: str, *given: object) -> Finding
             says=f"{type(error).__name__}: {' '.join(str(error).split())[:REASON_LIMIT]}",
             health=Health.ERROR,
             remedy="fix what the text names",
-            facts={"code": UNEXPECTED},
+            facts={"code": "unexpected"},
         )
 
 

@@ -122,10 +122,7 @@ def unconnected(connectors: Connectors, /, *, provider: str, host: str | None) -
 @click.option("--older-than-hours", default=24, show_default=True, help="List again after so many hours.")
 @prints_rows("nothing had to be done")
 def upkeep(connectors: Connectors, /, *, older_than_hours: int) -> list[Row]:
-    """Ask about pending requests, and list again what is old.
-
-    It does so in every workspace, and is made for a timer.
-    """
+    """Ask about pending requests, and list again what is old. It is for a timer, and for all workspaces."""
     with progress("listing …") as update:
         result = connectors.upkeep.run(older_than=timedelta(hours=older_than_hours), report=_shown(update))
     return [

@@ -42,7 +42,7 @@ def rotate(connectors: Connectors, /, *, progress: bool) -> None:
 
     It works beside running processes, and may be stopped and started again.
     """
-    with show_progress("credentials") if progress else nullcontext(lambda **_: None) as update:
+    with show_progress("credentials", transient=False) if progress else nullcontext(lambda **_: None) as update:
         reached = connectors.keys.rotate(lambda now: update(total=now.total, completed=now.done))
     former = [each.id for each in connectors.keys.list() if each.credentials == 0 and not each.is_active]
     click.echo(f"{reached.done} of {reached.total} credentials are sealed again")

@@ -21,10 +21,7 @@ def members() -> None:
 @actor
 @prints_rows("{member} has no links and no installations")
 def offboard(connectors: Connectors, /, **given: str) -> list[Row]:
-    """End all links of MEMBER, and list what to hand over.
-
-    To hand over are the installations that use a grant of theirs.
-    """
+    """End all links of MEMBER, and list what to hand over. These are installations that use a grant of theirs."""
     left = connectors.members.offboard(**given)
     rows: list[Row] = [{"what": "link", "id": each.link.id, "became": each.revocation.value} for each in left.links]
     rows += [

@@ -16,6 +16,7 @@ from ..contract.fake import MANIFEST as FAKE
 from ..errors import ConflictError
 from ..loading.discovery import GROUP, discover
 from ..providers.manifest import KEY
+from .operator import CORE
 
 TEMPLATE: Final = Path(__file__).with_name("template")
 """The folder that holds the plugin of a service called Acme, which is copied under other names."""
@@ -29,9 +30,6 @@ package of Debian (Policy, "5.6.1 Source": lower case, digits, minus, at least t
 
 SAYS_NOTHING: Final = re.compile(r"connectors?|plugin")
 """Words that are part of every distribution's name already, and on no button."""
-
-CORE: Final = "speckitty-connectors"
-"""The distribution whose extras install the plugins that are published with it, each named ``…-KEY``."""
 
 
 @frozen(kw_only=True)
@@ -161,6 +159,6 @@ def _refuse_taken(names: PluginNames) -> None:
 
 
 def _offered() -> frozenset[str]:
-    """Return the distributions that core's extras install."""
+    """Return the distributions that core's extras install: each published plugin is one, named ``…-KEY``."""
     required = metadata.requires(CORE) or ()
     return frozenset(found[0] for found in (re.match(r"[\w-]+", each) for each in required) if found)

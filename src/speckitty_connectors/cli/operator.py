@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import update_wrapper
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from attrs import frozen
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ..connectors import Connectors
     from ..loading.registry import Registry
     from ..store.engine import Store
+
+CORE: Final = "speckitty-connectors"
+"""The distribution that this is."""
 
 FAILED, MISUSED = 1, 2
 """The exit codes of what went wrong; `docs/command-line.md` says what each means."""

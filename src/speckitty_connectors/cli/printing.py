@@ -82,14 +82,14 @@ def print_json(document: object) -> None:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[..., object]]:
-    """Show on standard error how far a long command is, as rich does; nothing where it isn't installed."""
+def progress(what: str, *, transient: bool = True) -> Iterator[Callable[..., object]]:
+    """Show on standard error how far a long command is, where rich is installed; a transient bar is then erased."""
     try:
         rich, console = import_module("rich.progress"), import_module("rich.console").Console(stderr=True)
     except ImportError:
         yield lambda **_: None
         return
-    with rich.Progress(console=console, transient=True) as bar:
+    with rich.Progress(console=console, transient=transient) as bar:
         task = bar.add_task(what, total=None)
         yield lambda **now: bar.update(task, **now)
 
@@ -122,7 +122,7 @@ def table(rows: Sequence[Row], columns: Sequence[str], *, width: int) -> Iterato
         return
     for line in cells:
         start = "".join(f"{cell:<{size}}  " for cell, size in zip(line, widths, strict=False))
-        yield fold(start + line[-1], width=width, indent=" " * left)
+        yield from fold(start + line[-1], width=width, indent=" " * left)
 
 
 def block(facts: Row, *, width: int, indent: str = "") -> Iterator[str]:
@@ -130,12 +130,12 @@ def block(facts: Row, *, width: int, indent: str = "") -> Iterator[str]:
     shown = {label: text for label, fact in facts.items() if (text := _text(fact))}
     size = max(map(len, shown), default=0)
     for label, text in shown.items():
-        yield fold(f"{indent}{label:<{size}}  {text}", width=width, indent=f"{indent}    ")
+        yield from fold(f"{indent}{label:<{size}}  {text}", width=width, indent=f"{indent}    ")
 
 
-def fold(text: str, *, width: int, indent: str) -> str:
-    """Return a text on lines that fit; a word is cut only where it is longer than a line."""
-    return textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False)
+def fold(text: str, *, width: int, indent: str) -> list[str]:
+    """Return a text on lines that fit; a word longer than a line has one of its own, so that it can be copied."""
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
 
 
 def _label(column: str) -> str:

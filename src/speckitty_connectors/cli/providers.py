@@ -13,7 +13,8 @@ from ..providers.manifest import CONTRACT_MAJOR, Manifest
 from .operator import Operator
 from .printing import Row, as_json, block, screen_width, show
 
-COLUMNS = ("provider", "state", "distribution", "version", "reason", "remedy")
+COLUMNS = ("provider", "state", "reason", "remedy")
+"""What a table shows; the reason names the distribution and its version."""
 
 
 @click.command()
@@ -22,10 +23,7 @@ COLUMNS = ("provider", "state", "distribution", "version", "reason", "remedy")
 @click.option("--verbose", "-v", is_flag=True, help="Show what each can do, too.")
 @click.pass_obj
 def providers(operator: Operator, *, as_json: bool, load: bool, verbose: bool) -> None:
-    """List the provider plugins with their state.
-
-    For one that doesn't work, the reason and the remedy are given.
-    """
+    """List the provider plugins with their state. For one that can't be used, it says why and what to do."""
     registry = operator.registry()
     statuses = registry.check() if load else registry.statuses()
     rows = [_row(registry, status, verbose=verbose) for status in statuses]

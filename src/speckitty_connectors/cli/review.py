@@ -97,10 +97,7 @@ def list_review(connectors: Connectors, /, *, workspace: str, state: ReviewState
 @as_json
 @connected
 def show_item(connectors: Connectors, /, *, workspace: str, item_id: str, as_json: bool) -> None:
-    """Show ITEM, its candidates and its latest events.
-
-    With the reasons why it waits, and the evidence for and against each candidate.
-    """
+    """Show ITEM, its candidates and its latest events. Reasons and evidence are shown, too."""
     item = connectors.review.get(workspace=workspace, item_id=item_id)
     events = connectors.review.events(workspace=workspace, item_id=item_id)
     latest = [f"  event {each.event_id}: {each.evidence[0].text}" for each in events]
@@ -133,10 +130,7 @@ def assign(connectors: Connectors, /, **given: Any) -> Mapped:
 @actor
 @prints(_replayed)
 def replay(connectors: Connectors, /, **given: str) -> Replay:
-    """Decide again about the events that ITEM holds.
-
-    For example after its resource was mapped or listed elsewhere.
-    """
+    """Decide again about the events that ITEM holds. Do so after its resource was mapped elsewhere, for example."""
     return connectors.review.replay(**given)
 
 
@@ -239,10 +233,7 @@ def add_rule(connectors: Connectors, /, *, by: str, **given: Any) -> None:
 @as_json
 @connected
 def test_rule(connectors: Connectors, /, *, as_json: bool, **given: Any) -> None:
-    """Show what the conditions would have ignored.
-
-    They are tried on the latest 100 items, and nothing is changed.
-    """
+    """Show what the conditions would have ignored. They are tried on the latest 100 items; nothing is changed."""
     trial = connectors.review.rules.test(**given)
     nothing = f"none of {trial.tried} items would have been ignored"
     show([_row(each) for each in trial.matched], as_json=as_json, nothing=nothing)

@@ -29,11 +29,7 @@ SILENT_SECONDS = 30
 @click.option("--upgrade", is_flag=True, help="Bring the tables up to date first.")
 @click.pass_obj
 def serve(operator: Operator, *, host: str, port: int, threads: int, workers: int, upgrade: bool) -> None:
-    """Receive deliveries and callbacks, and process them.
-
-    Worker threads route and dispatch. Without a handler in the settings, events are routed and then wait for a
-    worker that has one.
-    """
+    """Receive deliveries and callbacks, and process them. Without the setting `handler`, no event is dispatched."""
     waitress = load_extra("waitress")
     with operator.connectors(upgrade=upgrade) as connectors:
         register_handlers(connectors)
