@@ -22,7 +22,6 @@ READ: Final = (
 """What people read: pages, changelogs, and sources with their docstrings, errors and help texts."""
 
 NOT_YET: Final = (
-    "docs/command-line.md",
     "docs/contract/README.md",
     "docs/contract/[A-Z][0-9][0-9].md",
     "docs/plugin-api.md",
@@ -33,8 +32,6 @@ NOT_YET: Final = (
     "plugins/linear/src/*",
     "plugins/slack/src/*",
     "src/speckitty_connectors/apps/*",
-    "src/speckitty_connectors/cli/*",
-    "src/speckitty_connectors/configuration.py",
     "src/speckitty_connectors/connectors.py",
     "src/speckitty_connectors/contract/*",
     "src/speckitty_connectors/conversations/*",

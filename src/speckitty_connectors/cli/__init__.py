@@ -28,7 +28,7 @@ COMMANDS: Final = {
     "keys": "Create and rotate the keys that seal credentials.",
     "links": "Manage the identities of members at providers.",
     "mappings": "Show and change which resource is mapped to what.",
-    "members": "Remove what members who leave had linked.",
+    "members": "Revoke the links of members who leave.",
     "new": "Write a new provider plugin, as a package of its own.",
     "policy": "Show and change policies.",
     "providers": "List the provider plugins with their state.",

@@ -17,7 +17,7 @@ WORKSPACE = click.argument("workspace", default=OPERATOR)
 
 @click.group()
 def audit() -> None:
-    """Show who changed what, and why. Without a workspace, it is about what belongs to none."""
+    """Show who changed what, and why. Without WORKSPACE, it is about what belongs to none."""
 
 
 @audit.command(name="list")

@@ -280,7 +280,7 @@ def _apps(part: str, store: Store, registry: Registry) -> Finding:
     usable = {provider.manifest.provider for provider in registry.providers()}
     if orphans := sorted({row.provider for row in rows} - usable):
         says = f"no plugin can be used for the apps of {', '.join(orphans)}"
-        health, remedy = Health.ERROR, "see what is said of the plugin, or install it"
+        health, remedy = Health.ERROR, "see what is said above about the plugin, or install it"
     elif not rows:
         says, health = "none is registered", Health.WARNING
         remedy = "add one under [[apps]] in the settings, and start the host once"

@@ -57,7 +57,7 @@ def begin(connectors: Connectors, /, *, provider: str) -> None:
 @in_workspace("installation")
 @connected
 def reauth_url(connectors: Connectors, /, *, workspace: str, installation_id: str) -> None:
-    """Print the page on which a member authorises it again. The member has to be signed in to your application."""
+    """Print the page for authorising INSTALLATION again. The member has to be signed in to your application."""
     click.echo(connectors.reauthorise_url(connectors.installation(workspace, installation_id)))
 
 
@@ -119,7 +119,9 @@ def unconnected(connectors: Connectors, /, *, provider: str, host: str | None) -
 
 
 @installations.command()
-@click.option("--older-than-hours", default=24, show_default=True, help="List again after so many hours.")
+@click.option(
+    "--older-than-hours", default=24, show_default=True, help="List again what was last listed longer ago."
+)
 @prints_rows("nothing had to be done")
 def upkeep(connectors: Connectors, /, *, older_than_hours: int) -> list[Row]:
     """Ask about pending requests, and list again what is old. It is for a timer, and for all workspaces."""
@@ -137,6 +139,6 @@ def upkeep(connectors: Connectors, /, *, older_than_hours: int) -> list[Row]:
 @actor
 @prints_rows("")
 def remove(connectors: Connectors, /, **given: str) -> list[Row]:
-    """Disconnect INSTALLATION, and revoke its grant. It is revoked at the provider where that is possible."""
+    """Remove INSTALLATION. Its grant is revoked at the provider where that is possible, and forgotten here."""
     removed = connectors.onboarding.remove(**given)
     return [{"status": removed.installation.status.value, "grant_at_provider": removed.revocation.value}]

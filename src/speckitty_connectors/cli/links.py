@@ -35,7 +35,7 @@ def list_links(
 @actor
 @prints_rows("")
 def revoke(connectors: Connectors, /, **given: str) -> list[Row]:
-    """End LINK, and revoke its grant. It is deleted here, and revoked at the provider where that is possible."""
+    """Revoke LINK and its grant. The provider is asked to revoke the grant, too, where it can."""
     ended = connectors.links.revoke(**given)
     return [{**_row(ended.link), "grant_at_provider": ended.revocation.value}]
 

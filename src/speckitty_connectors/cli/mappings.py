@@ -110,7 +110,7 @@ def resume(connectors: Connectors, /, **given: str) -> ResourceMapping:
 @actor
 @connected
 def remove(connectors: Connectors, /, *, mapping_id: str, **given: str) -> None:
-    """Delete MAPPING; `undo` brings it back."""
+    """Remove MAPPING; `undo` brings it back."""
     connectors.mappings.remove(mapping_id=mapping_id, **given)
     click.echo(f"removed {mapping_id}")
 
@@ -127,7 +127,11 @@ def undo(connectors: Connectors, /, **given: str) -> ResourceMapping | None:
 @mappings.command()
 @in_workspace()
 @click.option(
-    "--form", type=click.Choice(FileForm, case_sensitive=False), default="toml", show_default=True, help="Form."
+    "--form",
+    type=click.Choice(FileForm, case_sensitive=False),
+    default="toml",
+    show_default=True,
+    help="How to write it.",
 )
 @connected
 def export(connectors: Connectors, /, *, workspace: str, form: FileForm) -> None:
@@ -157,9 +161,9 @@ file = click.argument(
 @actor
 @prints(_difference_lines)
 def import_file(connectors: Connectors, /, *, dry_run: bool, actor: str, **given: Any) -> Difference:
-    """Make a workspace's mappings what a file says.
+    """Apply a file to the mappings of a workspace.
 
-    PATH is a .toml or .json file. All of it is applied, or nothing.
+    PATH is a .toml or .json file. The mappings become what it says, all of them or none.
     """
     files = connectors.mapping_files
     return files.compare(**given) if dry_run else files.apply(actor=actor, **given)

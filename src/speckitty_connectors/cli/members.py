@@ -1,4 +1,4 @@
-"""`members`: what members who leave had linked."""
+"""`members`: what becomes of the links of members who leave."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .printing import Row, prints_rows
 
 @click.group()
 def members() -> None:
-    """Remove what members who leave had linked."""
+    """Revoke the links of members who leave."""
 
 
 @members.command()
@@ -21,7 +21,7 @@ def members() -> None:
 @actor
 @prints_rows("{member} has no links and no installations")
 def offboard(connectors: Connectors, /, **given: str) -> list[Row]:
-    """End all links of MEMBER, and list what to hand over. These are installations that use a grant of theirs."""
+    """Revoke MEMBER's links, and list what to hand over. These are installations that use a grant of theirs."""
     left = connectors.members.offboard(**given)
     rows: list[Row] = [{"what": "link", "id": each.link.id, "became": each.revocation.value} for each in left.links]
     rows += [

@@ -37,7 +37,7 @@ def policy() -> None:
 @as_json
 @connected
 def effective(connectors: Connectors, /, *, as_json: bool, **given: str) -> None:
-    """Show which values hold, and where each comes from. Without --project, those of INSTALLATION."""
+    """Show which values apply, and where each comes from. Without --project, those of INSTALLATION."""
     found = connectors.overrides.effective(**given)
     rows = [*_rows(found, known=True), *_rows(found, known=False)]
     say(lambda _: found.lines(), rows, as_json=as_json)
@@ -96,7 +96,7 @@ def set_field(
 @actor
 @prints(_lines)
 def clear(connectors: Connectors, /, *, fields: tuple[str, ...], actor: str, **scope: str) -> PolicyOverride:
-    """Let FIELDs be inherited again; without any, all."""
+    """Let FIELDs inherit again; without a FIELD, all of them."""
     return connectors.overrides.clear(PolicyScope(**scope), fields=fields or None, actor=actor)
 
 
@@ -111,7 +111,7 @@ def clear(connectors: Connectors, /, *, fields: tuple[str, ...], actor: str, **s
 def lock(
     connectors: Connectors, /, *, fields: tuple[str, ...], off: bool, actor: str, **scope: str
 ) -> PolicyOverride:
-    """Let no narrower level set other values of FIELDs."""
+    """Keep narrower levels from setting FIELDs."""
     change = connectors.overrides.unlock if off else connectors.overrides.lock
     return change(PolicyScope(**scope), fields=fields, actor=actor)
 

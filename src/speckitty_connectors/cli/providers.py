@@ -42,7 +42,7 @@ def _row(registry: Registry, status: PluginStatus, *, verbose: bool) -> Row:
 
 
 def _declared(manifest: Manifest) -> Row:
-    """Return what a plugin says of itself."""
+    """Return what a plugin declares."""
     return {
         "title": manifest.title,
         "contract": f"{CONTRACT_MAJOR}.{manifest.contract_minor}",

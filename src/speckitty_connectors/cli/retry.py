@@ -15,6 +15,6 @@ from .operator import connected
 @actor
 @connected
 def retry(connectors: Connectors, /, *, work_id: str, **given: str) -> None:
-    """Try a parked delivery or dispatch again. `doctor --json` names the ID. It gets all its attempts anew."""
+    """Try a parked delivery or dispatch again. `doctor --json` names the ID. Its attempts begin again."""
     connectors.retry(work_id=work_id, **given)
     click.echo(f"{work_id} is due again")

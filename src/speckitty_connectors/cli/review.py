@@ -177,7 +177,7 @@ def forget(connectors: Connectors, /, *, days: float, **given: str) -> None:
 
 @review.group()
 def rules() -> None:
-    """Manage the rules that ignore events before people do."""
+    """Manage the rules by which events skip the review queue."""
 
 
 def conditions(command: Command) -> Command:
@@ -244,6 +244,6 @@ def test_rule(connectors: Connectors, /, *, as_json: bool, **given: Any) -> None
 @actor
 @connected
 def remove_rule(connectors: Connectors, /, *, rule_id: str, **given: str) -> None:
-    """Delete RULE: what it ignored waits for people again."""
+    """Remove RULE, so that such events wait for people again."""
     connectors.review.rules.remove(rule_id=rule_id, **given)
     click.echo(f"removed {rule_id}")

@@ -86,7 +86,7 @@ def make_webhooks(scene: Scene, installation: Installation) -> Scene:
 
 
 def leave(scene: Scene, installation: Installation) -> None:
-    """Disconnect the account: what hangs on it is kept for the day it is connected again."""
+    """Remove the installation: what depends on it is kept until the account is connected again."""
     heading("Disconnect the account")
     removed = scene.connectors.onboarding.remove(
         workspace=VISITOR.workspace, actor=ACTOR, installation_id=installation.id
