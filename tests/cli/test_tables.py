@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from speckitty_connectors import Resource, ResourceReference, Selector, Target
-from speckitty_connectors.cli.printing import table
+from speckitty_connectors.cli.printing import Row, table
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations.statuses import InstallationStatus
 from speckitty_connectors.loading import registry
@@ -127,7 +127,7 @@ def test_urls_are_printed_in_one_piece(host: Host) -> None:
 
 def test_a_table_has_only_columns_that_say_something() -> None:
     """A column that is empty in every row is left out; one row's own gaps aren't."""
-    rows = [{"id": "1", "note": "", "by": "mona"}, {"id": "2", "note": "", "by": None}]
+    rows: list[Row] = [{"id": "1", "note": "", "by": "mona"}, {"id": "2", "note": "", "by": None}]
     assert [*table(rows, ("id", "note", "by"), width=WIDTH)] == ["id  by", "1   mona", "2"]
 
 
