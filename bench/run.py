@@ -17,6 +17,7 @@ import reading_each
 import reading_slack
 import routing_scale
 import signals_scale
+import starting
 from rounds import Report
 
 DEFAULT_CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus" / "github"
@@ -35,6 +36,7 @@ def main() -> None:
         routing_scale.measure(report, rounds=arguments.rounds)
         signals_scale.measure(report, largest=arguments.signals, rounds=arguments.rounds)
         return
+    starting.measure(report, rounds=arguments.rounds)
     reading.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
     reading_slack.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
     reading_each.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)

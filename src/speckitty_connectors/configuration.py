@@ -17,7 +17,7 @@ from cattrs.v import format_exception
 from .credentials.secret import Secret
 from .errors import ConfigurationError
 from .mappings.types import TARGET_KINDS
-from .signals.service import RETENTION_DAYS
+from .signals.observations import RETENTION_DAYS
 
 ENVIRONMENT_PREFIX = "SPECKITTY_CONNECTORS_"
 """What every environment variable that this library reads starts with."""
@@ -132,7 +132,7 @@ class Settings:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigurationError(
-                f"the settings can't be read: {error}", subject=str(path), remedy="mend the file and start again"
+                f"the settings can't be read: {error}", subject=str(path), remedy="fix the file and start again"
             ) from None
         return _structure(document, path.parent, os.environ if environment is None else environment, str(path))
 
@@ -174,7 +174,7 @@ def _structure(document: dict[str, Any], folder: Path, environment: Mapping[str,
         raise ConfigurationError(
             "; ".join(cattrs.transform_error(error, path="settings", format_exception=_describe)),
             subject=subject,
-            remedy="mend these settings",
+            remedy="fix these settings",
         ) from None
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from speckitty_connectors import Event, GitFacts, KeyRing, Resource, ResourceReference
-from speckitty_connectors.cli import commands
+from speckitty_connectors import Event, GitFacts, Resource, ResourceReference
 from speckitty_connectors.errors import ConnectorsError
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations.types import Installation
@@ -20,21 +17,18 @@ from speckitty_connectors.routing.review import items as review
 from speckitty_connectors.routing.types import NO_MAPPING, Decision, for_review
 from speckitty_connectors.store.engine import Store
 from testbed.layers import MOMENT, add_installation, add_resources
+from testbed.shell import Shell
 
 HELLO = ResourceReference(kind="repository", id="1", key="octo-org/hello")
 PUSH = Event(kind="push", resources=(HELLO,), git=GitFacts(branch="main", paths=("src/a.py",)))
 
 
-class Operator:
+class Operator(Shell):
     """Somebody at a shell, with a workspace that sees two repositories."""
 
     def __init__(self, store: Store) -> None:
+        super().__init__(store)
         self.store = store
-        url = store.url.render_as_string(hide_password=False)
-        self.environment = {
-            "SPECKITTY_CONNECTORS_DATABASE_URL": url,
-            "SPECKITTY_CONNECTORS_KEYS": f"test:{KeyRing.new_key().reveal()}",
-        }
         self.installation: Installation = add_installation(store, provider="github", host="github.com")
         add_resources(
             store,
@@ -42,20 +36,6 @@ class Operator:
             Resource(kind="repository", id="1", key="octo-org/hello"),
             Resource(kind="repository", id="2", key="octo-org/world"),
         )
-
-    def invoke(self, *arguments: str) -> Result:
-        """Run a command, whatever becomes of it."""
-        return CliRunner().invoke(commands, list(arguments), env=self.environment)
-
-    def run(self, *arguments: str) -> str:
-        """Run a command that succeeds; return what it printed."""
-        done = self.invoke(*arguments)
-        assert done.exit_code == 0, (done.output, done.exception)
-        return done.output
-
-    def read(self, *arguments: str) -> Any:
-        """Run a command with ``--json``; return what it printed."""
-        return json.loads(self.run(*arguments, "--json"))
 
     def hold(self, event: Event = PUSH) -> str:
         """Let an event wait in the review queue; return its id in the inbox."""
@@ -125,7 +105,7 @@ def test_a_file_goes_out_and_comes_in(operator: Operator, tmp_path: Path) -> Non
     operator.run("mappings", "add", "w1", operator.installation.id, "repository:1", "project:apollo")
     file = tmp_path / "mappings.toml"
     file.write_text(operator.run("mappings", "export", "w1"))
-    assert operator.run("mappings", "lint", "w1", str(file)) == "nothing is the matter with it\n"
+    assert operator.run("mappings", "lint", "w1", str(file)) == "the file has no faults\n"
     file.write_text(file.read_text().replace('id = "1"', 'id = "2"'))
     shown = operator.run("mappings", "import", "w1", str(file), "--dry-run", "--complete")
     assert shown.splitlines() == [

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from speckitty_connectors import ConflictError, Event, KeyRing, Resource, ResourceReference, Target
-from speckitty_connectors.cli import commands
+from speckitty_connectors import ConflictError, Event, Resource, ResourceReference, Target
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.providers.codec import to_document
 from speckitty_connectors.store.engine import Store
 from testbed.layers import add_installation, add_resources
+from testbed.shell import Shell
 
 HELLO = ResourceReference(kind="repository", id="1", key="octo-org/hello")
 APOLLO = ("--project", "apollo")
 
 
-class Operator:
+class Operator(Shell):
     """Somebody at a shell, with a workspace in which a repository is mapped to the project apollo."""
 
     def __init__(self, store: Store) -> None:
-        self.environment = {
-            "SPECKITTY_CONNECTORS_DATABASE_URL": store.url.render_as_string(hide_password=False),
-            "SPECKITTY_CONNECTORS_KEYS": f"test:{KeyRing.new_key().reveal()}",
-        }
+        super().__init__(store)
         installation = add_installation(store, provider="github", host="github.com")
         add_resources(store, installation, Resource(kind="repository", id="1", key="octo-org/hello"))
         target = Target(kind="project", id="apollo")
@@ -35,20 +30,6 @@ class Operator:
         Mappings(store).create(
             workspace="w1", installation_id=self.installation, resource=HELLO, target=target, actor="member:mona"
         )
-
-    def invoke(self, *arguments: str) -> Result:
-        """Run a command, whatever becomes of it."""
-        return CliRunner().invoke(commands, list(arguments), env=self.environment)
-
-    def run(self, *arguments: str) -> str:
-        """Run a command that succeeds; return what it printed."""
-        done = self.invoke(*arguments)
-        assert done.exit_code == 0, (done.output, done.exception)
-        return done.output
-
-    def read(self, *arguments: str) -> Any:
-        """Run a command with ``--json``; return what it printed."""
-        return json.loads(self.run(*arguments, "--json"))
 
     def value(self, field: str, *arguments: str) -> tuple[object, str]:
         """Return the effective value of a field and its level."""

@@ -289,7 +289,7 @@ def test_an_operator_rotates_and_sees_which_key_may_go(sqlite_store: Store, run:
     assert '"credentials": 3' in run("list", "--json").output
     rotated = run("rotate", "--progress")
     assert rotated.exit_code == 0
-    assert "3 of 3 credentials are sealed anew" in rotated.output
+    assert "3 of 3 credentials are sealed again" in rotated.output
     assert "no credential needs these keys any more: old" in rotated.output
     assert "100%" in rotated.output
     listed = run("list").output

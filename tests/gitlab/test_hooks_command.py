@@ -45,5 +45,5 @@ def test_what_is_due_is_synced_without_naming_it(operator: CliRunner, store: Sto
     """An installation whose webhooks are a person's needs nothing; one that isn't there is an error."""
     installation = add_installation(store, provider="gitlab", host="gitlab.com", account_kind="group")
     run(operator, "add", "w1", installation.id)
-    assert run(operator, "sync").output == "0 installations were looked at\n"
+    assert run(operator, "sync").output == "0 installations were checked\n"
     assert isinstance(run(operator, "sync", "w2", installation.id).exception, NotFoundError)

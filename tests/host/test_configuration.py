@@ -1,4 +1,4 @@
-"""Settings: from a file and the environment, with errors that name what to mend."""
+"""Settings: from a file and the environment, with errors that name what to fix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`doctor` and `providers --verbose`: what is well, what isn't, and what may be handed on."""
+"""`doctor` and `providers --verbose`: what works, what doesn't, and what may be sent to others."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from sqlalchemy import select, update
 
 from speckitty_connectors import KeyRing
 from speckitty_connectors.cli import commands
-from speckitty_connectors.cli import doctor_checks as diagnosis
-from speckitty_connectors.cli import providers as plugins
+from speckitty_connectors.cli import doctor as diagnosis
 from speckitty_connectors.credentials.tables import key_checks
 from speckitty_connectors.inbox.tables import inbox
+from speckitty_connectors.loading import registry
 from speckitty_connectors.loading.discovery import PluginEntryPoint
-from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.store.claims import PARKED
 from speckitty_connectors.store.engine import Store
 from testbed.desk import ACCOUNT, Script
@@ -33,13 +32,8 @@ Doctor = Callable[..., dict[str, dict[str, Any]]]
 def installed(monkeypatch: pytest.MonkeyPatch) -> list[PluginEntryPoint]:
     """The plugins that are installed: the provider ``fake``, until a test changes it."""
     found = [FAKE]
-
-    def registry(**options: Any) -> Registry:
-        return Registry(entry_points=found, **options)
-
     monkeypatch.setattr(PluginEntryPoint, "load", _loaded)
-    for module in (diagnosis, plugins):
-        monkeypatch.setattr(module, "Registry", registry)
+    monkeypatch.setattr(registry, "discover", lambda: found)
     return found
 
 
@@ -83,8 +77,8 @@ def findings(result: Result) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("installed")
-def test_a_host_that_works_is_well(office: Office, settings: Callable[..., str]) -> None:
-    """Every part is looked at, none is ill, and the exit code is 0."""
+def test_a_host_that_works_is_ok(office: Office, settings: Callable[..., str]) -> None:
+    """Every part is checked, none has an error, and the exit code is 0."""
     url = office.connectors.settings.database_url
     result = run("--config", settings(url, 'handler = "json:dumps"'), "doctor", "--json")
     assert result.exit_code == 0, result.output
@@ -103,22 +97,23 @@ def test_a_host_that_works_is_well(office: Office, settings: Callable[..., str])
             "inbox",
             "dispatches",
         ),
-        "well",
+        "ok",
     )
     assert found["apps"]["facts"]["registered"] == [{"id": office.app.id, "provider": "fake"}]
 
 
 @pytest.mark.usefixtures("installed")
-def test_what_is_ill_is_told_with_its_remedy(sqlite_url: str, settings: Callable[..., str]) -> None:
+def test_an_error_is_told_with_its_remedy(sqlite_url: str, settings: Callable[..., str]) -> None:
     """A line for people names the part and why, another one what to do; the exit code is 1."""
     with open_office(sqlite_url) as office:
         office.connectors.start()  # notes which key it is
     result = run("--config", settings(sqlite_url, key=KeyRing.new_key().reveal()), "doctor")
     assert result.exit_code == 1
     lines = result.output.splitlines()
-    (line,) = [number for number, text in enumerate(lines) if text.startswith("ill")]
-    assert lines[line].startswith("ill    keys: the key '2026' isn't the one that this id had before")
-    assert lines[line + 1].startswith("       → put the former key back under this id")
+    (line,) = [number for number, text in enumerate(lines) if text.startswith("error")]
+    assert lines[line].startswith("error    keys: the key '2026' isn't the one that this id had before")
+    remedy = next(text for text in lines[line:] if "→" in text)
+    assert remedy.startswith("         → put the former key back under this id")
 
 
 @pytest.mark.parametrize(
@@ -130,20 +125,21 @@ def test_what_is_ill_is_told_with_its_remedy(sqlite_url: str, settings: Callable
         ("sqlite://", (), "tables", "configuration"),
         ("sqlite://", ('handler = "no.such:thing"',), "handler", "configuration"),
         ("sqlite://", ('colour = "red"',), "settings", "configuration"),
+        ("sqlite://", ("[plugins]", 'block = ["no key"]'), "settings", "configuration"),
     ],
-    ids=["no file", "no URL", "no server", "no tables", "no handler", "no such setting"],
+    ids=["no file", "no URL", "no server", "no tables", "no handler", "no such setting", "no provider key"],
 )
 @pytest.mark.usefixtures("installed")
-def test_each_part_is_ill_on_its_own(
+def test_each_part_has_its_own_error(
     url: str, lines: tuple[str, ...], part: str, code: str, settings: Callable[..., str]
 ) -> None:
-    """What is wrong with one part is found with a stable code, and the others are looked at all the same."""
+    """What is wrong with one part is found with a stable code, and the others are checked all the same."""
     result = run("--config", settings(url, *lines), "doctor", "--json")
     found = findings(result)
     assert result.exit_code == 1
-    assert (found[part]["health"], found[part]["facts"]["code"]) == ("ill", code)
+    assert (found[part]["health"], found[part]["facts"]["code"]) == ("error", code)
     assert found[part]["remedy"]
-    assert found["plugin fake"]["health"] == "well"
+    assert found["plugin fake"]["health"] == "ok"
 
 
 def test_a_host_module_may_raise_anything(
@@ -157,18 +153,18 @@ def test_a_host_module_may_raise_anything(
     monkeypatch.setattr(diagnosis, "load_object", raising)
     found = findings(run("--config", settings("sqlite://", 'handler = "a:b"'), "doctor", "--json"))
     assert found["handler"]["says"] == "ZeroDivisionError: of the host"
-    assert found["database"]["health"] == "well"
+    assert found["database"]["health"] == "ok"
 
 
-def test_an_app_without_a_plugin_is_ill(
+def test_an_app_without_a_plugin_is_an_error(
     office: Office, installed: list[PluginEntryPoint], settings: Callable[..., str]
 ) -> None:
     """An app whose plugin is gone takes no deliveries, and that is said."""
     installed.clear()
     found = findings(run("--config", settings(office.connectors.settings.database_url), "doctor", "--json"))
-    assert found["plugins"]["health"] == "noted"
+    assert found["plugins"]["health"] == "warning"
     assert (found["apps"]["health"], found["apps"]["says"]) == (
-        "ill",
+        "error",
         "no plugin can be used for the apps of fake",
     )
 
@@ -226,7 +222,7 @@ def test_the_bundle_holds_no_word_of_others(
 
 @pytest.mark.usefixtures("installed")
 def test_the_bundle_hides_the_database(settings: Callable[..., str], tmp_path: Path) -> None:
-    """Neither address nor password of a database that can't be reached is handed on."""
+    """The bundle has neither address nor password of a database that can't be reached."""
     bundle = tmp_path / "bundle.json"
     run("--config", settings(NOWHERE), "doctor", "--bundle", str(bundle))
     assert not {"canary", "127.0.0.1", "nowhere"} & set(bundle.read_text().split('"'))
@@ -248,7 +244,7 @@ def test_verbose_providers_say_what_they_can(installed: list[PluginEntryPoint]) 
 
 
 def test_tables_show_brackets_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What stands in brackets is no mark-up, so that a remedy can be copied."""
+    """Brackets are no mark-up, so that a remedy can be copied."""
     found = PluginEntryPoint(provider="acme", value="a:b", distribution="acme[x]", version="1")
-    monkeypatch.setattr(plugins, "Registry", lambda **_: Registry(entry_points=[found]))
+    monkeypatch.setattr(registry, "discover", lambda: [found])
     assert "acme[x]" in run("providers", "--no-load").output

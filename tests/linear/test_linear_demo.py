@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from click.testing import CliRunner
 
-from speckitty_connectors.cli.demonstration import demo
+from speckitty_connectors.cli.demo import demo
 
 
 def test_the_demo_tells_the_whole_story(database_url: str) -> None:

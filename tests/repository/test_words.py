@@ -23,7 +23,6 @@ READ: Final = (
 
 NOT_YET: Final = (
     "docs/api.md",
-    "docs/command-line.md",
     "docs/contract/README.md",
     "docs/contract/[A-Z][0-9][0-9].md",
     "docs/plugin-api.md",
@@ -34,8 +33,6 @@ NOT_YET: Final = (
     "plugins/linear/src/*",
     "plugins/slack/src/*",
     "src/speckitty_connectors/apps/*",
-    "src/speckitty_connectors/cli/*",
-    "src/speckitty_connectors/configuration.py",
     "src/speckitty_connectors/connectors.py",
     "src/speckitty_connectors/contract/*",
     "src/speckitty_connectors/conversations/*",

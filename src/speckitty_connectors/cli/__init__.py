@@ -13,35 +13,35 @@ from typing import Final
 import click
 
 from ..errors import ConnectorsError
-from .operator import FAILED, MISUSED, Operator
+from .operator import CORE, FAILED, MISUSED, Operator
 
 COMMANDS: Final = {
-    "apps": ("apps", "List the registered apps with the URLs to enter for each."),
-    "audit": ("audit", "Show who changed what, and why."),
-    "contract": ("contract", "Judge an installed plugin by the rules of the contract."),
-    "db": ("db", "Make and upgrade the tables."),
-    "demo": ("demonstration", "Show a delivery's whole way against a provider in memory."),
-    "doctor": ("doctor", "Check settings, plugins, database, keys and queues."),
-    "explain": ("explain", "Say what became of a delivery, and why."),
-    "hooks": ("hooks", "Manage webhooks that are made through a provider's API."),
-    "installations": ("installations", "Manage the accounts that workspaces are connected to."),
-    "keys": ("keys", "Make keys for sealing credentials, and rotate them."),
-    "links": ("links", "Manage members' own identities."),
-    "mappings": ("mappings", "Show what is mapped to what, and change it."),
-    "members": ("links", "Remove what members who leave had linked."),
-    "new": ("new", "Write a plugin for a provider, as a package of its own."),
-    "policy": ("policy", "Show policies, and change them."),
-    "providers": ("providers", "List the provider plugins with their state."),
-    "retry": ("retry", "Try a parked delivery or dispatch again."),
-    "review": ("review", "Show what waits for a person, and decide."),
-    "route": ("route", "Ask the router what would become of an event."),
-    "send": ("send", "Sign recorded deliveries, and send them."),
-    "serve": ("serve", "Receive deliveries and callbacks, and work on them."),
-    "signals": ("signals", "Report what was observed of projects, or forget it."),
-    "suggestions": ("suggestions", "Show suggestions; confirm, change or dismiss them."),
-    "work": ("serve", "Route and dispatch until stopped, in a process of its own."),
+    "apps": "List the registered apps with the URLs to enter.",
+    "audit": "Show who changed what, and why.",
+    "contract": "Check an installed plugin by the rules of the contract.",
+    "db": "Create and upgrade the tables.",
+    "demo": "Show a whole integration, with a stand-in as the provider.",
+    "doctor": "Check settings, plugins, database, keys and queues.",
+    "explain": "Explain what happened to a delivery.",
+    "hooks": "Manage webhooks made through a provider's API.",
+    "installations": "Manage the accounts that workspaces are connected to.",
+    "keys": "Create and rotate the keys that seal credentials.",
+    "links": "Manage the identities of members at providers.",
+    "mappings": "Show and change which resource is mapped to what.",
+    "members": "Revoke the links of members who leave.",
+    "new": "Write a new provider plugin, as a package of its own.",
+    "policy": "Show and change policies.",
+    "providers": "List the provider plugins with their state.",
+    "retry": "Try a parked delivery or dispatch again.",
+    "review": "Show what waits for a person, and decide.",
+    "route": "Ask the router what would happen to an event.",
+    "send": "Sign recorded deliveries, and send them.",
+    "serve": "Receive deliveries and callbacks, and process them.",
+    "signals": "Report what was observed of projects, or forget it.",
+    "suggestions": "Show suggestions; confirm, change or dismiss them.",
+    "work": "Route and dispatch events in a process of its own.",
 }
-"""Each command with the module that defines it and its first line of help: listing them imports none of them."""
+"""Each command with its first line of help. Its module is named as it is, and listing them imports none."""
 
 
 class Commands(click.Group):
@@ -59,18 +59,17 @@ class Commands(click.Group):
         """Import a command; None where there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module, _ = COMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(f".{module}", __name__), cmd_name)
+        command: click.Command = getattr(import_module(f".{cmd_name}", __name__), cmd_name)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
         """Write the list of commands."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+            formatter.write_dl(sorted(COMMANDS.items()))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="speckitty-connectors")
+@click.version_option(package_name=CORE)
 @click.option(
     "--config",
     envvar="SPECKITTY_CONNECTORS_CONFIG",
@@ -79,7 +78,7 @@ class Commands(click.Group):
 )
 @click.pass_context
 def commands(context: click.Context, config: str | None) -> None:
-    """Operate the connections of a SaaS to its customers' services."""
+    """Operate the connections of a SaaS to the services of its customers."""
     context.obj = Operator(config=config)
 
 

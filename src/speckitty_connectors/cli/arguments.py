@@ -1,9 +1,10 @@
-"""What several commands take: targets, resources, selectors, policies, and who acts."""
+"""What several commands take: ids, targets, resources, selectors, policies, and who acts."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import click
@@ -53,31 +54,43 @@ def value_written(text: str) -> Any:
         return text
 
 
-actor = click.option(
-    "--actor", default="operator", show_default=True, help="Who asks for it: operator, or member:ID."
-)
+def in_workspace(*things: str) -> Callable[[Command], Command]:
+    """Add the argument WORKSPACE, and one for the id of each thing: MAPPING, as `mapping_id`, for ``mapping``."""
+
+    def add(command: Command) -> Command:
+        for thing in reversed(things):
+            command = click.argument(f"{thing}_id", metavar=thing.upper())(command)
+        return click.argument("workspace")(command)
+
+    return add
+
+
+target = click.argument("target", type=target_named, metavar="TARGET")
+"""The argument that names a target."""
+
+actor = click.option("--actor", default="operator", show_default=True, help="Who does it: operator, or member:ID.")
 """The option of every command that changes something."""
 
+reason = click.option("--reason", default="", help="Why, for people who ask later.")
+"""The option of what may be explained."""
+
 direction = click.option(
-    "--direction",
-    type=click.Choice([each.value for each in Direction]),
-    default=None,
-    help="Which way things flow.",
+    "--direction", type=click.Choice(Direction, case_sensitive=False), help="Which way things flow."
 )
 
 
 def selecting(command: Command) -> Command:
-    """Add the options that narrow a mapping; `selector_of` reads them."""
-    for name, attribute, wanted in (
-        ("path", "paths", "this folder, file or glob"),
-        ("branch", "branches", "this branch or glob"),
-        ("kind", "kinds", "this kind, or kind.action"),
+    """Add the options that narrow a mapping; the command gets them as `selector`, None where none is given."""
+
+    @wraps(command)
+    def run(*, paths: tuple[str, ...], branches: tuple[str, ...], kinds: tuple[str, ...], **given: object) -> Any:
+        selector = Selector(paths=paths, branches=branches, kinds=kinds) if paths or branches or kinds else None
+        return command(selector=selector, **given)
+
+    for option, name, wanted in (
+        ("--path", "paths", "folder, file or glob"),
+        ("--branch", "branches", "branch or glob"),
+        ("--kind", "kinds", "kind or kind.action"),
     ):
-        words = f"Only events of {wanted}; may be repeated."
-        command = click.option(f"--{name}", attribute, multiple=True, help=words)(command)
-    return command
-
-
-def selector_of(**given: tuple[str, ...]) -> Selector | None:
-    """Return the selector that the options of `selecting` describe, or None where none was given."""
-    return Selector(**given) if any(given.values()) else None
+        run = click.option(option, name, multiple=True, help=f"Only events of this {wanted}; repeatable.")(run)
+    return run

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
+from ..connectors import Connectors
 from ..store.metadata import OPERATOR
-from .operator import Operator, as_json, show
+from .operator import connected
+from .printing import Row, prints_rows
 
 WORKSPACE = click.argument("workspace", default=OPERATOR)
 
 
 @click.group()
 def audit() -> None:
-    """Look at who did what; without a workspace, at what belongs to none."""
+    """Show who changed what, and why. Without WORKSPACE, it is about what belongs to none."""
 
 
 @audit.command(name="list")
@@ -25,32 +28,11 @@ def audit() -> None:
 @click.option("--verb", default="", help="What was done, for example installation.connected.")
 @click.option("--since", type=click.DateTime(), default=None, help="Not before this moment, in UTC.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="How many at most.")
-@as_json
-@click.pass_obj
-def list_entries(
-    operator: Operator,
-    *,
-    workspace: str,
-    entity: str,
-    entity_id: str,
-    actor: str,
-    verb: str,
-    since: datetime | None,
-    limit: int,
-    as_json: bool,
-) -> None:
+@prints_rows("nothing was done", "at", "actor", "verb", "id", "reason")
+def list_entries(connectors: Connectors, /, *, workspace: str, since: datetime | None, **given: Any) -> list[Row]:
     """List what was done, the newest first."""
-    with operator.connectors() as connectors:
-        found = connectors.audit.find(
-            workspace,
-            entity=entity,
-            entity_id=entity_id,
-            actor=actor,
-            verb=verb,
-            since=since.replace(tzinfo=UTC) if since else None,
-            limit=limit,
-        )
-    rows = [
+    utc = since.replace(tzinfo=UTC) if since else None
+    return [
         {
             "at": each.at.isoformat(timespec="seconds"),
             "actor": each.actor,
@@ -60,17 +42,15 @@ def list_entries(
             "before": dict(each.before),
             "after": dict(each.after),
         }
-        for each in found
+        for each in connectors.audit.find(workspace, since=utc, **given)
     ]
-    show(rows, ("at", "actor", "verb", "id", "reason"), as_json=as_json, nothing="nothing was done")
 
 
 @audit.command()
 @WORKSPACE
 @click.option("--after", default="", help="Id of the last entry of an earlier export.")
-@click.pass_obj
-def export(operator: Operator, *, workspace: str, after: str) -> None:
-    """Print everything that was done, the oldest first, one JSON document a line."""
-    with operator.connectors() as connectors:
-        for line in connectors.audit.export(workspace, after=after):
-            click.echo(line)
+@connected
+def export(connectors: Connectors, /, *, workspace: str, after: str) -> None:
+    """Print all that was done, as one JSON document a line. The oldest comes first."""
+    for line in connectors.audit.export(workspace, after=after):
+        click.echo(line)

@@ -1,19 +1,17 @@
-"""`contract`: judge an installed plugin by every rule of the contract."""
+"""`contract`: check an installed plugin by every rule of the contract."""
 
 from __future__ import annotations
 
-import importlib
-import json
-from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import ConfigurationError
 from ..loading.discovery import GROUP, PluginEntryPoint, discover
-from .operator import as_json, show
+from .operator import FAILED, load_extra
+from .printing import Row, as_json, print_json, show
 
 if TYPE_CHECKING:
     from ..contract.examination import Examination
@@ -32,19 +30,20 @@ SAMPLES = "samples"
 @as_json
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write a JUnit report there.")
 def contract(*, name: str, samples: Path | None, as_json: bool, junit: Path | None) -> None:
-    """Judge the installed plugin of provider NAME, offline, by every rule of the contract.
+    """Check an installed plugin by the rules of the contract.
 
-    Waivers of its authors don't count here. Where nothing could be judged, it fails.
+    NAME is its provider key. No network is needed. Waivers of its authors don't count here, and where no rule could
+    be checked, it fails.
     """
     examination = _examine(name, samples)
     if junit is not None:
-        _suite("examination").write_junit(examination, junit)
+        load_extra("..contract.examination", extra="contract").write_junit(examination, junit)
     if as_json:
-        click.echo(json.dumps(examination.to_document(), indent=2))
+        print_json(examination.to_document())
     else:
         _show(examination)
     if not examination.passed:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(FAILED)
 
 
 def _examine(name: str, samples: Path | None) -> Examination:
@@ -55,12 +54,12 @@ def _examine(name: str, samples: Path | None) -> Examination:
         raise ConfigurationError(
             f"{found.label} can't be loaded from {found.value}: {type(error).__name__}: {error}",
             subject=f"provider {name!r}",
-            remedy="mend the plugin, or what it imports",
+            remedy="fix the plugin, or what it imports",
         ) from error
     folder = samples or Path(str(files(found.value.partition(":")[0].partition(".")[0]))) / SAMPLES
-    suite = _suite("suite")
+    suite = load_extra("..contract.suite", extra="contract")
     judged = suite.contract_of(plugin, suite.samples_in(folder / "deliveries", folder / "exchanges"))
-    examination: Examination = _suite("examination").examine(judged)
+    examination: Examination = load_extra("..contract.examination", extra="contract").examine(judged)
     return examination
 
 
@@ -81,25 +80,9 @@ def _published(name: str) -> PluginEntryPoint:
     return claims[0]
 
 
-def _suite(module: str) -> Any:
-    """Import a part of the suite.
-
-    Raises:
-        ConfigurationError: the extra isn't installed.
-    """
-    try:
-        return importlib.import_module(f"..contract.{module}", __package__)
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"this command needs {error.name}",
-            subject="extra contract",
-            remedy="run: pip install 'speckitty-connectors[contract]'",
-        ) from None
-
-
 def _show(examination: Examination) -> None:
     """Print a line for each rule, then what is broken, then the sum."""
-    show(_rows(examination), ("rule", "verdict", "cases", "title"), as_json=False, nothing="no rule was judged")
+    show(_rows(examination), as_json=False, nothing="no rule was checked")
     for finding in examination.findings:
         if finding.verdict == "broken":
             click.echo(f"\n{finding.text}")
@@ -108,9 +91,9 @@ def _show(examination: Examination) -> None:
     click.echo(f"\n{examination.plugin}: {verdict} contract {examination.contract} ({counts})")
 
 
-def _rows(examination: Examination) -> list[Mapping[str, object]]:
+def _rows(examination: Examination) -> list[Row]:
     worst = ("broken", "waived", "kept", "not applicable")
-    rows: list[Mapping[str, object]] = []
+    rows: list[Row] = []
     for rule_id in dict.fromkeys(finding.rule.id for finding in examination.findings):
         of_rule = [finding for finding in examination.findings if finding.rule.id == rule_id]
         verdict = min((finding.verdict.value for finding in of_rule), key=worst.index)

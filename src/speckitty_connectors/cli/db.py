@@ -11,13 +11,13 @@ from .operator import Operator
 
 @click.group()
 def db() -> None:
-    """Make and upgrade the tables."""
+    """Create and upgrade the tables."""
 
 
 @db.command()
 @click.pass_obj
 def upgrade(operator: Operator) -> None:
-    """Bring the tables up to this version; safe to repeat, and beside running processes."""
+    """Bring the tables up to this version. It is safe to repeat, and beside running processes."""
     with operator.store() as store:
         migrations.upgrade(store)
         click.echo(f"the database is at {migrations.current(store)}")
@@ -26,17 +26,15 @@ def upgrade(operator: Operator) -> None:
 @db.command()
 @click.pass_obj
 def current(operator: Operator) -> None:
-    """Show the revision of the tables and the one this version needs."""
+    """Show the revision of the tables and the one needed."""
     with operator.store() as store:
         found = migrations.current(store) or "empty"
     click.echo(f"the database is at {found}; this version needs {migrations.latest()}")
 
 
 @db.command("row-level-security")
-@click.option(
-    "--role", default="connectors_workspace", show_default=True, help="What confined transactions run as."
-)
-@click.option("--sign-in-role", default="", help="Who the application signs in as, where that isn't the owner.")
+@click.option("--role", default="connectors_workspace", show_default=True, help="Role of confined transactions.")
+@click.option("--sign-in-role", default="", help="Role of the application, where that isn't the owner.")
 def show_row_level_security(role: str, sign_in_role: str) -> None:
-    """Print the script of PostgreSQL's row-level security, to be run by the owner of the tables."""
+    """Print the script of PostgreSQL's row-level security. The owner of the tables runs it."""
     click.echo(row_level_security(role=role, sign_in_role=sign_in_role), nl=False)

@@ -1,25 +1,18 @@
-"""`explain`: what became of a delivery, and why."""
+"""`explain`: what happened to a delivery, and why."""
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from ..providers.codec import to_document
-from .operator import Operator, as_json
+from ..connectors import Connectors
+from ..routing.explanation import Explanation
+from .printing import prints
 
 
 @click.command()
-@click.argument("event")
-@click.option("--workspace", required=True, help="The workspace that asks; others' decisions stay theirs.")
-@as_json
-@click.pass_obj
-def explain(operator: Operator, *, event: str, workspace: str, as_json: bool) -> None:
-    """Say what became of EVENT, a delivery's id in the inbox, and why."""
-    with operator.connectors() as connectors:
-        explanation = connectors.explain(workspace=workspace, event_id=event)
-    if as_json:
-        click.echo(json.dumps(to_document(explanation), indent=2))
-    else:
-        click.echo("\n".join(explanation.lines()))
+@click.argument("event_id", metavar="EVENT")
+@click.option("--workspace", required=True, help="The workspace that asks; it sees its own decisions only.")
+@prints(Explanation.lines)
+def explain(connectors: Connectors, /, **given: str) -> Explanation:
+    """Explain what happened to a delivery. EVENT is its id in the inbox, or the one that the provider gave it."""
+    return connectors.explain(**given)

@@ -2,50 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import click
 
+from ..connectors import Connectors
 from ..subscriptions.types import Webhook
-from .operator import Operator, as_json, show
+from .arguments import actor, in_workspace
+from .operator import connected
+from .printing import Row, as_json, prints_rows, show
 
-COLUMNS = ("id", "scope", "resources", "registration", "scheme", "expires_at", "fault")
+NOTHING = "the installation has no webhooks"
 
 
 @click.group()
 def hooks() -> None:
-    """Look after webhooks that are made through a provider's API."""
+    """Manage webhooks made through a provider's API."""
 
 
 @hooks.command(name="list")
-@click.argument("workspace")
-@click.argument("installation")
-@as_json
-@click.pass_obj
-def list_hooks(operator: Operator, *, workspace: str, installation: str, as_json: bool) -> None:
-    """List the webhooks of an INSTALLATION as they were last seen."""
-    with operator.connectors() as connectors:
-        known = connectors.subscriptions.webhooks(workspace=workspace, installation_id=installation)
-    _show(known, as_json=as_json)
+@in_workspace("installation")
+@prints_rows(NOTHING)
+def list_hooks(connectors: Connectors, /, **given: str) -> list[Row]:
+    """List the webhooks of INSTALLATION as last seen."""
+    return _rows(connectors.subscriptions.webhooks(**given))
 
 
 @hooks.command()
-@click.argument("workspace", required=False)
-@click.argument("installation", required=False)
+@click.argument("workspace", default="")
+@click.argument("installation_id", metavar="[INSTALLATION]", default="")
 @click.option("--check", is_flag=True, help="Only read back what is there.")
 @as_json
-@click.pass_obj
-def sync(
-    operator: Operator, *, workspace: str | None, installation: str | None, check: bool, as_json: bool
-) -> None:
-    """Make the webhooks of an INSTALLATION what they should be; without one, whatever is due in any workspace."""
-    with operator.connectors() as connectors:
-        if not workspace or not installation:
-            click.echo(f"{connectors.subscriptions.sync_due()} installations were looked at")
-            return
-        run = connectors.subscriptions.check if check else connectors.subscriptions.sync
-        result = run(workspace=workspace, installation_id=installation)
-    _show(result.webhooks, as_json=as_json)
+@connected
+def sync(connectors: Connectors, /, *, check: bool, as_json: bool, **given: str) -> None:
+    """Make the webhooks of INSTALLATION what they should be.
+
+    Without arguments it does so for all that are due, in every workspace.
+    """
+    if not all(given.values()):
+        click.echo(f"{connectors.subscriptions.sync_due()} installations were checked")
+        return
+    run = connectors.subscriptions.check if check else connectors.subscriptions.sync
+    result = run(**given)
+    show(_rows(result.webhooks), as_json=as_json, nothing=NOTHING)
     if not as_json:
         click.echo(f"{result.registered} registered, {result.removed} removed")
         if result.fault:
@@ -53,23 +52,20 @@ def sync(
 
 
 @hooks.command()
-@click.argument("workspace")
-@click.argument("installation")
+@in_workspace("installation")
 @click.option("--scheme", default="", help="Signature scheme by its name in the manifest; else the strongest.")
-@click.pass_obj
-def add(operator: Operator, *, workspace: str, installation: str, scheme: str) -> None:
-    """Make an address and a secret for a webhook that somebody enters in the provider's own pages."""
-    with operator.connectors() as connectors:
-        made = connectors.subscriptions.add_by_hand(
-            workspace=workspace, installation_id=installation, actor="operator", scheme=scheme
-        )
+@actor
+@connected
+def add(connectors: Connectors, /, **given: str) -> None:
+    """Create the URL and secret of a webhook made by hand. Somebody enters both on the provider's own pages."""
+    made = connectors.subscriptions.add_by_hand(**given)
     click.echo(f"URL     {made.url}")
     click.echo(f"secret  {made.secret.reveal()}")
     click.echo(f"scheme  {made.webhook.scheme} (the secret isn't shown again)")
 
 
-def _show(webhooks: Sequence[Webhook], *, as_json: bool) -> None:
-    rows = [
+def _rows(webhooks: Iterable[Webhook]) -> list[Row]:
+    return [
         {
             "id": each.id,
             "scope": str(each.scope),
@@ -81,4 +77,3 @@ def _show(webhooks: Sequence[Webhook], *, as_json: bool) -> None:
         }
         for each in webhooks
     ]
-    show(rows, COLUMNS, as_json=as_json, nothing="the installation has no webhooks")

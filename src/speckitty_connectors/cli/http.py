@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import requests
 from attrs import frozen
@@ -48,7 +49,7 @@ def post(url: str, *, headers: Mapping[str, str], body: bytes) -> PlainAnswer:
     Raises:
         ApiUnavailableError: there was no answer.
     """
-    return _ask("POST", url, headers=headers, body=body, follow=False)
+    return _request("POST", url, headers=headers, data=body, allow_redirects=False)
 
 
 def browse(url: str, *, cookies: Mapping[str, str]) -> PlainAnswer:
@@ -57,28 +58,12 @@ def browse(url: str, *, cookies: Mapping[str, str]) -> PlainAnswer:
     Raises:
         ApiUnavailableError: there was no answer.
     """
-    return _ask("GET", url, cookies=cookies, follow=True)
+    return _request("GET", url, cookies=dict(cookies))
 
 
-def _ask(
-    method: str,
-    url: str,
-    *,
-    follow: bool,
-    headers: Mapping[str, str] | None = None,
-    body: bytes | None = None,
-    cookies: Mapping[str, str] | None = None,
-) -> PlainAnswer:
+def _request(method: str, url: str, **given: Any) -> PlainAnswer:
     try:
-        answer = requests.request(
-            method,
-            url,
-            headers=headers,
-            data=body,
-            cookies=dict(cookies or {}),
-            timeout=TIMEOUT_SECONDS,
-            allow_redirects=follow,
-        )
+        answer = requests.request(method, url, timeout=TIMEOUT_SECONDS, **given)
     except requests.RequestException as error:
         raise ApiUnavailableError(
             f"no answer ({type(error).__name__})",

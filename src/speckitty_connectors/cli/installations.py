@@ -2,156 +2,143 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import click
 
+from ..connectors import Connectors
 from ..errors import NotFoundError
-from ..installations.drift import Difference
-from .operator import Operator, as_json, listing_progress, show
-
-OPERATOR_ACTOR = "operator"
-"""Who the audit says it was, whoever sits at the command line."""
+from ..installations.inventory import Report
+from .arguments import actor, in_workspace
+from .operator import connected
+from .printing import Row, as_json, prints_rows, progress, show
 
 
 @click.group()
 def installations() -> None:
-    """Look after the accounts that workspaces are connected to."""
+    """Manage the accounts that workspaces are connected to."""
 
 
 @installations.command(name="list")
-@click.argument("workspace")
+@in_workspace()
 @as_json
-@click.pass_obj
-def list_installations(operator: Operator, *, workspace: str, as_json: bool) -> None:
-    """List the accounts that a workspace is connected to, and what a person does next about each."""
-    with operator.connectors() as connectors:
-        rows = [
-            {
-                "id": each.id,
-                "provider": each.provider,
-                "host": each.host,
-                "account": each.account_name or each.account_id,
-                "status": each.status.value,
-                "reason": each.status_reason if as_json else each.explanation,
-                "next_step": each.next_step.action.value if as_json else each.next_step.text,
-            }
-            for each in connectors.installations(workspace)
-        ]
-    columns = ("id", "provider", "host", "account", "status", "reason", "next_step")
-    show(rows, columns, as_json=as_json, nothing=f"the workspace {workspace} isn't connected to anything")
+@connected
+def list_installations(connectors: Connectors, /, *, workspace: str, as_json: bool) -> None:
+    """List the connected accounts, and what to do about each."""
+    rows = [
+        {
+            "id": each.id,
+            "provider": each.provider,
+            "host": each.host,
+            "account": each.account_name or each.account_id,
+            "status": each.status.value,
+            "reason": each.status_reason if as_json else each.explanation,
+            "next_step": each.next_step.action.value if as_json else each.next_step.text,
+        }
+        for each in connectors.installations(workspace)
+    ]
+    show(rows, as_json=as_json, nothing=f"the workspace {workspace} isn't connected to anything")
 
 
 @installations.command()
 @click.argument("provider")
-@click.pass_obj
-def begin(operator: Operator, *, provider: str) -> None:
-    """Print the page on which a signed-in member connects an account of PROVIDER."""
-    with operator.connectors() as connectors:
-        if not connectors.onboarding.hosts(workspace="", provider=provider):
-            raise NotFoundError(
-                "no app is registered", subject=f"provider {provider!r}", remedy="register an app in the settings"
-            )
-        click.echo(connectors.connect_url(provider))
+@connected
+def begin(connectors: Connectors, /, *, provider: str) -> None:
+    """Print the page on which a member connects an account. The member has to be signed in to your application."""
+    if not connectors.onboarding.hosts(workspace="", provider=provider):
+        raise NotFoundError(
+            "no app is registered", subject=f"provider {provider!r}", remedy="register an app in the settings"
+        )
+    click.echo(connectors.connect_url(provider))
 
 
 @installations.command(name="reauth-url")
-@click.argument("workspace")
-@click.argument("installation")
-@click.pass_obj
-def reauth_url(operator: Operator, *, workspace: str, installation: str) -> None:
-    """Print the page on which a signed-in member authorises INSTALLATION again."""
-    with operator.connectors() as connectors:
-        click.echo(connectors.reauthorise_url(connectors.installation(workspace, installation)))
+@in_workspace("installation")
+@connected
+def reauth_url(connectors: Connectors, /, *, workspace: str, installation_id: str) -> None:
+    """Print the page for authorising INSTALLATION again. The member has to be signed in to your application."""
+    click.echo(connectors.reauthorise_url(connectors.installation(workspace, installation_id)))
+
+
+def _shown(update: Callable[..., object]) -> Report:
+    """Show how many resources were listed; nobody knows how many there will be."""
+    return lambda now: update(description=f"{now.installation.account_name}: {now.listed} on {now.pages} pages")
 
 
 @installations.command()
-@click.argument("workspace")
-@click.argument("installation")
-@click.option("--resume", is_flag=True, help="Go on where the last listing was interrupted.")
-@as_json
-@click.pass_obj
-def sync(operator: Operator, *, workspace: str, installation: str, resume: bool, as_json: bool) -> None:
+@in_workspace("installation")
+@click.option("--resume", is_flag=True, help="Continue where the last listing was interrupted.")
+@actor
+@prints_rows("")
+def sync(connectors: Connectors, /, *, workspace: str, installation_id: str, resume: bool, actor: str) -> list[Row]:
     """List the resources of INSTALLATION again."""
-    with operator.connectors() as connectors, listing_progress() as report:
+    with progress("listing …") as update:
         result = connectors.inventory.sync(
-            workspace, installation, resume=resume, report=report, actor=OPERATOR_ACTOR
+            workspace, installation_id, resume=resume, report=_shown(update), actor=actor
         )
-    row = {"listed": result.listed, "pages": result.pages, "missing": result.missing, "complete": result.complete}
-    show([row], tuple(row), as_json=as_json, nothing="")
+    done = {"listed": result.listed, "pages": result.pages, "missing": result.missing, "complete": result.complete}
+    return [done]
 
 
 @installations.command()
-@click.argument("workspace")
-@click.option("--fix", is_flag=True, help="Apply what can be mended from here.")
-@as_json
-@click.pass_obj
-def check(operator: Operator, *, workspace: str, fix: bool, as_json: bool) -> None:
-    """Compare the installations of a workspace with the provider's side, and explain each difference."""
-    with operator.connectors() as connectors:
-        differences = connectors.upkeep.check(workspace, actor=OPERATOR_ACTOR)
-        rows = [_explained(each) for each in differences]
-        for each, row in zip(differences, rows, strict=True):
-            if fix and each.fix is not None:
-                mended = connectors.upkeep.fix(each, actor=OPERATOR_ACTOR)
-                row["what_to_do"] = f"mended: it is {mended.status} now"
-    show(rows, ("installation", "account", "difference", "meaning", "what_to_do"), as_json=as_json, nothing=AGREES)
-
-
-AGREES = "both sides agree"
-
-
-def _explained(difference: Difference) -> dict[str, object]:
-    here = difference.installation
-    return {
-        "installation": here.id,
-        "account": here.account_name or here.account_id,
-        "difference": difference.kind.value,
-        "meaning": difference.text,
-        "what_to_do": "run again with --fix" if difference.fix else difference.remedy,
-    }
+@in_workspace()
+@click.option("--fix", is_flag=True, help="Fix what can be fixed from here.")
+@actor
+@prints_rows("both sides agree")
+def check(connectors: Connectors, /, *, workspace: str, fix: bool, actor: str) -> list[Row]:
+    """Compare a workspace's installations with the provider's. Each difference is explained."""
+    rows: list[Row] = []
+    for each in connectors.upkeep.check(workspace, actor=actor):
+        what_to_do = "run again with --fix" if each.fix else each.remedy
+        if fix and each.fix is not None:
+            what_to_do = f"fixed: it is {connectors.upkeep.fix(each, actor=actor).status} now"
+        here = each.installation
+        rows.append(
+            {
+                "installation": here.id,
+                "account": here.account_name or here.account_id,
+                "difference": each.kind.value,
+                "meaning": each.text,
+                "what_to_do": what_to_do,
+            }
+        )
+    return rows
 
 
 @installations.command()
 @click.argument("provider")
 @click.option("--host", default=None, help="The provider's host, where several apps are registered.")
-@as_json
-@click.pass_obj
-def unconnected(operator: Operator, *, provider: str, host: str | None, as_json: bool) -> None:
-    """List where the app of PROVIDER is installed without any workspace being connected."""
-    with operator.connectors() as connectors:
-        rows = [
-            {"installation": each.id, "account": each.account.name or each.account.id, "kind": each.account.kind}
-            for each in connectors.upkeep.unconnected(provider, host)
-        ]
-    nothing = "every installation on the provider's side is connected"
-    show(rows, ("installation", "account", "kind"), as_json=as_json, nothing=nothing)
+@prints_rows("every installation on the provider's side is connected")
+def unconnected(connectors: Connectors, /, *, provider: str, host: str | None) -> list[Row]:
+    """List where an app is installed but not connected."""
+    return [
+        {"installation": each.id, "account": each.account.name or each.account.id, "kind": each.account.kind}
+        for each in connectors.upkeep.unconnected(provider, host)
+    ]
 
 
 @installations.command()
-@click.option("--older-than-hours", default=24, show_default=True, help="List again what wasn't for so long.")
-@as_json
-@click.pass_obj
-def upkeep(operator: Operator, *, older_than_hours: int, as_json: bool) -> None:
-    """Ask about requests that wait for an owner, and list again what is stale, in every workspace."""
-    with operator.connectors() as connectors, listing_progress() as report:
-        result = connectors.upkeep.run(older_than=timedelta(hours=older_than_hours), report=report)
-    rows = [{"installation": each.id, "became": each.status.value} for each in result.settled]
-    rows += [{"installation": each.id, "became": "listed"} for each in result.listed]
-    rows += [{"installation": each.id, "became": f"failed: {error}"} for each, error in result.failed]
-    show(rows, ("installation", "became"), as_json=as_json, nothing="nothing had to be done")
+@click.option(
+    "--older-than-hours", default=24, show_default=True, help="List again what was last listed longer ago."
+)
+@prints_rows("nothing had to be done")
+def upkeep(connectors: Connectors, /, *, older_than_hours: int) -> list[Row]:
+    """Ask about pending requests, and list again what is old. It is for a timer, and for all workspaces."""
+    with progress("listing …") as update:
+        result = connectors.upkeep.run(older_than=timedelta(hours=older_than_hours), report=_shown(update))
+    return [
+        *({"installation": each.id, "became": each.status.value} for each in result.settled),
+        *({"installation": each.id, "became": "listed"} for each in result.listed),
+        *({"installation": each.id, "became": f"failed: {error}"} for each, error in result.failed),
+    ]
 
 
 @installations.command()
-@click.argument("workspace")
-@click.argument("installation")
-@as_json
-@click.pass_obj
-def remove(operator: Operator, *, workspace: str, installation: str, as_json: bool) -> None:
-    """Disconnect INSTALLATION: forget its grant, and ask the provider to take the grant back."""
-    with operator.connectors() as connectors:
-        removed = connectors.onboarding.remove(
-            workspace=workspace, installation_id=installation, actor=OPERATOR_ACTOR
-        )
-    row = {"status": removed.installation.status.value, "grant_at_provider": removed.revocation.value}
-    show([row], tuple(row), as_json=as_json, nothing="")
+@in_workspace("installation")
+@actor
+@prints_rows("")
+def remove(connectors: Connectors, /, **given: str) -> list[Row]:
+    """Remove INSTALLATION. Its grant is revoked at the provider where that is possible, and forgotten here."""
+    removed = connectors.onboarding.remove(**given)
+    return [{"status": removed.installation.status.value, "grant_at_provider": removed.revocation.value}]

@@ -11,7 +11,7 @@ from wsgiref.types import WSGIApplication
 from .operator import load_extra
 
 POLL_SECONDS = 0.05
-"""How often the server looks whether it has been closed."""
+"""How often the server checks whether it has been closed."""
 
 
 class Loopback:
@@ -40,7 +40,7 @@ class Loopback:
         try:
             self._server.run()
         except OSError:
-            if not self._closing:  # else it looked at a socket at the moment in which that was closed
+            if not self._closing:  # else it used a socket in the moment in which that was closed
                 raise
 
     def __enter__(self) -> Loopback:

@@ -16,6 +16,7 @@ from ..contract.fake import MANIFEST as FAKE
 from ..errors import ConflictError
 from ..loading.discovery import GROUP, discover
 from ..providers.manifest import KEY
+from .operator import CORE
 
 TEMPLATE: Final = Path(__file__).with_name("template")
 """The folder that holds the plugin of a service called Acme, which is copied under other names."""
@@ -28,10 +29,7 @@ NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 package of Debian (Policy, "5.6.1 Source": lower case, digits, minus, at least two characters)."""
 
 SAYS_NOTHING: Final = re.compile(r"connectors?|plugin")
-"""Words that stand in every distribution's name already, and on no button."""
-
-CORE: Final = "speckitty-connectors"
-"""The distribution whose extras bring the plugins that are published with it, each named ``…-KEY``."""
+"""Words that are part of every distribution's name already, and on no button."""
 
 
 @frozen(kw_only=True)
@@ -69,7 +67,7 @@ class PluginNames:
         return " ".join(word.capitalize() for word in self.words)
 
     def replacements(self) -> Mapping[str, str]:
-        """Return each word of the template → what stands in its place, the longer words first."""
+        """Return each word of the template → its replacement, the longer words first."""
         return {
             "connectors-acme": self.distribution,
             "connectors_acme": self.module,
@@ -103,14 +101,17 @@ def read_name(_context: click.Context, _parameter: click.Parameter, text: str) -
     "--into",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
-    help="Folder to write the package's folder into; else here.",
+    help="Where to create the package's folder; else here.",
 )
 def new(*, name: PluginNames, into: Path) -> None:
-    """Write a plugin for the provider NAME, as a package of its own that can be installed, judged and published."""
+    """Write a new provider plugin, as a package of its own.
+
+    The package of the provider NAME can be installed, checked and published.
+    """
     _refuse_taken(name)
     folder = into / name.distribution
     if folder.exists():
-        raise ConflictError("the folder is there already", subject=str(folder), remedy="move it, or use --into")
+        raise ConflictError("the folder already exists", subject=str(folder), remedy="move it, or use --into")
     for path, text in rendered(name):
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -157,6 +158,6 @@ def _refuse_taken(names: PluginNames) -> None:
 
 
 def _offered() -> frozenset[str]:
-    """Return the distributions that core's extras bring."""
+    """Return the distributions that core's extras install: each published plugin is one, named ``…-KEY``."""
     required = metadata.requires(CORE) or ()
     return frozenset(found[0] for found in (re.match(r"[\w-]+", each) for each in required) if found)

@@ -1,32 +1,36 @@
-"""What every command shares: the settings, the `Connectors`, and how results are shown."""
+"""Who is at the command line: their settings, and what a command opens with them."""
 
 from __future__ import annotations
 
-import importlib
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from functools import update_wrapper
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from attrs import frozen
 
-from ..configuration import PluginSettings, Settings
 from ..errors import ConfigurationError
-from ..providers.codec import to_document
 
 if TYPE_CHECKING:
+    from ..configuration import Settings
     from ..connectors import Connectors
-    from ..installations.inventory import Report, SyncProgress
+    from ..loading.registry import Registry
     from ..store.engine import Store
+
+CORE: Final = "speckitty-connectors"
+"""The distribution that this is."""
 
 FAILED, MISUSED = 1, 2
 """The exit codes of what went wrong; `docs/command-line.md` says what each means."""
 
+Result = TypeVar("Result")
+
 
 @frozen(kw_only=True)
 class Operator:
-    """The person at the command line.
+    """The person at the command line; nothing is imported before a command asks for it.
 
     Attributes:
         config: path of the settings file, or None for the environment alone.
@@ -36,11 +40,18 @@ class Operator:
 
     def settings(self) -> Settings:
         """Return the settings of the file, or of the environment."""
+        from ..configuration import Settings
+
         return Settings.from_file(self.config) if self.config else Settings.from_environment()
 
-    def plugins(self) -> PluginSettings:
-        """Return which plugins may be loaded; without a settings file all of them."""
-        return self.settings().plugins if self.config else PluginSettings()
+    def registry(self) -> Registry:
+        """Return the plugins that may be loaded; without a settings file all that are installed."""
+        from ..loading.registry import Registry
+
+        if not self.config:
+            return Registry()
+        plugins = self.settings().plugins
+        return Registry(allow=plugins.allow, block=plugins.block)
 
     @contextmanager
     def connectors(self, *, upgrade: bool = False) -> Iterator[Connectors]:
@@ -53,87 +64,34 @@ class Operator:
             connectors.start()
             yield connectors
 
-    @contextmanager
-    def store(self) -> Iterator[Store]:
+    def store(self) -> AbstractContextManager[Store]:
         """Open the database alone, as it is."""
         from ..store.engine import Store
 
-        store = Store(self.settings().database_url)
-        try:
-            yield store
-        finally:
-            store.close()
+        return closing(Store(self.settings().database_url))
 
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-"""The option of every command that shows something."""
+def connected(command: Callable[..., Result]) -> Callable[..., Result]:
+    """Give a command the `Connectors` of the settings, which are open while it runs."""
+
+    def run(operator: Operator, /, **given: object) -> Result:
+        with operator.connectors() as connectors:
+            return command(connectors, **given)
+
+    return click.pass_obj(update_wrapper(run, command))
 
 
-def show(rows: Sequence[Mapping[str, object]], columns: Sequence[str], *, as_json: bool, nothing: str) -> None:
-    """Print rows as JSON or as a table; `nothing` is said where there are none."""
-    if as_json:
-        click.echo(json.dumps([dict(row) for row in rows], default=str, indent=2))
-    elif not rows:
-        click.echo(nothing)
-    else:
-        _print_table(rows, columns)
-
-
-def show_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool, nothing: str) -> None:
-    """Print rows with all their columns; `nothing` is said where there are none."""
-    show(rows, tuple(rows[0]) if rows else (), as_json=as_json, nothing=nothing)
-
-
-def say(lines: Iterable[str], document: object, *, as_json: bool) -> None:
-    """Print what was done: in words, or the document as JSON."""
-    click.echo(json.dumps(to_document(document), indent=2, default=str) if as_json else "\n".join(lines))
-
-
-def load_extra(module: str) -> Any:
-    """Import a module of the extra `cli`.
+def load_extra(module: str, *, extra: str = "cli") -> Any:
+    """Import a module of an extra, or one of ours that needs it.
 
     Raises:
         ConfigurationError: the extra isn't installed.
     """
     try:
-        return importlib.import_module(module)
-    except ImportError:
+        return import_module(module, __package__)
+    except ModuleNotFoundError as error:
         raise ConfigurationError(
-            f"this command needs {module}",
-            subject="extra cli",
-            remedy="run: pip install 'speckitty-connectors[cli]'",
+            f"this command needs {error.name}",
+            subject=f"extra {extra}",
+            remedy=f"run: pip install 'speckitty-connectors[{extra}]'",
         ) from None
-
-
-def _print_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
-    try:
-        console, tables = importlib.import_module("rich.console"), importlib.import_module("rich.table")
-    except ImportError:
-        for row in rows:
-            click.echo("  ".join(str(row[column]) for column in columns))
-        return
-    table = tables.Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")  # an id that is cut off can't be used in the next command
-    for row in rows:
-        table.add_row(*(str(row[column]) for column in columns))
-    console.Console(markup=False, highlight=False, emoji=False).print(table)  # brackets are ours, not rich's
-
-
-@contextmanager
-def listing_progress() -> Iterator[Report]:
-    """Show how many resources were listed while the block runs; nobody knows how many there will be."""
-    try:
-        progress, console = importlib.import_module("rich.progress"), importlib.import_module("rich.console")
-    except ImportError:
-        yield lambda _: None
-        return
-    columns = (progress.SpinnerColumn(), progress.TextColumn("{task.description}"), progress.TimeElapsedColumn())
-    with progress.Progress(*columns, console=console.Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("listing …", total=None)
-
-        def show(now: SyncProgress) -> None:
-            name = now.installation.account_name or now.installation.id
-            bar.update(task, description=f"{name}: {now.listed} resources on {now.pages} pages")
-
-        yield show

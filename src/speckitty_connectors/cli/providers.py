@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-import attrs
 import click
+from attrs import asdict
 
 from ..loading.registry import Registry
 from ..loading.statuses import PluginState, PluginStatus
 from ..providers.manifest import CONTRACT_MAJOR, Manifest
-from .operator import Operator, as_json, show
+from .operator import Operator
+from .printing import Row, as_json, block, screen_width, show
 
-NOTHING = "no provider plugin is installed · try: pip install 'speckitty-connectors[github]'"
+COLUMNS = ("provider", "state", "reason", "remedy")
+"""What a table shows; the reason names the distribution and its version."""
 
 
 @click.command()
@@ -21,27 +23,26 @@ NOTHING = "no provider plugin is installed · try: pip install 'speckitty-connec
 @click.option("--verbose", "-v", is_flag=True, help="Show what each can do, too.")
 @click.pass_obj
 def providers(operator: Operator, *, as_json: bool, load: bool, verbose: bool) -> None:
-    """List the provider plugins with their state, and what to do about those that don't work."""
-    plugins = operator.plugins()
-    registry = Registry(allow=plugins.allow, block=plugins.block)
+    """List the provider plugins with their state. For one that can't be used, it says why and what to do."""
+    registry = operator.registry()
     statuses = registry.check() if load else registry.statuses()
     rows = [_row(registry, status, verbose=verbose) for status in statuses]
     if verbose and rows and not as_json:
         click.echo("\n\n".join("\n".join(_lines(row)) for row in rows))
     else:
-        columns = ("provider", "state", "distribution", "version", "reason", "remedy")
-        show(rows, columns, as_json=as_json, nothing=NOTHING)
+        nothing = "no provider plugin is installed · try: pip install 'speckitty-connectors[github]'"
+        show(rows, COLUMNS, as_json=as_json, nothing=nothing)
 
 
-def _row(registry: Registry, status: PluginStatus, *, verbose: bool) -> Mapping[str, object]:
-    row: dict[str, object] = attrs.asdict(status)
+def _row(registry: Registry, status: PluginStatus, *, verbose: bool) -> Row:
+    row: dict[str, object] = asdict(status)
     if verbose and status.state is PluginState.ACTIVE:
         row |= _declared(registry.provider(status.provider).manifest)
     return row
 
 
-def _declared(manifest: Manifest) -> Mapping[str, object]:
-    """Return what a plugin says of itself."""
+def _declared(manifest: Manifest) -> Row:
+    """Return what a plugin declares."""
     return {
         "title": manifest.title,
         "contract": f"{CONTRACT_MAJOR}.{manifest.contract_minor}",
@@ -57,19 +58,11 @@ def _declared(manifest: Manifest) -> Mapping[str, object]:
     }
 
 
-def _lines(row: Mapping[str, object]) -> Iterator[str]:
+def _lines(row: Row) -> Iterator[str]:
     """Yield a plugin's lines: its key and state, then whatever is known, one fact a line."""
     yield f"{row['provider'] or row['distribution']} · {row['state']}"
+    facts: dict[str, object] = {}
     for name, value in row.items():
-        if name in {"provider", "state"} or value in ("", None):
-            continue
-        if isinstance(value, dict):
-            yield from (f"  {key:<17} {text}" for key, text in value.items())
-        else:
-            yield f"  {name.replace('_', ' '):<17} {_text(value)}"
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        facts |= value if isinstance(value, dict) else {name.replace("_", " "): value}
+    del facts["provider"], facts["state"]
+    yield from block(facts, width=screen_width(), indent="  ")

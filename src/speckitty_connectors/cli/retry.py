@@ -1,20 +1,20 @@
-"""`retry`: what was set aside is tried again."""
+"""`retry`: what was parked is tried again."""
 
 from __future__ import annotations
 
 import click
 
+from ..connectors import Connectors
 from .arguments import actor
-from .operator import Operator
+from .operator import connected
 
 
 @click.command()
 @click.argument("work_id", metavar="ID")
-@click.option("--workspace", default="", help="Whose it is; what came through the operator's apps is nobody's.")
+@click.option("--workspace", default="", help="Whose it is; none for what came through an app of the operator.")
 @actor
-@click.pass_obj
-def retry(operator: Operator, *, work_id: str, workspace: str, actor: str) -> None:
-    """Try again the delivery or dispatch ID, which `doctor` names as parked, with all its attempts."""
-    with operator.connectors() as connectors:
-        connectors.retry(workspace=workspace, work_id=work_id, actor=actor)
+@connected
+def retry(connectors: Connectors, /, *, work_id: str, **given: str) -> None:
+    """Try a parked delivery or dispatch again. `doctor --json` names the ID. Its attempts begin again."""
+    connectors.retry(work_id=work_id, **given)
     click.echo(f"{work_id} is due again")

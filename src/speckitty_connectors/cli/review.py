@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import wraps
+from typing import Any, Literal
 
 import click
 from attrs import fields
 
-from ..providers.suggestions import Target
-from ..routing.review.ignore_rules import IgnoreConditions, IgnoreRule
+from ..connectors import Connectors
+from ..routing.review.ignore_rules import IgnoreConditions
 from ..routing.review.items import ReviewItem, ReviewState
+from ..routing.review.queue import Mapped
 from ..routing.review.replay import Replay
 from ..store.metadata import OPERATOR
-from .arguments import Command, actor, selecting, selector_of, target_named
-from .operator import Operator, as_json, say, show_rows
-
-NOTHING = "nothing waits for a person"
-
+from .arguments import Command, actor, in_workspace, reason, selecting, target
+from .operator import connected
+from .printing import Row, as_json, prints, prints_rows, say, show
 
 HELP = {
     "provider": "Provider key.",
@@ -31,233 +32,11 @@ HELP = {
 """What the options of the conditions say; the texts are globs."""
 
 
-@click.group()
-def review() -> None:
-    """Look at what waits for a person, and decide."""
-
-
-@review.command(name="list")
-@click.argument("workspace", default=OPERATOR)
-@click.option(
-    "--state", type=click.Choice([*(each.value for each in ReviewState), "all"]), default="open", show_default=True
-)
-@as_json
-@click.pass_obj
-def list_review(operator: Operator, *, workspace: str, state: str, as_json: bool) -> None:
-    """List the review items of a workspace; without one, what could not be placed in any."""
-    wanted = None if state == "all" else ReviewState(state)
-    with operator.connectors() as connectors:
-        rows = [_row(each) for each in connectors.review.list(workspace=workspace, state=wanted)]
-    show_rows(rows, as_json=as_json, nothing=NOTHING)
-
-
-@review.command()
-@click.argument("workspace")
-@click.argument("item_id", metavar="ITEM")
-@as_json
-@click.pass_obj
-def show(operator: Operator, *, workspace: str, item_id: str, as_json: bool) -> None:
-    """Show ITEM with its reasons, its candidates and their evidence, and the latest events that it holds."""
-    with operator.connectors() as connectors:
-        item = connectors.review.get(workspace=workspace, item_id=item_id)
-        events = connectors.review.events(workspace=workspace, item_id=item_id)
-    latest = [f"  event {each.event_id}: {each.evidence[0].text}" for each in events]
-    say([*_lines(item), *latest], item, as_json=as_json)
-
-
-@review.command(name="map")
-@click.argument("workspace")
-@click.argument("item_id", metavar="ITEM")
-@click.argument("target", type=target_named, metavar="TARGET")
-@selecting
-@actor
-@as_json
-@click.pass_obj
-def map_item(
-    operator: Operator,
-    /,
-    *,
-    workspace: str,
-    item_id: str,
-    target: Target,
-    actor: str,
-    as_json: bool,
-    **selecting: tuple[str, ...],
-) -> None:
-    """Map the resource of ITEM to TARGET, and replay what waited."""
-    with operator.connectors() as connectors:
-        done = connectors.review.map(
-            workspace=workspace, item_id=item_id, target=target, actor=actor, selector=selector_of(**selecting)
-        )
-    say([f"mapped to {target} by {done.mapping.id}", *_replayed(done.replay)], done, as_json=as_json)
-
-
-@review.command()
-@click.argument("workspace")
-@click.argument("item_id", metavar="ITEM")
-@click.argument("target", type=target_named, metavar="TARGET")
-@actor
-@as_json
-@click.pass_obj
-def assign(operator: Operator, *, workspace: str, item_id: str, target: Target, actor: str, as_json: bool) -> None:
-    """Map the resource of ITEM to TARGET, one of its candidates, and replay what waited."""
-    with operator.connectors() as connectors:
-        done = connectors.review.assign(workspace=workspace, item_id=item_id, target=target, actor=actor)
-    say([f"mapped to {target} by {done.mapping.id}", *_replayed(done.replay)], done, as_json=as_json)
-
-
-@review.command()
-@click.argument("workspace")
-@click.argument("item_id", metavar="ITEM")
-@actor
-@as_json
-@click.pass_obj
-def replay(operator: Operator, *, workspace: str, item_id: str, actor: str, as_json: bool) -> None:
-    """Decide anew what ITEM holds, after its resource was mapped or listed elsewhere."""
-    with operator.connectors() as connectors:
-        replayed = connectors.review.replay(workspace=workspace, item_id=item_id, actor=actor)
-    say(_replayed(replayed), replayed, as_json=as_json)
-
-
-@review.command()
-@click.argument("workspace")
-@click.argument("item_id", metavar="ITEM")
-@click.option("--reason", required=True, help="Why nobody wants to see this.")
-@actor
-@as_json
-@click.pass_obj
-def dismiss(operator: Operator, *, workspace: str, item_id: str, reason: str, actor: str, as_json: bool) -> None:
-    """Ignore events like those of ITEM from now on."""
-    with operator.connectors() as connectors:
-        item = connectors.review.dismiss(workspace=workspace, item_id=item_id, actor=actor, reason=reason)
-    say(_lines(item), item, as_json=as_json)
-
-
-@review.command()
-@click.argument("workspace")
-@click.argument("item_id", metavar="ITEM")
-@click.option("--hours", type=click.FloatRange(min=0, min_open=True), required=True, help="How long to hide it.")
-@click.option("--reason", default="", help="Why, for whoever asks later.")
-@actor
-@as_json
-@click.pass_obj
-def snooze(
-    operator: Operator, *, workspace: str, item_id: str, hours: float, reason: str, actor: str, as_json: bool
-) -> None:
-    """Hide ITEM for some hours; it goes on counting."""
-    with operator.connectors() as connectors:
-        until = connectors.store.now() + timedelta(hours=hours)
-        item = connectors.review.snooze(
-            workspace=workspace, item_id=item_id, actor=actor, until=until, reason=reason
-        )
-    say(_lines(item), item, as_json=as_json)
-
-
-@review.command()
-@click.argument("workspace")
-@click.argument("item_id", metavar="ITEM")
-@actor
-@as_json
-@click.pass_obj
-def reopen(operator: Operator, *, workspace: str, item_id: str, actor: str, as_json: bool) -> None:
-    """Let a dismissed or snoozed ITEM wait for a person again."""
-    with operator.connectors() as connectors:
-        item = connectors.review.reopen(workspace=workspace, item_id=item_id, actor=actor)
-    say(_lines(item), item, as_json=as_json)
-
-
-@review.command()
-@click.argument("workspace")
-@click.option("--days", type=click.FloatRange(min=1), required=True, help="Forget what saw no event for so long.")
-@actor
-@click.pass_obj
-def forget(operator: Operator, *, workspace: str, days: float, actor: str) -> None:
-    """Delete the items that saw no event for some days; what was dismissed is kept."""
-    with operator.connectors() as connectors:
-        before = connectors.store.now() - timedelta(days=days)
-        forgotten = connectors.review.forget_older(workspace=workspace, before=before, actor=actor)
-    click.echo(f"forgot {forgotten} items")
-
-
-@review.group()
-def rules() -> None:
-    """Keep the ignore rules, which run before people."""
-
-
-def conditions(command: Command) -> Command:
-    """Add an option for each condition of an ignore rule."""
-    for each in fields(IgnoreConditions):
-        name, is_flag = each.name.replace("_", "-"), each.default is False
-        words = HELP[each.name]
-        command = click.option(f"--{name}", is_flag=is_flag, default=each.default, help=words)(command)
-    return command
-
-
-@rules.command(name="list")
-@click.argument("workspace")
-@as_json
-@click.pass_obj
-def list_rules(operator: Operator, *, workspace: str, as_json: bool) -> None:
-    """List a workspace's ignore rules."""
-    with operator.connectors() as connectors:
-        rows = [_rule_row(each) for each in connectors.review.rules.list(workspace=workspace)]
-    show_rows(rows, as_json=as_json, nothing="there is no ignore rule")
-
-
-@rules.command(name="add")
-@click.argument("workspace")
-@conditions
-@click.option("--note", default="", help="Why, for a person.")
-@click.option(
-    "--by", "author", default="operator", show_default=True, help="Who asks for it: operator, or member:ID."
-)
-@click.pass_obj
-def add_rule(operator: Operator, /, *, workspace: str, note: str, author: str, **given: object) -> None:
-    """Ignore what meets all the conditions, all but flags being globs."""
-    with operator.connectors() as connectors:
-        rule = connectors.review.rules.add(
-            workspace=workspace, conditions=_conditions(given), actor=author, note=note
-        )
-    click.echo(f"{rule.id}: ignores {rule.conditions}")
-
-
-@rules.command(name="test")
-@click.argument("workspace")
-@conditions
-@as_json
-@click.pass_obj
-def test_rule(operator: Operator, /, *, workspace: str, as_json: bool, **given: object) -> None:
-    """Show which of the latest 100 items the conditions would have ignored; change nothing."""
-    with operator.connectors() as connectors:
-        trial = connectors.review.rules.test(workspace=workspace, conditions=_conditions(given))
-    nothing = f"none of {trial.tried} items would have been ignored"
-    show_rows([_row(each) for each in trial.matched], as_json=as_json, nothing=nothing)
-
-
-@rules.command(name="remove")
-@click.argument("workspace")
-@click.argument("rule_id", metavar="RULE")
-@actor
-@click.pass_obj
-def remove_rule(operator: Operator, *, workspace: str, rule_id: str, actor: str) -> None:
-    """Ask people again about what RULE ignored."""
-    with operator.connectors() as connectors:
-        connectors.review.rules.remove(workspace=workspace, rule_id=rule_id, actor=actor)
-    click.echo(f"removed {rule_id}")
-
-
-def _conditions(given: dict[str, object]) -> IgnoreConditions:
-    try:
-        return IgnoreConditions(**given)  # type: ignore[arg-type]  # the options are made from its fields
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-
-
-def _row(item: ReviewItem) -> dict[str, object]:
+def _row(item: ReviewItem) -> Row:
     return {
         "id": item.id,
         "provider": item.provider,
-        "resource": f"{item.subject.kind} {item.subject.key or item.subject.id}".strip(),
+        "resource": _subject(item),
         "reason": item.reason,
         "count": item.count,
         "state": item.state.value,
@@ -266,11 +45,14 @@ def _row(item: ReviewItem) -> dict[str, object]:
     }
 
 
+def _subject(item: ReviewItem) -> str:
+    return f"{item.subject.kind} {item.subject.key or item.subject.id}".strip()
+
+
 def _lines(item: ReviewItem) -> list[str]:
     why = f": {item.state_reason}" if item.state_reason else ""
-    subject = f"{item.subject.kind} {item.subject.key or item.subject.id}".strip() or "no resource"
     return [
-        f"{item.provider} {subject}, {item.state}{why}",
+        f"{item.provider} {_subject(item) or 'no resource'}, {item.state}{why}",
         f"  {item.count} events, {item.held} of them held for a replay",
         *(f"  {each.count} x {each.reason}, last {each.last_seen.isoformat()}" for each in item.reasons),
         *(
@@ -285,11 +67,183 @@ def _replayed(replay: Replay) -> list[str]:
     return [f"replayed: {decided}; {replay.waiting} still wait"]
 
 
-def _rule_row(rule: IgnoreRule) -> dict[str, object]:
-    return {
-        "id": rule.id,
-        "ignores": str(rule.conditions),
-        "note": rule.note,
-        "created_by": rule.created_by,
-        "created_at": rule.created_at.isoformat(),
-    }
+def _mapped(done: Mapped) -> list[str]:
+    return [f"mapped to {done.mapping.target} by {done.mapping.id}", *_replayed(done.replay)]
+
+
+@click.group()
+def review() -> None:
+    """Show what waits for a person, and decide."""
+
+
+@review.command(name="list")
+@click.argument("workspace", default=OPERATOR)
+@click.option(
+    "--state",
+    type=click.Choice([*ReviewState, "all"], case_sensitive=False),
+    default="open",
+    show_default=True,
+    help="Which items.",
+)
+@prints_rows("nothing waits for a person")
+def list_review(connectors: Connectors, /, *, workspace: str, state: ReviewState | Literal["all"]) -> list[Row]:
+    """List the review items of a workspace. Without one it lists what could not be placed in any."""
+    wanted = None if state == "all" else state
+    return [_row(each) for each in connectors.review.list(workspace=workspace, state=wanted)]
+
+
+@review.command(name="show")
+@in_workspace("item")
+@as_json
+@connected
+def show_item(connectors: Connectors, /, *, workspace: str, item_id: str, as_json: bool) -> None:
+    """Show ITEM, its candidates and its latest events. Reasons and evidence are shown, too."""
+    item = connectors.review.get(workspace=workspace, item_id=item_id)
+    events = connectors.review.events(workspace=workspace, item_id=item_id)
+    latest = [f"  event {each.event_id}: {each.evidence[0].text}" for each in events]
+    say(lambda item: [*_lines(item), *latest], item, as_json=as_json)
+
+
+@review.command(name="map")
+@in_workspace("item")
+@target
+@selecting
+@actor
+@prints(_mapped)
+def map_item(connectors: Connectors, /, **given: Any) -> Mapped:
+    """Map the resource of ITEM to TARGET, and replay events."""
+    return connectors.review.map(**given)
+
+
+@review.command()
+@in_workspace("item")
+@target
+@actor
+@prints(_mapped)
+def assign(connectors: Connectors, /, **given: Any) -> Mapped:
+    """Map ITEM to one of its candidates, and replay events. TARGET is the candidate."""
+    return connectors.review.assign(**given)
+
+
+@review.command()
+@in_workspace("item")
+@actor
+@prints(_replayed)
+def replay(connectors: Connectors, /, **given: str) -> Replay:
+    """Decide again about the events that ITEM holds. Do so after its resource was mapped elsewhere, for example."""
+    return connectors.review.replay(**given)
+
+
+@review.command()
+@in_workspace("item")
+@click.option("--reason", required=True, help="Why nobody wants to see this.")
+@actor
+@prints(_lines)
+def dismiss(connectors: Connectors, /, **given: str) -> ReviewItem:
+    """Ignore events like those of ITEM from now on."""
+    return connectors.review.dismiss(**given)
+
+
+@review.command()
+@in_workspace("item")
+@click.option("--hours", type=click.FloatRange(min=0, min_open=True), required=True, help="How long to hide it.")
+@reason
+@actor
+@prints(_lines)
+def snooze(connectors: Connectors, /, *, hours: float, **given: str) -> ReviewItem:
+    """Hide ITEM for some hours; its events are still counted."""
+    return connectors.review.snooze(until=connectors.store.now() + timedelta(hours=hours), **given)
+
+
+@review.command()
+@in_workspace("item")
+@actor
+@prints(_lines)
+def reopen(connectors: Connectors, /, **given: str) -> ReviewItem:
+    """Let a dismissed or snoozed ITEM wait again."""
+    return connectors.review.reopen(**given)
+
+
+@review.command()
+@in_workspace()
+@click.option("--days", type=click.FloatRange(min=1), required=True, help="Days since an item's last event.")
+@actor
+@connected
+def forget(connectors: Connectors, /, *, days: float, **given: str) -> None:
+    """Forget items without events for some days. Dismissed ones are kept."""
+    before = connectors.store.now() - timedelta(days=days)
+    click.echo(f"forgot {connectors.review.forget_older(before=before, **given)} items")
+
+
+@review.group()
+def rules() -> None:
+    """Manage the rules by which events skip the review queue."""
+
+
+def conditions(command: Command) -> Command:
+    """Add an option for each condition of an ignore rule; the command gets all of them as `conditions`."""
+    names = [each.name for each in fields(IgnoreConditions)]
+
+    @wraps(command)
+    def run(**given: Any) -> Any:
+        try:
+            wanted = IgnoreConditions(**{name: given.pop(name) for name in names})
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+        return command(conditions=wanted, **given)
+
+    for each in fields(IgnoreConditions):
+        name, is_flag = each.name.replace("_", "-"), each.default is False
+        run = click.option(f"--{name}", is_flag=is_flag, default=each.default, help=HELP[each.name])(run)
+    return run
+
+
+@rules.command(name="list")
+@in_workspace()
+@prints_rows("there is no ignore rule")
+def list_rules(connectors: Connectors, /, *, workspace: str) -> list[Row]:
+    """List the ignore rules of a workspace."""
+    return [
+        {
+            "id": each.id,
+            "ignores": str(each.conditions),
+            "note": each.note,
+            "created_by": each.created_by,
+            "created_at": each.created_at.isoformat(),
+        }
+        for each in connectors.review.rules.list(workspace=workspace)
+    ]
+
+
+@rules.command(name="add")
+@in_workspace()
+@conditions
+@click.option("--note", default="", help="Why, for a person.")
+@click.option("--by", default="operator", show_default=True, help="Who does it: operator, or member:ID.")
+@connected
+def add_rule(connectors: Connectors, /, *, by: str, **given: Any) -> None:
+    """Ignore the events that meet all the conditions. The texts are globs."""
+    rule = connectors.review.rules.add(actor=by, **given)
+    click.echo(f"{rule.id}: ignores {rule.conditions}")
+
+
+@rules.command(name="test")
+@in_workspace()
+@conditions
+@as_json
+@connected
+def test_rule(connectors: Connectors, /, *, as_json: bool, **given: Any) -> None:
+    """Show what the conditions would have ignored. They are tried on the latest 100 items; nothing is changed."""
+    trial = connectors.review.rules.test(**given)
+    nothing = f"none of {trial.tried} items would have been ignored"
+    show([_row(each) for each in trial.matched], as_json=as_json, nothing=nothing)
+
+
+@rules.command(name="remove")
+@in_workspace("rule")
+@actor
+@connected
+def remove_rule(connectors: Connectors, /, *, rule_id: str, **given: str) -> None:
+    """Remove RULE, so that such events wait for people again."""
+    connectors.review.rules.remove(rule_id=rule_id, **given)
+    click.echo(f"removed {rule_id}")

@@ -1,30 +1,53 @@
-"""`route`: what would become of an event."""
+"""`route`: what would happen to an event."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
-from ..providers.codec import converter, outcome_from
+from ..providers.codec import outcome_from
 from ..providers.deliveries import Event
 from ..providers.resources import ResourceReference
 from ..providers.suggestions import Target
-from ..routing.simulation import Proposal, ProposedMapping, ProposedPolicy
+from ..routing.simulation import Proposal, ProposedMapping, ProposedPolicy, Simulation
 from .arguments import resource_named, scope_named, target_named, value_written
-from .operator import Operator, as_json
+from .operator import Operator
+from .printing import as_json, say
 
 
 @click.group()
 def route() -> None:
-    """Ask the router."""
+    """Ask the router what would happen to an event."""
+
+
+def _read_event(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Event | None:
+    """Return the event that a file holds, if one is given."""
+    if path is None:
+        return None
+    try:
+        event = outcome_from({"outcome": "event", **json.loads(path.read_bytes())})
+    except (ValueError, TypeError) as error:
+        raise click.UsageError(f"{path} holds no event: {error}") from None
+    if not isinstance(event, Event):
+        raise click.UsageError(f"{path} holds another outcome than an event")
+    return event
+
+
+def _lines(simulated: tuple[Simulation, ...]) -> list[str]:
+    return [line for each in simulated for line in each.lines()]
 
 
 @route.command()
 @click.argument("event_id", metavar="[EVENT]", default="")
 @click.option(
-    "--file", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="An event (JSON)."
+    "--file",
+    "event",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=_read_event,
+    help="An event (JSON).",
 )
 @click.option("--installation", "installation_id", default="", help="What the event of the file comes through.")
 @click.option("--workspace", required=True, help="The workspace that asks.")
@@ -49,28 +72,26 @@ def route() -> None:
 @click.pass_obj
 def simulate(
     operator: Operator,
+    /,
     *,
     event_id: str,
-    path: Path | None,
-    installation_id: str,
+    event: Event | None,
     workspace: str,
     added: tuple[tuple[str, ResourceReference, Target], ...],
     removed: tuple[str, ...],
     policies: tuple[tuple[str, str, object], ...],
     as_json: bool,
+    **given: Any,
 ) -> None:
-    """Show what becomes of EVENT, a delivery's id, now and under other mappings and policies; change nothing.
+    """Show what happens to an event, now and after changes.
 
-    Instead of a delivery, an event may be given: a file with a document such as `explain --json` shows.
+    EVENT is the id of a delivery; or else --file has the document of an event, as `explain --json` prints it. The
+    changes are other mappings and policies. Nothing is changed.
     """
-    if bool(event_id) == bool(path):
+    if bool(event_id) == bool(event):
         raise click.UsageError("name a delivery, or give an event with --file and --installation")
-    proposed = tuple(
-        ProposedMapping(installation_id=seen_through, resource=resource, target=target)
-        for seen_through, resource, target in added
-    )
     proposal = Proposal(
-        add=proposed,
+        add=tuple(ProposedMapping(installation_id=by, resource=what, target=target) for by, what, target in added),
         remove=removed,
         policies=tuple(
             ProposedPolicy(scope=scope_named(workspace, scope), fields={field: value})
@@ -78,24 +99,5 @@ def simulate(
         ),
     )
     with operator.connectors() as connectors:
-        simulated = connectors.simulate(
-            workspace=workspace,
-            event_id=event_id,
-            event=_read_event(path) if path else None,
-            installation_id=installation_id,
-            proposal=proposal,
-        )
-    if as_json:
-        click.echo(json.dumps(converter.unstructure(simulated), indent=2))
-    else:
-        click.echo("\n".join(line for each in simulated for line in each.lines()))
-
-
-def _read_event(path: Path) -> Event:
-    try:
-        event = outcome_from({"outcome": "event", **json.loads(path.read_bytes())})
-    except (ValueError, TypeError) as error:
-        raise click.UsageError(f"{path} holds no event: {error}") from None
-    if not isinstance(event, Event):
-        raise click.UsageError(f"{path} holds another outcome than an event")
-    return event
+        found = connectors.simulate(workspace=workspace, event_id=event_id, event=event, proposal=proposal, **given)
+    say(_lines, found, as_json=as_json)

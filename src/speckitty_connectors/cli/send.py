@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,7 +23,7 @@ from ..inbox.signing import sign
 from ..loading.registry import Registry
 from ..providers.manifest import Manifest
 from .http import PlainAnswer, post
-from .operator import as_json, show
+from .printing import Row, as_json, show
 
 UNEXPECTED_ANSWER = 3
 """Exit code where an answer wasn't the expected one."""
@@ -34,38 +35,32 @@ TRIES = 5
 @click.command()
 @click.argument("provider")
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
-@click.option("--url", required=True, help="The webhook URL, as `serve` prints it.")
+@click.option("--url", required=True, help="The webhook URL that `serve` prints.")
 @click.option("--secret-env", required=True, help="Environment variable with the webhook secret.")
 @click.option("--scheme", default=None, help="Signature scheme by its name in the manifest; else the strongest.")
 @click.option("--kind", default=None, help="Event kind, where no index.json beside the file says it.")
-@click.option("--tamper", is_flag=True, help="Break each body after signing it; everything should be refused.")
+@click.option("--tamper", is_flag=True, help="Break each body after signing it, so that all are refused.")
 @as_json
 def send(
-    *,
-    provider: str,
-    path: Path,
-    url: str,
-    secret_env: str,
-    scheme: str | None,
-    kind: str | None,
-    tamper: bool,
-    as_json: bool,
+    *, provider: str, path: Path, url: str, secret_env: str, tamper: bool, as_json: bool, **given: Any
 ) -> None:
-    """Sign the recorded deliveries of PATH, a file or a folder, as PROVIDER would, and post them to a receiver.
+    """Sign recorded deliveries, and send them.
 
-    The delivery id depends on the recording alone, so that sending twice is a re-delivery. An answer of 503 asks
-    for another try, and gets one a second later, a few times.
+    They are signed as PROVIDER would, and posted to a receiver. PATH is a file or a folder. The delivery id depends
+    on the recording alone, so that sending twice is a re-delivery. An answer of 503 asks for another try, and gets
+    one a second later, a few times.
     """
     manifest = Registry().provider(provider).manifest
     secret = _secret(secret_env)
-    rows, statuses = [], []
+    rows: list[Row] = []
+    statuses = []
     for recording in read_recordings(path):
-        headers = signed_headers(manifest, recording, secret, scheme=scheme, kind=kind)
+        headers = signed_headers(manifest, recording, secret, **given)
         body = tampered(recording.body) if tamper else recording.body
         answer = _deliver(url, headers, body)
         rows.append({"recording": recording.name, "status": answer.status, "answer": answer.code})
         statuses.append(answer.status)
-    show(rows, ("recording", "status", "answer"), as_json=as_json, nothing="nothing was sent")
+    show(rows, as_json=as_json, nothing="nothing was sent")
     counts = ", ".join(f"{count} x {status}" for status, count in sorted(Counter(statuses).items()))
     click.echo(f"{len(rows)} sent: {counts}", err=True)
     if any((200 <= status < 300) is tamper for status in statuses):

@@ -1,17 +1,15 @@
-"""`serve` and `work`: the receiver and the workers."""
+"""`serve`: the receiver, with workers beside it."""
 
 from __future__ import annotations
 
 import signal
-import threading
 from contextlib import suppress
 
 import click
 
-from ..configuration import load_object
-from ..connectors import Connectors
 from ..web.application import Application
 from .operator import Operator, load_extra
+from .work import register_handlers
 
 LARGEST_REQUEST = 32 * 1024 * 1024
 """Where the server itself stops reading; each provider's own, smaller limit is the inbox's to keep."""
@@ -31,10 +29,7 @@ SILENT_SECONDS = 30
 @click.option("--upgrade", is_flag=True, help="Bring the tables up to date first.")
 @click.pass_obj
 def serve(operator: Operator, *, host: str, port: int, threads: int, workers: int, upgrade: bool) -> None:
-    """Receive deliveries and callbacks; route and dispatch them in worker threads.
-
-    Without a handler in the settings, events are routed and then wait for a worker that has one.
-    """
+    """Receive deliveries and callbacks, and process them. Without the setting `handler`, no event is dispatched."""
     waitress = load_extra("waitress")
     with operator.connectors(upgrade=upgrade) as connectors:
         register_handlers(connectors)
@@ -57,29 +52,3 @@ def serve(operator: Operator, *, host: str, port: int, threads: int, workers: in
                 signal.signal(number, signal.default_int_handler)
             server.run()
         click.echo("stopped")
-
-
-@click.command()
-@click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Worker threads.")
-@click.pass_obj
-def work(operator: Operator, *, threads: int) -> None:
-    """Route and dispatch until stopped, in a process of its own."""
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    with operator.connectors() as connectors:
-        register_handlers(connectors)
-        with connectors.working(threads=threads):
-            click.echo("working")
-            stopped.wait()
-    click.echo("stopped")
-
-
-def register_handlers(connectors: Connectors) -> None:
-    """Let the host's function of the setting `handler` register what dispatches are handed to.
-
-    Raises:
-        ConfigurationError: there is no such function.
-    """
-    if connectors.settings.handler:
-        load_object(connectors.settings.handler, setting="handler")(connectors)

@@ -9,44 +9,48 @@ from typing import TextIO
 import cattrs
 import click
 
+from ..connectors import Connectors
 from ..errors import ConfigurationError
 from ..providers.codec import converter
 from ..providers.suggestions import Signal
 from ..signals.observations import REASONS
-from .operator import Operator, as_json
+from ..signals.service import SignalReport
+from .arguments import in_workspace
+from .operator import connected
+from .printing import prints
 
 
 @click.group()
 def signals() -> None:
-    """Report what was observed of projects, and forget what is old."""
+    """Report what was observed of projects, or forget it."""
+
+
+def _lines(report: SignalReport) -> list[str]:
+    unusable = [f"{count} x not used: {REASONS[why]}" for why, count in report.unusable.items()]
+    return [f"{report.stored} observations stored", *unusable]
 
 
 @signals.command(name="import")
-@click.argument("workspace")
+@in_workspace()
 @click.argument("file", type=click.File(encoding="utf-8"))
-@as_json
-@click.pass_obj
-def import_signals(operator: Operator, *, workspace: str, file: TextIO, as_json: bool) -> None:
-    """Report the signals of FILE, one JSON object a line; - is standard input. The same file twice is fine."""
-    with operator.connectors() as connectors:
-        report = connectors.signals.report(workspace=workspace, signals=_read(file))
-    unusable = {reason.value: count for reason, count in report.unusable.items()}
-    if as_json:
-        click.echo(json.dumps({"stored": report.stored, "unusable": unusable}, indent=2))
-        return
-    click.echo(f"{report.stored} observations stored")
-    for reason, count in report.unusable.items():
-        click.echo(f"{count} x not used: {REASONS[reason]}")
+@prints(_lines)
+def import_signals(connectors: Connectors, /, *, workspace: str, file: TextIO) -> SignalReport:
+    """Report the signals of FILE, one JSON object a line.
+
+    - reads standard input. The same file may be imported twice.
+    """
+    return connectors.signals.report(workspace=workspace, signals=_read(file))
 
 
 @signals.command()
-@click.argument("workspace")
-@click.pass_obj
-def forget(operator: Operator, *, workspace: str) -> None:
-    """Forget what was last observed before the retention of the settings; run it once a day."""
-    with operator.connectors() as connectors:
-        count = connectors.signals.forget_older(workspace=workspace)
-    click.echo(f"{count} observations forgotten")
+@in_workspace()
+@connected
+def forget(connectors: Connectors, /, *, workspace: str) -> None:
+    """Forget observations older than the retention.
+
+    The setting signal_retention_days says how old that is. Run it once a day.
+    """
+    click.echo(f"{connectors.signals.forget_older(workspace=workspace)} observations forgotten")
 
 
 def _read(lines: TextIO) -> Iterator[Signal]:

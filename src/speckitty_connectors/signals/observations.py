@@ -14,6 +14,9 @@ from ..providers.remotes import parse_remote, parse_slug
 from ..providers.suggestions import Signal
 from .spec_kitty_names import mission_of, ticket_key
 
+RETENTION_DAYS: Final = 180
+"""How long an observation is kept after it was last made, unless the settings say otherwise."""
+
 LONGEST_VALUE: Final = 512
 """Characters of a value that is kept; index entries of PostgreSQL end at 2,704 bytes."""
 

@@ -13,10 +13,7 @@ from ..errors import ConfigurationError
 from ..providers.suggestions import Signal
 from ..store.engine import Store
 from . import repository
-from .observations import Observation, Unusable, observe
-
-RETENTION_DAYS: Final = 180
-"""How long an observation is kept after it was last made, unless the settings say otherwise."""
+from .observations import RETENTION_DAYS, Observation, Unusable, observe
 
 SIGNALS_PER_TRANSACTION: Final = 1_000
 """Signals that are written, or observations that are forgotten, in one transaction; so nobody waits for long."""

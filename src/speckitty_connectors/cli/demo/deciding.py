@@ -47,7 +47,7 @@ def make_exception(scene: Scene, installation: Installation) -> None:
     policy = scene.connectors.overrides.effective(
         workspace=VISITOR.workspace, installation_id=installation.id, project_id=PROJECT.id
     )
-    tell([f"what holds for {PROJECT} from now on:"])
+    tell([f"what applies to {PROJECT} from now on:"])
     tell(policy.lines(), indent=4)
 
 

@@ -6,18 +6,19 @@ import click
 
 from ...errors import ConfigurationError
 from ...standin.protocol import stand_ins
-from .connecting import connect, leave, list_and_map, make_webhooks
+from .connecting import connect, leave, list_and_map, make_webhooks, report
 from .deciding import make_exception, map_what_waits
-from .observing import report
 from .receiving import receive, receive_the_end
 from .scene import open_scene
 
 
 @click.command()
 @click.option("--provider", default=None, help="Which provider to show; else the first that has a stand-in.")
-@click.option("--database-url", default=None, help="Where to keep it; else a SQLite file that is thrown away.")
+@click.option(
+    "--database-url", default=None, help="Where to store it; else in a SQLite file that is deleted afterwards."
+)
 def demo(*, provider: str | None, database_url: str | None) -> None:
-    """Connect, list, map, receive and decide, against a stand-in of a provider on this machine."""
+    """Show a whole integration, with a stand-in as the provider. Nothing leaves this machine."""
     found = stand_ins()
     if not found or (provider and provider not in found):
         raise ConfigurationError(

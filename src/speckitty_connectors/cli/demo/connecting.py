@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from attrs import evolve
 
 from ...credentials.secret import Secret
 from ...errors import ConfigurationError
 from ...installations.types import Installation
 from ...providers.resources import ResourceReference
+from ...providers.suggestions import Signal
+from ...resources.types import KnownResource
 from ...standin.protocol import SubscribedStandIn
 from ...subscriptions.types import Webhook
 from ..http import browse
-from .scene import ACTOR, PROJECT, VISITOR, Scene, heading, tell
+from .scene import ACTOR, PROJECT, SECOND_PROJECT, THIRD_PROJECT, VISITOR, Scene, heading, tell
 
 COOKIE = {"session": VISITOR.session}
 
@@ -50,12 +54,23 @@ def list_and_map(scene: Scene, installation: Installation) -> None:
         target=PROJECT,
         actor=ACTOR,
     )
-    tell(
-        (
-            f"{result.listed} resources on {result.pages} pages",
-            f"{resource.kind} {resource.key} → {PROJECT}",
-        )
-    )
+    tell([f"{result.listed} resources on {result.pages} pages", f"{resource.kind} {resource.key} → {PROJECT}"])
+
+
+def report(scene: Scene, installation: Installation) -> None:
+    """Report two repositories that nobody mapped: two projects have the first, one project has the other.
+
+    Where the provider has no git repositories, there is nothing to report.
+    """
+    git = {kind.name for kind in scene.manifest.resource_kinds if kind.git}
+    listed = scene.connectors.inventory.resources(VISITOR.workspace, installation.id)
+    unmapped = [resource for resource in listed if resource.kind in git][1:3]
+    signals = list(_seen(unmapped))
+    if not signals:
+        return
+    heading("Report what was seen of projects; nothing is mapped by that")
+    scene.connectors.signals.report(workspace=VISITOR.workspace, signals=signals)
+    tell(f"a checkout of {signal.project_id} has the remote {signal.remote_url}" for signal in signals)
 
 
 def make_webhooks(scene: Scene, installation: Installation) -> Scene:
@@ -71,7 +86,7 @@ def make_webhooks(scene: Scene, installation: Installation) -> Scene:
 
 
 def leave(scene: Scene, installation: Installation) -> None:
-    """Disconnect the account: what hangs on it is kept for the day it is connected again."""
+    """Remove the installation: what depends on it is kept until the account is connected again."""
     heading("Disconnect the account")
     removed = scene.connectors.onboarding.remove(
         workspace=VISITOR.workspace, actor=ACTOR, installation_id=installation.id
@@ -86,3 +101,9 @@ def leave(scene: Scene, installation: Installation) -> None:
 
 def _until(webhook: Webhook) -> str:
     return f", until {webhook.expires_at:%Y-%m-%d}, renewed before" if webhook.expires_at else ""
+
+
+def _seen(unmapped: Sequence[KnownResource]) -> Iterator[Signal]:
+    for resource, projects in zip(unmapped, ((SECOND_PROJECT, THIRD_PROJECT), (THIRD_PROJECT,)), strict=False):
+        for project in projects:
+            yield Signal(project_id=project.id, remote_url=f"{resource.url}.git")
