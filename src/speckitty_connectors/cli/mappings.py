@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..connectors import Connectors
-from ..mappings.files import Difference, FileForm, MappingFile
+from ..mappings.files import FileDifference, FileForm, MappingFile
 from ..mappings.types import Direction, ResourceMapping
 from ..providers.suggestions import Target
 from .arguments import actor, direction, in_workspace, reason, resource_named, selecting, target, target_named
@@ -144,7 +144,7 @@ def _read(_context: click.Context, _parameter: click.Parameter, path: Path) -> M
     return MappingFile.read(path.read_text(encoding="utf-8"), form)
 
 
-def _difference_lines(difference: Difference) -> list[str]:
+def _difference_lines(difference: FileDifference) -> list[str]:
     return [*difference.lines(), f"{difference.unchanged} unchanged"]
 
 
@@ -160,7 +160,7 @@ file = click.argument(
 @click.option("--complete", is_flag=True, help="Remove the mappings that the file doesn't name.")
 @actor
 @prints(_difference_lines)
-def import_file(connectors: Connectors, /, *, dry_run: bool, actor: str, **given: Any) -> Difference:
+def import_file(connectors: Connectors, /, *, dry_run: bool, actor: str, **given: Any) -> FileDifference:
     """Apply a file to the mappings of a workspace.
 
     PATH is a .toml or .json file. The mappings become what it says, all of them or none.
