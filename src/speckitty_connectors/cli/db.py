@@ -37,6 +37,9 @@ def current(operator: Operator) -> None:
     "--role", default="connectors_workspace", show_default=True, help="What confined transactions run as."
 )
 @click.option("--sign-in-role", default="", help="Who the application signs in as, where that isn't the owner.")
-def show_row_level_security(role: str, sign_in_role: str) -> None:
+@click.option("--schema", default="", help="Where the tables are; as the settings file says, where there is one.")
+@click.pass_obj
+def show_row_level_security(operator: Operator, role: str, sign_in_role: str, schema: str) -> None:
     """Print the script of PostgreSQL's row-level security, to be run by the owner of the tables."""
-    click.echo(row_level_security(role=role, sign_in_role=sign_in_role), nl=False)
+    schema = schema or (operator.settings().schema if operator.config else "")
+    click.echo(row_level_security(role=role, sign_in_role=sign_in_role, schema=schema), nl=False)

@@ -56,9 +56,9 @@ class Operator:
     @contextmanager
     def store(self) -> Iterator[Store]:
         """Open the database alone, as it is."""
-        from ..store.engine import Store
+        from ..connectors import open_store
 
-        store = Store(self.settings().database_url)
+        store = open_store(self.settings())
         try:
             yield store
         finally:
