@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import MetaData, Table, text
 
-from speckitty_connectors.inbox import accept
-from speckitty_connectors.store import migrations
+from speckitty_connectors.store import deadline, migrations
 from speckitty_connectors.store.engine import Store
 from testbed.clock import FrozenClock
 from testbed.postgresql import CUT_OTHERS, PostgresqlUnavailableError, fresh_database, running_postgresql
@@ -28,7 +27,7 @@ def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         return
     defaults = unwrap(Store.__init__).__kwdefaults__
     assert defaults is not None
-    monkeypatch.setattr(accept, "ANSWER_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(deadline, "ANSWER_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setitem(defaults, "wait_seconds", PATIENCE_SECONDS)
 
 

@@ -79,6 +79,11 @@ class Settings:
 
     Attributes:
         database_url: a SQLAlchemy URL, SQLite or PostgreSQL.
+        schema: the PostgreSQL schema that all tables are in, made by `db upgrade`; empty for the one that the
+            connection finds first.
+        database_connections: how many connections to the database one process opens at most.
+        prepared_statements: whether PostgreSQL may keep statements between transactions; not behind a pooler in
+            transaction mode, unless it knows them.
         keys: key id → base64 of the 32 bytes that seal credentials; several while one replaces the other. May
             be empty with a key service.
         key_service: ``module:function`` that returns the keys of a key service, instead of `keys`; or empty.
@@ -102,6 +107,9 @@ class Settings:
     """
 
     database_url: str = field(validator=min_len(1))
+    schema: str = ""
+    database_connections: int = field(default=15, validator=ge(1))
+    prepared_statements: bool = True
     keys: Mapping[str, Secret] = field(factory=dict)
     key_service: str = ""
     active_key: str = ""
@@ -138,7 +146,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read the environment alone: ``SPECKITTY_CONNECTORS_DATABASE_URL``, ``…_KEYS``, ``…_PUBLIC_URL``.
+        """Read the environment alone: ``SPECKITTY_CONNECTORS_DATABASE_URL``, ``…_KEYS``, ``…_PUBLIC_URL``, others.
 
         ``…_KEYS`` is ``id:base64``, several with a comma between; the first is the active one.
 
@@ -185,7 +193,7 @@ def _describe(error: BaseException, kind: type | None) -> str:
 def _overrides(environment: Mapping[str, str]) -> dict[str, object]:
     found: dict[str, object] = {
         name: environment[variable]
-        for name in ("database_url", "public_url", "handler")
+        for name in ("database_url", "schema", "public_url", "handler")
         if environment.get(variable := f"{ENVIRONMENT_PREFIX}{name.upper()}")
     }
     pairs = [pair.partition(":") for pair in environment.get(f"{ENVIRONMENT_PREFIX}KEYS", "").split(",") if pair]

@@ -118,7 +118,7 @@ class Connectors:
         self.settings = settings
         self._keys = keys or configured_keys(settings)
         self.registry = registry or Registry(allow=settings.plugins.allow, block=settings.plugins.block)
-        self.store = Store(settings.database_url, clock=clock, workspace_role=settings.workspace_role)
+        self.store = open_store(settings, clock=clock)
         self._transport = Transport(allowed_hosts=settings.allowed_hosts, clock=clock)
         vault = Vault(self._keys, clock)
         self.keys = KeyRotation(self.store, self._keys, vault)
@@ -166,7 +166,8 @@ class Connectors:
         migrations.check(self.store)
         if role := self.settings.workspace_role:
             with self.store.reading() as connection:
-                check_confinement(connection, role, [table.name for table in confined_tables()])
+                names = [table.name for table in confined_tables()]
+                check_confinement(connection, role, names, schema=self.settings.schema)
         verify_keys(self._keys, self.store)
         for app in self.settings.apps:
             self.register_app(app)
@@ -363,6 +364,22 @@ class Connectors:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def open_store(settings: Settings, *, clock: Clock = utc_now) -> Store:
+    """Return the database that the settings name.
+
+    Raises:
+        ConfigurationError: it can't be used like this.
+    """
+    return Store(
+        settings.database_url,
+        clock=clock,
+        workspace_role=settings.workspace_role,
+        schema=settings.schema,
+        connections=settings.database_connections,
+        prepared_statements=settings.prepared_statements,
+    )
 
 
 def configured_keys(settings: Settings) -> Keys:

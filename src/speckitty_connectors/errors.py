@@ -61,3 +61,9 @@ class StoreUnavailableError(ConnectorsError):
 
     code = "store_unavailable"
     retryable = True
+
+
+class StoreBusyError(StoreUnavailableError):
+    """The database answers, but somebody else held for too long what was asked for."""
+
+    code = "store_busy"

@@ -154,6 +154,7 @@ def open_office(
     office: Office | None = None,
     exclusive: bool = False,
     workspace_role: str = "",
+    schema: str = "",
 ) -> Iterator[Office]:
     """Open a host for a provider; with another `office`, its next release on the same database and provider."""
     plugin = plugin or Script()
@@ -167,6 +168,7 @@ def open_office(
         allowed_hosts=frozenset({server.host.address}),
         exclusive_accounts=exclusive,
         workspace_role=workspace_role,
+        schema=schema,
     )
     app = AppSettings(
         provider="fake",

@@ -98,7 +98,7 @@ def _configured_url(configured: str) -> str:
 @contextmanager
 def _started_server() -> Iterator[str]:
     """Start a server of our own in a temporary folder; give the URL of its maintenance database."""
-    account = _unprivileged_account()
+    account = unprivileged_account()
     folder = Path(tempfile.mkdtemp(prefix="connectors-postgresql-"))
     try:
         if account:
@@ -111,7 +111,7 @@ def _started_server() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _unprivileged_account() -> str | None:
+def unprivileged_account() -> str | None:
     """Return the account to run the server as, because PostgreSQL refuses root; None for our own."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return None
@@ -178,7 +178,7 @@ def _create_cluster(programs: Path, folder: Path, account: str | None) -> str:
 @contextmanager
 def _listening(programs: Path, folder: Path, account: str | None, password: str) -> Iterator[str]:
     """Run the server until the block ends; give its URL."""
-    port = _free_port()
+    port = free_port()
     settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
     command: list[str | Path] = [programs / "postgres", "-D", folder / "data", "-p", str(port), *settings]
     with (folder / "log").open("wb") as log:
@@ -186,7 +186,7 @@ def _listening(programs: Path, folder: Path, account: str | None, password: str)
     watcher = _detached(["sh", "-c", END_WITH_PARENT, "sh", str(server.pid)], subprocess.PIPE, subprocess.DEVNULL)
     url = URL.create("postgresql+psycopg", SUPERUSER, password, "127.0.0.1", port, "postgres")
     try:
-        yield _wait_until_ready(url.render_as_string(hide_password=False), server, folder / "log")
+        yield wait_until_ready(url.render_as_string(hide_password=False), server, folder / "log")
     finally:
         watcher.communicate()
         server.wait(timeout=START_SECONDS)
@@ -199,13 +199,19 @@ def _detached(
     return subprocess.Popen(command, stdin=source, stdout=output, stderr=output, start_new_session=True, **options)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_until_ready(url: str, server: subprocess.Popen[Any], log: Path) -> str:
+def wait_until_ready(url: str, server: subprocess.Popen[Any], log: Path) -> str:
+    """Return the URL once a server that was just started answers there.
+
+    Raises:
+        PostgresqlUnavailableError: it ended, or doesn't answer; the text is its log.
+    """
     deadline = time.monotonic() + START_SECONDS
     while server.poll() is None and time.monotonic() < deadline:
         with suppress(psycopg.OperationalError):

@@ -12,10 +12,10 @@ from .postgresql import execute
 
 
 @contextmanager
-def workspace_role(url: str) -> Iterator[str]:
+def workspace_role(url: str, *, schema: str = "") -> Iterator[str]:
     """Set row-level security up in a migrated database; give the role that it holds, and drop it afterwards."""
     role = f"workspace_{secrets.token_hex(8)}"
-    execute(url, row_level_security(role=role))
+    execute(url, row_level_security(role=role, schema=schema))
     try:
         yield role
     finally:

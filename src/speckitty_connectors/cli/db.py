@@ -35,6 +35,9 @@ def current(operator: Operator) -> None:
 @db.command("row-level-security")
 @click.option("--role", default="connectors_workspace", show_default=True, help="Role of confined transactions.")
 @click.option("--sign-in-role", default="", help="Role of the application, where that isn't the owner.")
-def show_row_level_security(role: str, sign_in_role: str) -> None:
+@click.option("--schema", default="", help="Schema of the tables; that of the settings file by default.")
+@click.pass_obj
+def show_row_level_security(operator: Operator, role: str, sign_in_role: str, schema: str) -> None:
     """Print the script of PostgreSQL's row-level security. The owner of the tables runs it."""
-    click.echo(row_level_security(role=role, sign_in_role=sign_in_role), nl=False)
+    schema = schema or (operator.settings().schema if operator.config else "")
+    click.echo(row_level_security(role=role, sign_in_role=sign_in_role, schema=schema), nl=False)

@@ -21,7 +21,7 @@ from sqlalchemy import Table, func, select
 from sqlalchemy.exc import ArgumentError
 
 from ..configuration import Settings, load_object
-from ..connectors import configured_keys
+from ..connectors import configured_keys, open_store
 from ..credentials.key_services import compare_keys
 from ..credentials.tables import apps
 from ..errors import ConfigurationError, ConnectorsError
@@ -232,7 +232,7 @@ def _opened(settings: Settings) -> Store:
         ConfigurationError: the URL can't be used, or names a file that isn't there.
     """
     try:
-        store = Store(settings.database_url)
+        store = open_store(settings)
     except ArgumentError:
         raise ConfigurationError(
             "the database's URL can't be read",

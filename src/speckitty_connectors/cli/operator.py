@@ -66,9 +66,9 @@ class Operator:
 
     def store(self) -> AbstractContextManager[Store]:
         """Open the database alone, as it is."""
-        from ..store.engine import Store
+        from ..connectors import open_store
 
-        return closing(Store(self.settings().database_url))
+        return closing(open_store(self.settings()))
 
 
 def connected(command: Callable[..., Result]) -> Callable[..., Result]:

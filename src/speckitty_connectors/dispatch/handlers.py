@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
 
 from attrs import field, frozen
 from sqlalchemy import Connection
@@ -11,6 +13,9 @@ from ..errors import ConfigurationError, ConflictError
 from ..policy.types import EffectivePolicy
 from ..providers.deliveries import Event
 from ..providers.suggestions import Target
+
+SCHEMAS: Final = "schema_translate_map"
+"""SQLAlchemy's option that says which schema tables without one are in."""
 
 
 @frozen(kw_only=True)
@@ -137,3 +142,14 @@ class Handlers:
                 remedy="register one of them",
             )
         self._handlers[target_kind] = handler
+
+
+@contextmanager
+def as_the_host(connection: Connection) -> Iterator[None]:
+    """Let tables without a schema be the host's in the block, also where the setting `schema` makes them ours."""
+    ours = connection.get_execution_options().get(SCHEMAS)
+    connection.execution_options(**{SCHEMAS: None})
+    try:
+        yield
+    finally:
+        connection.execution_options(**{SCHEMAS: ours})

@@ -10,7 +10,7 @@ from ..routing.tables import dispatches
 from ..store.claims import Claim, ClaimQueue
 from ..store.engine import Store
 from . import repository
-from .handlers import AtLeastOnce, Dispatch, EffectHandler, Handlers
+from .handlers import AtLeastOnce, Dispatch, EffectHandler, Handlers, as_the_host
 
 BATCH = 10
 """Dispatches that are claimed at a time; what isn't reached before its lease ends, another worker takes."""
@@ -125,7 +125,8 @@ class Worker:
             handler = self._handlers.find(dispatch.target.kind)
             if isinstance(handler, AtLeastOnce):
                 return handler.call, dispatch
-            handler.call(dispatch, connection)
+            with as_the_host(connection):
+                handler.call(dispatch, connection)
             if not connection.in_transaction():
                 raise TransactionEndedError
             self._queue.finish(connection, claim, finished_at=self._store.now())

@@ -11,7 +11,7 @@ from ..credentials.vault import Vault
 from ..errors import ConnectorsError
 from ..loading.registry import Registry
 from ..loading.statuses import PluginUnavailableError
-from ..store.deadline import within
+from ..store.deadline import answering
 from ..store.engine import Store
 from .checks import Reception
 from .endpoint_secrets import Principals, Verified
@@ -31,9 +31,6 @@ from .responses import (
 from .signatures import is_replayable
 
 logger = logging.getLogger(__name__)
-
-ANSWER_SECONDS = 0.9
-"""How long the database may take, so that the answer is given within a second; Slack waits for three."""
 
 DIGEST_PREFIX = "sha256:"
 """Before the digest that stands for a delivery id where the provider gives none."""
@@ -102,7 +99,7 @@ class Inbox:
         probe = reception.probe(media_type, body)
         if probe is not None:
             return probe
-        with within(ANSWER_SECONDS):
+        with answering():
             verified = self._principals.verify(reception.manifest, request.endpoint_id, headers, body)
             members = reception.members(media_type, body)
             handshake = reception.handshake(members)

@@ -10,7 +10,7 @@ from functools import cache
 
 import attrs
 from attrs import frozen
-from sqlalchemy import Connection, Dialect, Insert, bindparam, case, exists, insert, select
+from sqlalchemy import Connection, Dialect, Engine, Insert, bindparam, case, exists, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..apps.endpoints import Endpoint
@@ -233,22 +233,22 @@ def _insert(store: Store, arrival: Arrival, delivery_id: str, *, doubt: str = ""
         "content_type": arrival.media_type,
         "body": arrival.body,
     }
-    inserts = _inserts(store.engine.dialect, with_body=not arrival.unrouted_reason)
+    inserts = _inserts(store.engine, with_body=not arrival.unrouted_reason)
     with store.driver_transaction() as cursor:
         return all(each.execute(cursor, values) for each in inserts)
 
 
 @cache
-def _inserts(dialect: Dialect, *, with_body: bool) -> tuple[CompiledInsert, ...]:
+def _inserts(engine: Engine, *, with_body: bool) -> tuple[CompiledInsert, ...]:
     """Return what stores a delivery; each runs only if the one before added a row."""
-    row, body = _row_insert(dialect), insert(inbox_bodies).values(given(*inbox_bodies.c))
+    row, body = _row_insert(engine.dialect), insert(inbox_bodies).values(given(*inbox_bodies.c))
     statements: tuple[Insert, ...] = (row, body) if with_body else (row,)
-    if with_body and dialect.name == "postgresql":  # takes both at once, which saves a round trip
+    if with_body and engine.dialect.name == "postgresql":  # takes both at once, which saves a round trip
         stored = row.returning(inbox.c.workspace_id, inbox.c.id).cte("stored")
         columns = given(inbox_bodies.c.headers, inbox_bodies.c.content_type, inbox_bodies.c.body)
         values = select(stored.c.workspace_id, stored.c.id, *columns.values())
         statements = (insert(inbox_bodies).from_select(["workspace_id", "inbox_id", *columns], values),)
-    return tuple(CompiledInsert(statement, dialect) for statement in statements)
+    return tuple(CompiledInsert(statement, engine) for statement in statements)
 
 
 def _row_insert(dialect: Dialect) -> sqlite.Insert | postgresql.Insert:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import BindParameter, Column, Dialect, Insert, bindparam
+from sqlalchemy import BindParameter, Column, Engine, Insert, bindparam
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 GIVEN = "given_"
@@ -24,11 +24,14 @@ class CompiledInsert:
 
     Args:
         statement: the insert, every value of it a named parameter, those of columns made by `given`.
-        dialect: of the engine that it will run on.
+        engine: that it will run on.
     """
 
-    def __init__(self, statement: Insert, dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
+    def __init__(self, statement: Insert, engine: Engine) -> None:
+        dialect, schemas = engine.dialect, engine.get_execution_options().get("schema_translate_map")
+        compiled = statement.compile(
+            engine, schema_translate_map=schemas, render_schema_translate=schemas is not None
+        )
         self._sql = compiled.string
         self._by_position = compiled.positiontup is not None
         self._parameters: list[tuple[str, str, Processor | None]] = [

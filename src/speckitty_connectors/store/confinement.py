@@ -94,7 +94,7 @@ def across_workspaces(connection: Connection) -> Iterator[None]:
         connection.execute(_BECOME, {"role": role})
 
 
-def check_confinement(connection: Connection, role: str, tables: Iterable[str]) -> None:
+def check_confinement(connection: Connection, role: str, tables: Iterable[str], *, schema: str = "") -> None:
     """Refuse a role or a table that row-level security doesn't cover, and tables that it hides from the operator.
 
     Raises:
@@ -103,7 +103,8 @@ def check_confinement(connection: Connection, role: str, tables: Iterable[str]) 
     """
     found = connection.execute(_ROLE, {"role": role}).one_or_none()
     names = set(tables)
-    held = {row.relname for row in connection.execute(_HELD, {"names": sorted(names)})}
+    qualified = [f"{schema}.{name}" if schema else name for name in names]
+    held = {row.relname for row in connection.execute(_HELD, {"names": qualified})}
     if found is None or not found.is_ours:
         what = "the role of confined transactions is missing, or isn't granted to the user that signs in"
     elif found.is_free:

@@ -1,4 +1,4 @@
-"""How long the work at hand may still wait for the database."""
+"""How long the work at hand may wait for the database, and who is told at once that it doesn't answer."""
 
 from __future__ import annotations
 
@@ -7,32 +7,210 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import RLock, Semaphore
+from typing import Final
 
-_DEADLINE: ContextVar[float] = ContextVar("deadline", default=math.inf)
+from attrs import define, frozen
+
+from ..errors import StoreBusyError, StoreUnavailableError
+
+WAIT_SECONDS: Final = 10.0
+"""How long a person or a worker waits for a lock or a free connection."""
+
+ANSWER_SECONDS = 0.75
+"""How long a request may wait for the database, so that it is answered within a second however many there are."""
+
+BRIEF_SECONDS: Final = 0.02
+"""How long requests wait for a lock while another one that waited for it in full gave up."""
+
+SHARE_OF_LOCKS: Final = 0.8
+"""How much of a deadline a lock may take: the database gives up before we do, and the connection can be kept."""
+
+REMEDY: Final = "try again; if it lasts, look at the database and its URL"
+
+
+@define
+class _Budget:
+    """Seconds that pass only while something is asked of the database.
+
+    Attributes:
+        left: what was left when the last transaction ended.
+        outer: the budget of the block around.
+        is_answer: whether a provider or a browser waits.
+        began: when the transaction under way began.
+    """
+
+    left: float
+    outer: _Budget | None
+    is_answer: bool = False
+    began: float = math.inf
+
+    def seconds_left(self) -> float:
+        """Return the seconds left here and in every block around."""
+        own = max(0.0, self.left - max(0.0, time.monotonic() - self.began))
+        return own if self.outer is None else min(own, self.outer.seconds_left())
+
+
+_BUDGET: ContextVar[_Budget | None] = ContextVar("budget", default=None)
 
 
 @contextmanager
-def within(seconds: float | None) -> Iterator[None]:
+def within(seconds: float | None, *, is_answer: bool = False) -> Iterator[None]:
     """Give what the block asks of the database this many seconds altogether; None sets no limit of its own.
 
-    A block inside another has at most what the outer one has left.
+    A block inside another has at most what the outer one has left. What else the block does takes nothing away, so
+    that a provider's slow answer doesn't cost what it gave.
 
-    >>> with within(5), within(None), within(60):
+    >>> with within(5), within(None), within(60), spending():
     ...     4 < seconds_left() <= 5
     True
     """
-    own = math.inf if seconds is None else time.monotonic() + seconds
-    token = _DEADLINE.set(min(own, _DEADLINE.get()))
+    if seconds is None:
+        yield
+        return
+    token = _BUDGET.set(_Budget(seconds, _BUDGET.get(), is_answer))
     try:
         yield
     finally:
-        _DEADLINE.reset(token)
+        _BUDGET.reset(token)
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Give what a request asks of the database `ANSWER_SECONDS`; while it doesn't answer, fail at once.
+
+    Raises:
+        StoreUnavailableError: by transactions in the block: see `Gate`.
+    """
+    with within(ANSWER_SECONDS, is_answer=True):
+        yield
+
+
+@contextmanager
+def spending() -> Iterator[None]:
+    """Let the time of the block count."""
+    started, budget = [], _BUDGET.get()
+    while budget is not None and math.isinf(budget.began):
+        budget.began = time.monotonic()
+        started.append(budget)
+        budget = budget.outer
+    try:
+        yield
+    finally:
+        for each in started:
+            each.left -= time.monotonic() - each.began
+            each.began = math.inf
 
 
 def seconds_left() -> float:
-    """Return the seconds until the deadline, 0 when it is over, infinity when there is none.
+    """Return the seconds that are left, 0 when they are over, infinity where there is no limit.
 
     >>> seconds_left()
     inf
     """
-    return max(0.0, _DEADLINE.get() - time.monotonic())
+    budget = _BUDGET.get()
+    return math.inf if budget is None else budget.seconds_left()
+
+
+def is_answering() -> bool:
+    """Return whether a provider or a browser waits for what the work at hand comes to.
+
+    >>> with answering():
+    ...     is_answering()
+    True
+    """
+    budget = _BUDGET.get()
+    while budget is not None and not budget.is_answer:
+        budget = budget.outer
+    return budget is not None
+
+
+@frozen(kw_only=True)
+class Beginning:
+    """How a transaction begins; each driver says it to its database in its own way.
+
+    Attributes:
+        lock_seconds: how long a lock may be waited for.
+        reads_only: whether it refuses to write.
+    """
+
+    lock_seconds: float
+    reads_only: bool = False
+
+
+BEGINNING: ContextVar[Beginning] = ContextVar(
+    "beginning",
+    default=Beginning(lock_seconds=WAIT_SECONDS),  # noqa: B039 - it is frozen
+)
+"""How the next transaction begins; the default is for tools and tests that use the engine without a turn."""
+
+
+class Gate:
+    """Lets as many transactions through as there are connections.
+
+    A database that hangs would cost each request its whole deadline, and a web server with a few threads would
+    answer its hundredth request after many. So after somebody waited in vain, one request at a time waits for the
+    database until it has answered one; the others fail at once, or wait for a lock only briefly. Who isn't
+    `answering` anybody isn't held back.
+
+    Args:
+        connections: how many there are.
+    """
+
+    def __init__(self, connections: int) -> None:
+        self._turns = Semaphore(connections)
+        self._trying = RLock()  # for a transaction inside another, too
+        self._trouble: type[StoreUnavailableError] | None = None
+
+    @contextmanager
+    def turn(self, *, patience: float, within_seconds: float | None, reads_only: bool) -> Iterator[None]:
+        """Wait for a connection to be free, and have the transaction in the block begin as it may.
+
+        Args:
+            patience: seconds to wait for a connection or a lock.
+            within_seconds: seconds for all of the block.
+            reads_only: whether the transaction refuses to write.
+
+        Raises:
+            StoreUnavailableError: none is free in time, or the database didn't answer the last who asked.
+        """
+        trouble: type[StoreUnavailableError] | None = None
+        with within(within_seconds), spending(), self._attempt(patience) as seconds:
+            try:
+                with self._connection(seconds):
+                    lock_seconds = min(seconds, SHARE_OF_LOCKS * seconds_left())
+                    token = BEGINNING.set(Beginning(lock_seconds=lock_seconds, reads_only=reads_only))
+                    try:
+                        yield
+                    finally:
+                        BEGINNING.reset(token)
+            except StoreUnavailableError as error:
+                trouble = type(error)
+                raise
+            finally:
+                self._trouble = trouble
+
+    @contextmanager
+    def _attempt(self, patience: float) -> Iterator[float]:
+        """Give the seconds that may be waited: all of them to one request at a time while there is trouble."""
+        trouble = self._trouble
+        if trouble is None or not is_answering():
+            yield patience
+        elif self._trying.acquire(blocking=False):
+            try:
+                yield patience
+            finally:
+                self._trying.release()
+        elif trouble is StoreBusyError:
+            yield min(patience, BRIEF_SECONDS)
+        else:
+            raise StoreUnavailableError("the database doesn't answer", remedy=REMEDY)
+
+    @contextmanager
+    def _connection(self, patience: float) -> Iterator[None]:
+        if not self._turns.acquire(timeout=min(seconds_left(), patience)):
+            raise StoreUnavailableError("all connections to the database are in use", remedy=REMEDY)
+        try:
+            yield
+        finally:
+            self._turns.release()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Semaphore
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL, make_url
@@ -16,27 +16,37 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection
 
-from ..errors import ConfigurationError, StoreUnavailableError
+from ..errors import ConfigurationError, StoreBusyError, StoreUnavailableError
 from ..identifiers import Clock, utc_now
 from .confinement import confine
-from .deadline import seconds_left, within
-from .sqlite import READING, begin, open_sqlite
-
-WAIT_SECONDS: Final = 0.8
-"""How long to wait for a lock: a delivery is answered within a second, with 503 if need be."""
+from .deadline import REMEDY, WAIT_SECONDS, Gate
+from .sqlite import begin, open_sqlite
 
 CONNECTIONS: Final = 15
 """How many transactions one store runs at once; what SQLAlchemy's pool opens by default."""
 
+NEEDS_POSTGRESQL: Final = {"workspace_role": "row-level security", "schema": "schemas"}
+"""Setting → what it is about, which SQLite hasn't."""
+
+PLAIN_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+"""Names that PostgreSQL reads alike with and without quotation marks."""
+
+BUSY_SQLITE_ERRORS: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+"""Another connection writes (sqlite.org, "Result Codes")."""
+
 PASSING_SQLITE_ERRORS: Final = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PROTOCOL,
 }
-"""SQLite calls a missing table operational too, which doesn't pass by itself (sqlite.org, "Result Codes")."""
+"""SQLite calls a missing table operational too, which doesn't pass by itself."""
+
+BUSY_POSTGRESQL_ERRORS: Final = {"55P03", "40P01", "40001"}
+"""A lock that wasn't free in time, a deadlock, a serialization failure (PostgreSQL, "Error Codes")."""
+
+LOST_STATEMENTS: Final = {"26000", "42P05"}
+"""A prepared statement isn't there, or is there already (PostgreSQL, "Error Codes"): the connection was changed."""
 
 
 class Store:
@@ -54,10 +64,14 @@ class Store:
         wait_seconds: how long to wait for a lock or a free connection.
         workspace_role: the role that transactions run as which `confinement.confined` holds to a workspace;
             empty where the database doesn't hold them.
+        schema: PostgreSQL's schema that all tables are in; empty for the one that the connection finds first.
+        connections: how many transactions may run at once.
+        prepared_statements: whether PostgreSQL may keep statements from one transaction to the next, which a
+            pooler in transaction mode may not allow.
 
     Raises:
         ConfigurationError: the URL is of another database or driver, its driver isn't installed, or the database
-            has no roles; at the first connection also when the server may lose what it has acknowledged.
+            has no roles or schemas; at the first connection also when the server may lose what it has acknowledged.
     """
 
     def __init__(
@@ -67,19 +81,21 @@ class Store:
         clock: Clock = utc_now,
         wait_seconds: float = WAIT_SECONDS,
         workspace_role: str = "",
+        schema: str = "",
+        connections: int = CONNECTIONS,
+        prepared_statements: bool = True,
     ) -> None:
         self.url = make_url(url)
         self.now = clock
-        self.engine = _open_engine(self.url, wait_seconds)
         self.workspace_role = workspace_role
-        if workspace_role and self.is_sqlite:
-            raise ConfigurationError(
-                "SQLite has no row-level security",
-                subject="setting workspace_role",
-                remedy="leave it out, or use PostgreSQL",
-            )
+        self.schema = schema
+        _check_names(self.url, workspace_role=workspace_role, schema=schema)
+        self.engine = _open_engine(
+            self.url, wait_seconds, connections, schema=schema, prepared_statements=prepared_statements
+        )
         self._wait_seconds = wait_seconds
-        self._process, self._turns = os.getpid(), Semaphore(CONNECTIONS)
+        self._connections = connections
+        self._process, self._gate = os.getpid(), Gate(connections)
 
     @property
     def is_sqlite(self) -> bool:
@@ -98,18 +114,16 @@ class Store:
             StoreUnavailableError: the database can't be reached or is too busy. Nothing is kept, unless the
                 commit itself got no answer; write so that the same work can be done again.
         """
-        with within(within_seconds), self._turn() as engine, _typed_errors(engine), engine.begin() as connection:
+        with self._turn(within_seconds) as engine, engine.begin() as connection:
             confine(connection, self.workspace_role)
             yield connection
 
     @contextmanager
     def reading(self, *, within_seconds: float | None = None) -> Iterator[Connection]:
         """Open a transaction that takes no write lock and refuses to write; see `transaction`."""
-        options = {READING: True, "postgresql_readonly": True}
-        with within(within_seconds), self._turn() as engine, _typed_errors(engine), engine.connect() as connection:
-            connection.execution_options(**options)
+        with self._turn(within_seconds, reads_only=True) as engine, engine.begin() as connection:
             confine(connection, self.workspace_role)
-            yield connection
+            yield connection  # and a commit after it: a rollback costs PostgreSQL its prepared statements
 
     @contextmanager
     def driver_transaction(self) -> Iterator[DBAPICursor]:
@@ -121,9 +135,9 @@ class Store:
         Raises:
             StoreUnavailableError: the database can't be reached or is too busy.
         """
-        with self._turn() as engine, _typed_errors(engine), _lent(engine) as connection:
+        with self._turn() as engine, _lent(engine) as connection:
             if self.is_sqlite:
-                begin(connection, reading=False, wait_seconds=self._wait_seconds)
+                begin(connection)
             cursor = connection.cursor()
             yield cursor
             cursor.close()
@@ -134,24 +148,20 @@ class Store:
         self.engine.dispose()
 
     @contextmanager
-    def _turn(self) -> Iterator[Engine]:
+    def _turn(self, within_seconds: float | None = None, *, reads_only: bool = False) -> Iterator[Engine]:
         """Wait for one of the connections, because the pool itself knows no deadline."""
         if self._process != os.getpid():  # in a forked process the connections are the parent's
             self.engine.dispose(close=False)
-            self._process, self._turns = os.getpid(), Semaphore(CONNECTIONS)
-        turns = self._turns
-        if not turns.acquire(timeout=min(seconds_left(), self._wait_seconds)):
-            raise _unavailable("all connections are in use")
-        try:
+            self._process, self._gate = os.getpid(), Gate(self._connections)
+        turn = self._gate.turn(patience=self._wait_seconds, within_seconds=within_seconds, reads_only=reads_only)
+        with turn, _typed_errors(self.engine):
             yield self.engine
-        finally:
-            turns.release()
 
 
-def _open_engine(url: URL, wait_seconds: float) -> Engine:
+def _open_engine(url: URL, wait_seconds: float, connections: int, **postgresql: Any) -> Engine:
     """Return an engine set up for its database."""
     if url.drivername in {"sqlite", "sqlite+pysqlite"}:
-        return open_sqlite(url, wait_seconds)
+        return open_sqlite(url, wait_seconds, connections)
     if url.drivername in {"postgresql", "postgresql+psycopg"}:
         try:
             from .postgresql import open_postgresql  # noqa: PLC0415 - its driver is an extra
@@ -161,12 +171,29 @@ def _open_engine(url: URL, wait_seconds: float) -> Engine:
                 subject="setting database_url",
                 remedy="pip install 'speckitty-connectors[postgresql]'",
             ) from error
-        return open_postgresql(url.set(drivername="postgresql+psycopg"), wait_seconds)
+        return open_postgresql(url.set(drivername="postgresql+psycopg"), wait_seconds, connections, **postgresql)
     raise ConfigurationError(
         f"the database {url.drivername!r} isn't supported",
         subject="setting database_url",
         remedy="use a sqlite:/// or postgresql+psycopg:// URL",
     )
+
+
+def _check_names(url: URL, **names: str) -> None:
+    """Refuse names of what SQLite hasn't, and names that need quotation marks; by setting."""
+    for setting, name in names.items():
+        if name and url.drivername.startswith("sqlite"):
+            raise ConfigurationError(
+                f"SQLite has no {NEEDS_POSTGRESQL[setting]}",
+                subject=f"setting {setting}",
+                remedy="leave it out, or use PostgreSQL",
+            )
+        if name and not PLAIN_NAME.fullmatch(name):
+            raise ConfigurationError(
+                f"{name!r} isn't a plain name",
+                subject=f"setting {setting}",
+                remedy="use lower-case letters, digits and underscores",
+            )
 
 
 @contextmanager
@@ -192,21 +219,29 @@ def _typed_errors(engine: Engine) -> Iterator[None]:
         yield
     except (DBAPIError, PoolTimeoutError, driver.Error) as error:
         cause = getattr(error, "orig", None) or error
-        lost = getattr(error, "connection_invalidated", False)
-        if not (lost or _is_unavailability(cause, (driver.OperationalError, driver.InterfaceError))):
-            raise
-        raise _unavailable(type(cause).__name__) from error
+        says = f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
+        if _is_contention(cause):
+            raise StoreBusyError("the database is too busy", subject=says, remedy=REMEDY) from error
+        if getattr(cause, "sqlstate", None) in LOST_STATEMENTS:
+            raise ConfigurationError(
+                "a pooler before PostgreSQL doesn't keep statements from one transaction to the next",
+                subject="setting prepared_statements",
+                remedy="set it to false",
+            ) from error
+        if getattr(error, "connection_invalidated", False) or _passes(cause, driver):
+            raise StoreUnavailableError("the database can't be reached", subject=says, remedy=REMEDY) from error
+        raise
 
 
-def _unavailable(reason: str) -> StoreUnavailableError:
-    return StoreUnavailableError(
-        "the database can't be reached or is too busy",
-        subject=reason,
-        remedy="try again; if it lasts, look at the database and its URL",
-    )
+def _is_contention(cause: BaseException) -> bool:
+    """Return whether somebody else holds what was asked for."""
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in BUSY_SQLITE_ERRORS
+    return getattr(cause, "sqlstate", None) in BUSY_POSTGRESQL_ERRORS
 
 
-def _is_unavailability(cause: BaseException, passing: tuple[type[Exception], ...]) -> bool:
+def _passes(cause: BaseException, driver: Any) -> bool:
+    """Return whether the same may succeed later."""
     if isinstance(cause, sqlite3.Error):
         return getattr(cause, "sqlite_errorcode", 0) & 0xFF in PASSING_SQLITE_ERRORS
-    return isinstance(cause, (PoolTimeoutError, *passing))
+    return isinstance(cause, (PoolTimeoutError, driver.OperationalError, driver.InterfaceError))

@@ -6,14 +6,17 @@ import math
 from collections.abc import Generator
 from concurrent.futures import Future
 from threading import Thread
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import psycopg
-from sqlalchemy import Engine, create_engine, event
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from ..errors import ConfigurationError
-from .deadline import seconds_left
+from .deadline import BEGINNING, seconds_left
 
 CONNECT_ARGUMENTS: Final = {
     "application_name": "speckitty-connectors",
@@ -32,6 +35,9 @@ DURABILITY: Final = ("synchronous_commit", "fsync", "full_page_writes")
 LOOK_SECONDS: Final = 0.02
 """How often a wait that has a deadline looks at the clock."""
 
+USED: Final = "used"
+"""In what the pool notes of a connection: it has been good once, so a failure now is the server's going away."""
+
 Result = TypeVar("Result")
 
 
@@ -49,27 +55,60 @@ class BoundedConnection(psycopg.Connection[Any]):
             raise psycopg.OperationalError("the database didn't answer in time") from error
 
 
-def open_postgresql(url: URL, wait_seconds: float) -> Engine:
-    """Return an engine that gives up on a lock, a free connection or a silent server in time."""
+def open_postgresql(
+    url: URL, wait_seconds: float, connections: int, *, schema: str, prepared_statements: bool
+) -> Engine:
+    """Return an engine that gives up on a lock, a free connection or a silent server in time.
+
+    Nothing is set for longer than a transaction, so that a pooler may hand each one to another connection.
+    """
     engine = create_engine(
         url,
         hide_parameters=True,
-        pool_pre_ping=True,
+        pool_size=connections,
+        max_overflow=0,
         pool_timeout=wait_seconds,
         connect_args={name: value for name, value in CONNECT_ARGUMENTS.items() if name not in url.query},
+        execution_options={"schema_translate_map": {None: schema}} if schema else {},
     )
 
     @event.listens_for(engine, "do_connect")
     def connect(_: object, __: object, arguments: list[Any], parameters: dict[str, Any]) -> BoundedConnection:
-        connection = _connect(arguments, parameters)
+        connection = _connect(arguments, {**parameters, "autocommit": True})
         try:
-            _set_up(connection, wait_seconds)
+            _refuse_forgetful(connection)
         except BaseException:
             connection.close()
             raise
+        if not prepared_statements:
+            connection.prepare_threshold = None
         return connection
 
+    @event.listens_for(engine, "checkout")
+    def start(connection: BoundedConnection, entry: ConnectionPoolEntry, _: object) -> None:
+        try:
+            _begin(connection)
+        except psycopg.OperationalError as error:
+            if not (connection.closed and USED in entry.info and seconds_left()):
+                raise
+            raise InvalidatePoolError from error  # the server was away; the pool connects anew
+        entry.info[USED] = True
+
+    @event.listens_for(engine, "begin")
+    def start_again(connection: Connection) -> None:
+        driver = cast("BoundedConnection", connection.connection.driver_connection)
+        if driver.info.transaction_status is TransactionStatus.IDLE:
+            _begin(driver)
+
     return engine
+
+
+def _begin(connection: BoundedConnection) -> None:
+    """Begin a transaction in one round trip, which also shows whether the connection is still good."""
+    how = BEGINNING.get()
+    mode = "READ ONLY" if how.reads_only else "READ WRITE"
+    milliseconds = max(1, int(1000 * how.lock_seconds))  # 0 would be no limit
+    connection.execute(f"BEGIN {mode}; SET LOCAL lock_timeout = {milliseconds}".encode(), prepare=False)
 
 
 def _in_time(exchange: Generator[Any, Any, Result]) -> Generator[Any, Any, Result]:
@@ -108,14 +147,11 @@ def _close(late: Future[BoundedConnection]) -> None:
         late.result().close()
 
 
-def _set_up(connection: BoundedConnection, wait_seconds: float) -> None:
-    """Bound the waiting for locks; refuse a server, database or role that acknowledges before writing."""
-    connection.autocommit = True
-    connection.execute("SELECT set_config('lock_timeout', %s, false)", [f"{int(wait_seconds * 1000)}ms"])
+def _refuse_forgetful(connection: BoundedConnection) -> None:
+    """Refuse a server, database or role that acknowledges before writing."""
     query = "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name"
     found = connection.execute(query, [list(DURABILITY)])
     unsafe = [f"{name}={setting}" for name, setting in found if setting == "off"]
-    connection.autocommit = False
     if unsafe:
         raise ConfigurationError(
             "this PostgreSQL may lose what it has acknowledged",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -10,13 +9,15 @@ from sqlalchemy import Table
 
 from ..errors import ConfigurationError
 from .confinement import WORKSPACE_SETTING
+from .engine import PLAIN_NAME
 from .metadata import ADDED_FOR_THE_OPERATOR, OPERATOR, SHARED_BY_THE_OPERATOR, metadata
-
-ROLE_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
-"""Names that mean the same to PostgreSQL with and without quotation marks."""
 
 OWN: Final = f"workspace_id = NULLIF(current_setting('{WORKSPACE_SETTING}', true), '')"
 """Which rows are seen. Without a workspace none are: the setting is empty after a transaction that had one."""
+
+SCHEMA: Final = """\
+SET LOCAL search_path TO "{schema}";
+"""
 
 ROLE: Final = """\
 DO $$ BEGIN
@@ -53,7 +54,7 @@ def confined_tables() -> list[Table]:
     return [table for table in metadata.sorted_tables if "workspace_id" in table.columns]
 
 
-def row_level_security(*, role: str, sign_in_role: str = "") -> str:
+def row_level_security(*, role: str, sign_in_role: str = "", schema: str = "") -> str:
     """Return the script; it can be run again at any time, and must be after an upgrade that adds tables.
 
     >>> script = row_level_security(role="connectors_workspace")
@@ -63,19 +64,21 @@ def row_level_security(*, role: str, sign_in_role: str = "") -> str:
     Args:
         role: the role that confined transactions run as; created if it is missing.
         sign_in_role: the role that the application signs in with, if another one owns the tables.
+        schema: where the tables are: the setting of that name.
 
     Raises:
-        ConfigurationError: a role's name has other characters than `ROLE_NAME` allows.
+        ConfigurationError: the name of a role or of the schema has other characters than `PLAIN_NAME` allows.
     """
-    for name in (role, sign_in_role or role):
-        if not ROLE_NAME.fullmatch(name):
+    for name in (role, sign_in_role or role, schema or role):
+        if not PLAIN_NAME.fullmatch(name):
             raise ConfigurationError(
-                f"{name!r} isn't a plain name of a role",
+                f"{name!r} isn't a plain name of a role or a schema",
                 subject="row-level security",
                 remedy="use lower-case letters, digits and underscores",
             )
     operators = f"CURRENT_USER, {sign_in_role}" if sign_in_role else "CURRENT_USER"
-    return "\n".join(["BEGIN;", *_statements(role, operators), "COMMIT;", ""])
+    place = [SCHEMA.format(schema=schema)] if schema else []
+    return "\n".join(["BEGIN;", *place, *_statements(role, operators), "COMMIT;", ""])
 
 
 def _statements(role: str, operators: str) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sqlite3
 import time
 from typing import Final, cast
@@ -12,7 +11,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
 from ..errors import ConfigurationError
-from .deadline import seconds_left
+from .deadline import BEGINNING, seconds_left
 
 OLDEST_SQLITE: Final = (3, 35, 0)
 """The first with RETURNING (sqlite.org, "RETURNING")."""
@@ -20,11 +19,8 @@ OLDEST_SQLITE: Final = (3, 35, 0)
 LOOK_SECONDS: Final = 0.01
 """How often to look whether others are done, where SQLite doesn't wait by itself."""
 
-READING: Final = "connectors_reading"
-"""The execution option of a connection that only reads."""
 
-
-def open_sqlite(url: URL, wait_seconds: float) -> Engine:
+def open_sqlite(url: URL, wait_seconds: float, connections: int) -> Engine:
     """Return an engine; a database in memory is one connection that its users take turns with.
 
     Raises:
@@ -41,42 +37,32 @@ def open_sqlite(url: URL, wait_seconds: float) -> Engine:
         url,
         hide_parameters=True,
         poolclass=QueuePool,
+        pool_size=1 if in_memory else connections,
+        max_overflow=0,
         pool_timeout=wait_seconds,
         connect_args={"check_same_thread": False, "timeout": wait_seconds},
-        **({"pool_size": 1, "max_overflow": 0} if in_memory else {}),
     )
 
     @event.listens_for(engine, "connect")
     def set_up(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
-        _set_up(connection, _seconds_to_wait(wait_seconds))
+        _set_up(connection, min(wait_seconds, seconds_left()))
 
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
-        reading = bool(connection.get_execution_options().get(READING, False))
-        begin(connection.connection, reading=reading, wait_seconds=wait_seconds)
+        begin(connection.connection)
 
     return engine
 
 
-def begin(connection: PoolProxiedConnection, *, reading: bool, wait_seconds: float) -> None:
-    """Start a transaction that waits for other writers until the deadline; one that reads can't write."""
-    driver = cast("sqlite3.Connection", connection.driver_connection)
-    tenths = math.ceil(10 * _seconds_to_wait(wait_seconds))
-    _set(connection, driver, "busy_timeout", 100 * tenths)
-    _set(connection, driver, "query_only", int(reading))
-    driver.execute("BEGIN" if reading else "BEGIN IMMEDIATE")
-
-
-def _set(connection: PoolProxiedConnection, driver: sqlite3.Connection, pragma: str, value: int) -> None:
-    """Set a pragma, but not again: each time SQLite may have to compile every statement of the connection anew."""
-    if connection.info.get(pragma) != value:
-        driver.execute(f"PRAGMA {pragma} = {value}")
-        connection.info[pragma] = value
-
-
-def _seconds_to_wait(wait_seconds: float) -> float:
-    left = seconds_left()
-    return wait_seconds if math.isinf(left) else left
+def begin(connection: PoolProxiedConnection) -> None:
+    """Start a transaction that waits for other writers no longer than it may; one that reads can't write."""
+    driver, how = cast("sqlite3.Connection", connection.driver_connection), BEGINNING.get()
+    pragmas = {"busy_timeout": 100 * int(10 * how.lock_seconds), "query_only": int(how.reads_only)}
+    for pragma, value in pragmas.items():
+        if connection.info.get(pragma) != value:  # each time SQLite may have to compile every statement anew
+            driver.execute(f"PRAGMA {pragma} = {value}")
+            connection.info[pragma] = value
+    driver.execute("BEGIN" if how.reads_only else "BEGIN IMMEDIATE")
 
 
 def _set_up(connection: sqlite3.Connection, wait_seconds: float) -> None:

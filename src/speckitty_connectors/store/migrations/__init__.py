@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from alembic import command
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateSchema
 
 from ...errors import ConfigurationError
 from ..engine import Store
+from ..metadata import metadata
 
 SCRIPTS: Final = str(Path(__file__).parent)
 
@@ -26,6 +32,11 @@ REVISION_TABLE: Final = "connectors_revision"
 UPGRADE_SECONDS: Final = 60
 """How long an upgrade may take, waiting for another one included."""
 
+TAKEN: Final = {"42P07", "42710", "42723"}
+"""A table or index, another object, or a function of that name is there (PostgreSQL, "Error Codes")."""
+
+TAKEN_IN_SQLITE: Final = "already exists"
+
 UPGRADE_LOCK: Final = int.from_bytes(b"conectrs")
 """The key of PostgreSQL's advisory lock that lets one upgrade run at a time."""
 
@@ -34,15 +45,18 @@ def upgrade(store: Store) -> None:
     """Bring the tables to the latest revision; all of it or nothing, and safe beside another upgrade.
 
     Raises:
-        ConfigurationError: the tables are of a newer version of this library, or of one before the first release.
+        ConfigurationError: the tables are of a newer version of this library, or of one before the first release;
+            or the host has a table of its own under a name of ours.
         StoreUnavailableError: it took longer than `UPGRADE_SECONDS`.
     """
-    with store.transaction(within_seconds=UPGRADE_SECONDS) as connection:
+    with store.transaction(within_seconds=UPGRADE_SECONDS) as connection, _names_are_free(store):
         if not store.is_sqlite:  # SQLite's transaction has the lock already
             connection.execute(text(f"SET LOCAL lock_timeout = '{UPGRADE_SECONDS}s'"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
-        _refuse_unknown(_revision(connection))
-        configuration = Config(attributes={"connection": connection})
+        if store.schema and not inspect(connection).has_schema(store.schema):
+            connection.execute(CreateSchema(store.schema))
+        _refuse_unknown(_context(connection, store, schema=store.schema or None).get_current_revision())
+        configuration = Config(attributes={"connection": connection, "schema": store.schema or None})
         configuration.set_main_option("script_location", SCRIPTS)
         configuration.set_main_option("path_separator", "os")
         command.upgrade(configuration, "head")
@@ -67,7 +81,15 @@ def check(store: Store) -> None:
 def current(store: Store) -> str:
     """Return the revision of the tables; empty when there are none."""
     with store.reading() as connection:
-        return _revision(connection)
+        return _context(connection, store, schema=store.schema or None).get_current_revision() or ""
+
+
+def differences(store: Store) -> Sequence[object]:
+    """Return what is other in the database than in the code, as Alembic tells it; nothing after an upgrade."""
+    with store.reading() as connection:
+        connection.execution_options(schema_translate_map=None)  # neither side names the schema
+        found: Sequence[object] = compare_metadata(_context(connection, store, schema=None), metadata)
+        return found
 
 
 def latest() -> str:
@@ -75,9 +97,35 @@ def latest() -> str:
     return _revisions()[0]
 
 
-def _revision(connection: Connection) -> str:
-    context = MigrationContext.configure(connection, opts={"version_table": REVISION_TABLE})
-    return context.get_current_revision() or ""
+def _context(connection: Connection, store: Store, *, schema: str | None) -> MigrationContext:
+    """Look for tables where the setting `schema` says, until the end of the transaction.
+
+    Args:
+        connection: the transaction.
+        store: whose tables.
+        schema: what the table of the revision is qualified with, so that no other is taken for it.
+    """
+    if store.schema:
+        connection.execute(text("SELECT set_config('search_path', :schema, true)"), {"schema": store.schema})
+    options = {"version_table": REVISION_TABLE, "version_table_schema": schema, "compare_type": True}
+    return MigrationContext.configure(connection, opts=options)
+
+
+@contextmanager
+def _names_are_free(store: Store) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        says = str(error.orig).partition("\n")[0]
+        if getattr(error.orig, "sqlstate", None) not in TAKEN and not (store.is_sqlite and TAKEN_IN_SQLITE in says):
+            raise
+        raise ConfigurationError(
+            f"the database has something of its own under a name of ours: {says}",
+            subject="setting database_url" if store.is_sqlite else "setting schema",
+            remedy="give the connectors a file of their own"
+            if store.is_sqlite
+            else "name a schema for the connectors' tables alone, such as 'connectors'",
+        ) from error
 
 
 @cache
@@ -87,7 +135,7 @@ def _revisions() -> tuple[str, ...]:
     return tuple(script.revision for script in scripts.walk_revisions())
 
 
-def _refuse_unknown(found: str) -> None:
+def _refuse_unknown(found: str | None) -> None:
     if not found or found in _revisions():
         return
     unreleased = found in UNRELEASED

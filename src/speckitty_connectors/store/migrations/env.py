@@ -11,6 +11,7 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,  # for the names of constraints
     version_table=REVISION_TABLE,
+    version_table_schema=context.config.attributes["schema"],
 )
 with context.begin_transaction():
     context.run_migrations()
