@@ -89,7 +89,7 @@ def _candidates(store: Store, size: int) -> tuple[Candidate, Candidate]:
     _load(store, _signal_rows(size, projects=max(size // 500, 1)))
     boards = [ResourceReference(kind="board", id=f"r{n}", key=f"octo/repo-{n}") for n in range(BATCH)]
     with store.transaction() as connection:
-        note_references(connection, workspace="w", installation_id=installation.id, references=boards, at=NOW)
+        note_references(connection, installation, references=boards, at=NOW)
     happenings = [
         Happening(
             resource=board, git=GitFacts(branch="main", commits=_commits(size, number)), truth="", situation=""
@@ -135,7 +135,7 @@ def _inventory(store: Store, repositories: int) -> Candidate:
     boards = (Resource(kind="board", id=f"r{n}", key=f"octo/repo-{n}") for n in range(repositories))
     while page := list(islice(boards, 1_000)):
         with store.transaction() as connection:
-            upsert_resources(connection, workspace="w", installation_id=installation.id, listed=page, at=NOW)
+            upsert_resources(connection, installation, listed=page, at=NOW)
     _load(store, _signal_rows(repositories * 100, projects=repositories // 5))
     registry = Registry(entry_points=())
     registry.register(FakeProvider())

@@ -21,7 +21,7 @@ from .dispatch.handlers import EVERY_OTHER, EffectHandler, Handlers, Transaction
 from .dispatch.repository import retry
 from .dispatch.worker import Worker
 from .http.session import Transport
-from .identifiers import Clock, utc_now
+from .identifiers import Clock, InstallationKey, utc_now
 from .inbox.accept import Inbox
 from .installations import repository as installation_rows
 from .installations.approvals import PendingApprovals
@@ -296,7 +296,7 @@ class Connectors:
             NotFoundError: the workspace has no such installation.
         """
         with self.store.reading() as connection:
-            found = installation_rows.get(connection, workspace=workspace, installation_id=installation_id)
+            found = installation_rows.get(connection, InstallationKey(workspace=workspace, id=installation_id))
         return as_it_stands(found, self.registry)
 
     def explain(self, *, workspace: str, event_id: str) -> Explanation:

@@ -7,7 +7,10 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Protocol
 from uuid import UUID
+
+from attrs import frozen
 
 Clock = Callable[[], datetime]
 """Returns the present moment, aware and in UTC."""
@@ -16,6 +19,38 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """Return the present moment in UTC."""
     return datetime.now(UTC)
+
+
+class UnderInstallation(Protocol):
+    """What belongs to an installation."""
+
+    @property
+    def workspace(self) -> str:
+        """Whose it is."""
+        ...
+
+    @property
+    def installation_id(self) -> str:
+        """The installation's id."""
+        ...
+
+
+@frozen(kw_only=True)
+class InstallationKey:
+    """Which installation: its id, and the workspace without which the id means nothing.
+
+    Attributes:
+        workspace: the host's workspace.
+        id: our id of the installation.
+    """
+
+    workspace: str
+    id: str
+
+    @classmethod
+    def of(cls, owned: UnderInstallation) -> InstallationKey:
+        """Return the installation that something belongs to."""
+        return cls(workspace=owned.workspace, id=owned.installation_id)
 
 
 _TICKS = 4096

@@ -125,9 +125,8 @@ def test_scopes_and_names_follow_the_provider(store: Store, installation: Instal
     with store.transaction() as connection:
         repository.set_status(
             connection,
-            workspace="w1",
-            installation_id=installation.id,
-            status=InstallationStatus.NEEDS_RECONSENT,
+            installation,
+            InstallationStatus.NEEDS_RECONSENT,
             reason="more is needed",
             at=day(1),
         )

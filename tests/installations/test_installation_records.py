@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from speckitty_connectors import NotFoundError, Resource, ResourceReference
+from speckitty_connectors.identifiers import InstallationKey
 from speckitty_connectors.installations import repository
 from speckitty_connectors.installations.statuses import InstallationStatus
 from speckitty_connectors.installations.types import Installation
@@ -20,9 +21,7 @@ from speckitty_connectors.resources.repository import (
     mark_unseen,
     note_references,
     orphan_resources,
-    rename_resource,
     resolve_key,
-    set_resource_status,
     upsert_resources,
 )
 from speckitty_connectors.resources.types import ResourceStatus
@@ -113,9 +112,8 @@ def test_an_installation_that_is_gone_keeps_its_status(store: Store) -> None:
     with store.transaction() as connection:
         after = repository.set_status(
             connection,
-            workspace="w1",
-            installation_id=made.id,
-            status=InstallationStatus.NEEDS_REAUTHORISATION,
+            made,
+            InstallationStatus.NEEDS_REAUTHORISATION,
             reason="refused",
             at=LATER,
         )
@@ -123,12 +121,16 @@ def test_an_installation_that_is_gone_keeps_its_status(store: Store) -> None:
 
 
 READS: list[Callable[[Connection, str, Installation], object]] = [
-    lambda connection, workspace, made: repository.get(connection, workspace=workspace, installation_id=made.id),
+    lambda connection, workspace, made: repository.get(
+        connection, InstallationKey(workspace=workspace, id=made.id)
+    ),
     lambda connection, workspace, made: repository.set_status(
-        connection, workspace=workspace, installation_id=made.id, status=InstallationStatus.REMOVED, at=LATER
+        connection, InstallationKey(workspace=workspace, id=made.id), InstallationStatus.REMOVED, at=LATER
     ),
     lambda connection, workspace, made: resolve_key(
-        connection, workspace=workspace, installation_id=made.id, key="kitchen/menu"
+        connection,
+        InstallationKey(workspace=workspace, id=made.id),
+        ResourceReference(kind="", id="", key="kitchen/menu"),
     ),
 ]
 
@@ -152,15 +154,16 @@ def test_a_foreign_installation_is_as_good_as_missing(
 WRITES: list[Callable[[Connection, Installation], object]] = [
     lambda connection, made: change_resource(
         connection,
-        workspace="w2",
-        installation_id=made.id,
-        kind="board",
-        external_id="b1",
+        InstallationKey(workspace="w2", id=made.id),
+        ResourceReference(kind="board", id="b1"),
         at=LATER,
-        archived=True,
+        told={"archived": True},
     ),
-    lambda connection, made: orphan_resources(connection, workspace="w2", installation_id=made.id),
-    lambda connection, made: mark_unseen(connection, workspace="w2", installation_id=made.id, since=LATER),
+    lambda connection, made: orphan_resources(
+        connection,
+        InstallationKey(workspace="w2", id=made.id),
+    ),
+    lambda connection, made: mark_unseen(connection, InstallationKey(workspace="w2", id=made.id), since=LATER),
 ]
 
 
@@ -181,7 +184,7 @@ def test_a_resource_cannot_be_written_under_a_foreign_installation(store: Store)
     """The composite key refuses a resource whose workspace isn't its installation's."""
     made = add_installation(store)
     with pytest.raises(IntegrityError), store.transaction() as connection:
-        upsert_resources(connection, workspace="w2", installation_id=made.id, listed=[MENU], at=MOMENT)
+        upsert_resources(connection, InstallationKey(workspace="w2", id=made.id), listed=[MENU], at=MOMENT)
 
 
 def test_a_listing_updates_what_a_mention_began(store: Store) -> None:
@@ -190,8 +193,7 @@ def test_a_listing_updates_what_a_mention_began(store: Store) -> None:
     with store.transaction() as connection:
         note_references(
             connection,
-            workspace="w1",
-            installation_id=made.id,
+            made,
             references=[ResourceReference(kind="board", id="b1", key="kitchen/menu")],
             at=MOMENT,
         )
@@ -211,8 +213,7 @@ def test_a_mention_without_a_label_keeps_what_is_known(store: Store) -> None:
     with store.transaction() as connection:
         note_references(
             connection,
-            workspace="w1",
-            installation_id=made.id,
+            made,
             references=[ResourceReference(kind="board", id="b1")],
             at=LATER,
         )
@@ -225,15 +226,7 @@ def test_former_keys_are_a_history(store: Store) -> None:
     add_resources(store, made, MENU)
     with store.transaction() as connection:
         for key, at in (("kitchen/carte", LATER), ("kitchen/board", MOMENT - timedelta(days=1))):
-            rename_resource(
-                connection,
-                workspace="w1",
-                installation_id=made.id,
-                kind="board",
-                external_id="b1",
-                key=key,
-                at=at,
-            )
+            change_resource(connection, made, ResourceReference(kind="board", id="b1", key=key), at=at)
     known = resource_of(store, made, "b1")
     with store.reading() as connection:
         history = former_keys(connection, workspace="w1", resource_id=known.id)
@@ -253,18 +246,16 @@ def test_what_a_listing_does_not_show_is_missing_and_nothing_else_is(store: Stor
     made = add_installation(store)
     add_resources(store, made, MENU, evolve(MENU, id="b2"), evolve(MENU, id="b3"))
     with store.transaction() as connection:
-        set_resource_status(
+        change_resource(
             connection,
-            workspace="w1",
-            installation_id=made.id,
-            kind="board",
-            external_id="b3",
-            status=ResourceStatus.DELETED,
+            made,
+            ResourceReference(kind="board", id="b3"),
             at=MOMENT,
+            told={"status": ResourceStatus.DELETED},
         )
     add_resources(store, made, MENU, at=LATER)
     with store.transaction() as connection:
-        assert mark_unseen(connection, workspace="w1", installation_id=made.id, since=LATER) == 1
+        assert mark_unseen(connection, made, since=LATER) == 1
     assert [resource_of(store, made, name).status for name in ("b1", "b2", "b3")] == [
         ResourceStatus.ACTIVE,
         ResourceStatus.MISSING,

@@ -86,7 +86,7 @@ def sync(desk: Desk, installation: Installation, *, resume: bool = False) -> inv
 def statuses(desk: Desk, installation: Installation) -> dict[str, ResourceStatus]:
     """Return what the inventory knows."""
     with desk.store.reading() as connection:
-        known = list_resources(connection, workspace=installation.workspace, installation_id=installation.id)
+        known = list_resources(connection, installation)
     return {resource.external_id: resource.status for resource in known}
 
 

@@ -21,7 +21,7 @@ from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.mappings.lifecycle import follow
 from speckitty_connectors.mappings.service import Mappings, may_both_want
 from speckitty_connectors.mappings.types import Direction, MappingState, ResourceMapping, Selector
-from speckitty_connectors.resources.repository import change_resource, rename_resource, set_resource_status
+from speckitty_connectors.resources.repository import change_resource
 from speckitty_connectors.resources.types import ResourceStatus
 from speckitty_connectors.store.engine import Store
 from testbed.layers import MOMENT, add_installation, add_resources, audited
@@ -155,16 +155,14 @@ def withdraw(store: Store, installation: Installation) -> None:
     """Take the menu away on the provider's side."""
     at = MOMENT + timedelta(days=1)
     with store.transaction() as connection:
-        set_resource_status(
+        change_resource(
             connection,
-            workspace="w1",
-            installation_id=installation.id,
-            kind="board",
-            external_id="b1",
-            status=ResourceStatus.WITHDRAWN,
+            installation,
+            ResourceReference(kind="board", id="b1"),
             at=at,
+            told={"status": ResourceStatus.WITHDRAWN},
         )
-        follow(connection, workspace="w1", installation_id=installation.id, now=at)
+        follow(connection, installation, at)
 
 
 def test_what_the_provider_did_is_not_undone(
@@ -214,14 +212,12 @@ def test_an_archived_resource_degrades_its_mappings(
         with store.transaction() as connection:
             change_resource(
                 connection,
-                workspace="w1",
-                installation_id=installation.id,
-                kind="board",
-                external_id="b1",
+                installation,
+                ResourceReference(kind="board", id="b1"),
                 at=at,
-                archived=archived,
+                told={"archived": archived},
             )
-            follow(connection, workspace="w1", installation_id=installation.id, now=at)
+            follow(connection, installation, at)
         now = mappings.get(workspace="w1", mapping_id=made.id)
         assert (now.state, now.routes) == (state, True)
     assert audited(store) == ["mapping.adopted", "mapping.created", "mapping.degraded"]
@@ -243,13 +239,10 @@ def test_a_mapping_is_found_by_what_files_and_hosts_call_its_resource(
     """By immutable id, by a key of today or of before, under an alias of the kind or of the host."""
     with store.transaction() as connection:
         for days, key in ((1, "kitchen/carte"), (2, "kitchen/menu")):
-            rename_resource(
+            change_resource(
                 connection,
-                workspace="w1",
-                installation_id=installation.id,
-                kind="board",
-                external_id="b1",
-                key=key,
+                installation,
+                ResourceReference(kind="board", id="b1", key=key),
                 at=MOMENT + timedelta(days=days),
             )
     made = make()

@@ -53,7 +53,7 @@ def happen(
             lifecycle=Lifecycle(change=change, resources=references, occurred_at=now),
             now=now,
         )
-        return follow(connection, workspace="w1", installation_id=installation.id, now=now)
+        return follow(connection, installation, now)
 
 
 def state_of(store: Store, mapping: ResourceMapping) -> tuple[MappingState, str]:
@@ -96,7 +96,7 @@ def test_following_twice_changes_nothing_more(
     happen(store, installation, Change.UNINSTALLED, 1)
     before = audited(store)
     with store.transaction() as connection:
-        assert follow(connection, workspace="w1", installation_id=installation.id, now=LATER) == 0
+        assert follow(connection, installation, LATER) == 0
     assert audited(store) == before
 
 
@@ -128,8 +128,7 @@ def test_a_mapping_stays_with_a_resource_that_is_rekeyed(
     with store.transaction() as connection:
         upsert_resources(
             connection,
-            workspace="w1",
-            installation_id=installation.id,
+            installation,
             listed=[Resource(kind="board", id="c1", key="kitchen/menu")],
             at=LATER,
         )
@@ -143,7 +142,7 @@ def test_a_mapping_stays_with_a_resource_that_is_rekeyed(
             ),
             now=LATER,
         )
-        follow(connection, workspace="w1", installation_id=installation.id, now=LATER)
+        follow(connection, installation, LATER)
     kept = Mappings(store).get(workspace="w1", mapping_id=mapping.id)
     assert (kept.resource_external_id, kept.state) == ("c1", MappingState.ACTIVE)
 
@@ -181,7 +180,7 @@ def test_a_mapping_of_the_new_id_is_kept_when_the_ids_turn_out_to_be_one_resourc
     )
     with store.transaction() as connection:
         lifecycle.apply(connection, installation=installation, lifecycle=told, now=LATER, follow=follow)
-        follow(connection, workspace="w1", installation_id=installation.id, now=LATER)
+        follow(connection, installation, LATER)
     kept = [Mappings(store).get(workspace="w1", mapping_id=each.id) for each in (mapping, second)]
     assert [(each.resource_external_id, each.state) for each in kept] == [("c1", MappingState.ACTIVE)] * 2
 

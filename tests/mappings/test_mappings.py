@@ -18,12 +18,13 @@ from speckitty_connectors import (
     ResourceReference,
     Target,
 )
+from speckitty_connectors.identifiers import InstallationKey
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.mappings import repository
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.tables import resource_mappings
 from speckitty_connectors.mappings.types import Direction, MappingOrigin, MappingState, ResourceMapping, Selector
-from speckitty_connectors.resources.repository import rename_resource
+from speckitty_connectors.resources.repository import change_resource
 from speckitty_connectors.store.engine import Store
 from testbed.layers import MOMENT, add_installation, add_resources, audited, resource_of
 
@@ -80,13 +81,10 @@ def test_a_former_key_still_finds_the_resource(
 ) -> None:
     """A person, or an import, may use a key from before a rename; what is mapped is the resource itself."""
     with store.transaction() as connection:
-        rename_resource(
+        change_resource(
             connection,
-            workspace="w1",
-            installation_id=installation.id,
-            kind="board",
-            external_id="b1",
-            key="kitchen/carte",
+            installation,
+            ResourceReference(kind="board", id="b1", key="kitchen/carte"),
             at=MOMENT + timedelta(days=1),
         )
     made = mappings.create(
@@ -105,13 +103,10 @@ def test_the_key_of_today_wins_over_a_former_one(
     """Where somebody else took over a key, it means what has it today."""
     with store.transaction() as connection:
         for external_id, key in (("b1", "kitchen/carte"), ("b2", "kitchen/menu")):
-            rename_resource(
+            change_resource(
                 connection,
-                workspace="w1",
-                installation_id=installation.id,
-                kind="board",
-                external_id=external_id,
-                key=key,
+                installation,
+                ResourceReference(kind="board", id=external_id, key=key),
                 at=MOMENT + timedelta(days=1),
             )
     made = mappings.create(
@@ -200,12 +195,8 @@ def test_mappings_are_found_for_the_resources_of_an_event(
 
     def found(installation_id: str, *references: ResourceReference) -> list[ResourceMapping]:
         with store.reading() as connection:
-            return repository.find_for_resources(
-                connection,
-                workspace="w1",
-                installation_id=installation_id,
-                places=[reference.place for reference in references],
-            )
+            key = InstallationKey(workspace="w1", id=installation_id)
+            return repository.find_for_resources(connection, key, [reference.place for reference in references])
 
     assert found(installation.id, ResourceReference(kind="board", id="b2"), MENU) == [mapping]
     assert found(installation.id, ResourceReference(kind="space", id="b1", key="kitchen/menu")) == []

@@ -152,9 +152,7 @@ def test_nothing_of_an_installation_that_is_cut_off_is_replayed(desk: Desk, stat
     desk.deliver(card())
     item = desk.item()
     with desk.store.transaction() as connection:
-        installations.set_status(
-            connection, workspace="w1", installation_id=desk.installation.id, status=status, at=MOMENT
-        )
+        installations.set_status(connection, desk.installation, status, at=MOMENT)
     with pytest.raises(ConflictError):
         desk.queue.map(workspace="w1", item_id=item.id, target=APOLLO, actor="member:mona")
     assert (desk.told(), desk.mappings.list(workspace="w1")) == ([], ())

@@ -237,9 +237,8 @@ def test_a_degradation_for_another_reason_is_not_ended(connected: Connected) -> 
     with connected.desk.store.transaction() as connection:
         repository.set_status(
             connection,
-            workspace="w1",
-            installation_id=connected.installation.id,
-            status=InstallationStatus.DEGRADED,
+            connected.installation,
+            InstallationStatus.DEGRADED,
             reason="its token can't be refreshed",
             at=connected.desk.clock(),
         )

@@ -44,21 +44,13 @@ def add_installation(store: Store, workspace: str = "w1", account_id: str = "7",
 def add_resources(store: Store, installation: Installation, *listed: Resource, at: datetime = MOMENT) -> None:
     """Let an installation see resources."""
     with store.transaction() as connection:
-        upsert_resources(
-            connection, workspace=installation.workspace, installation_id=installation.id, listed=listed, at=at
-        )
+        upsert_resources(connection, installation, listed=listed, at=at)
 
 
 def resource_of(store: Store, installation: Installation, external_id: str, kind: str = "board") -> KnownResource:
     """Return what the inventory knows of a resource that is there."""
     with store.reading() as connection:
-        found = find_resource(
-            connection,
-            workspace=installation.workspace,
-            installation_id=installation.id,
-            kind=kind,
-            external_id=external_id,
-        )
+        found = find_resource(connection, installation, (kind, external_id))
     assert found is not None
     return found
 
@@ -66,7 +58,7 @@ def resource_of(store: Store, installation: Installation, external_id: str, kind
 def installation_of(store: Store, installation: Installation) -> Installation:
     """Return an installation as it is now."""
     with store.reading() as connection:
-        return repository.get(connection, workspace=installation.workspace, installation_id=installation.id)
+        return repository.get(connection, installation)
 
 
 def audited(store: Store, workspace: str = "w1") -> list[str]:

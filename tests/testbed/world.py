@@ -111,8 +111,7 @@ class World:
                 for installation, resource, at in sorted(place.seen, key=lambda each: each[2]):
                     upsert_resources(
                         connection,
-                        workspace=place.name,
-                        installation_id=installation.id,
+                        installation,
                         listed=[resource],
                         at=at,
                     )

@@ -16,6 +16,7 @@ from ..apps.service import Apps, RegisteredApp
 from ..credentials.secret import Secret
 from ..credentials.vault import Vault
 from ..errors import ConfigurationError, NotFoundError
+from ..identifiers import InstallationKey
 from ..loading.registry import Registry
 from ..providers.accounts import Account
 from ..providers.conversations import Authorize, ChooseAccount, Conversation, Redirect, Refused
@@ -47,8 +48,8 @@ ERROR_CODE: Final = re.compile(r"[a-z_]{1,64}", re.ASCII)
 """An error code that may be repeated to the person (RFC 6749, section 4.1.2.1)."""
 
 
-AccountOf = Callable[[Connection, str, str], Account]
-"""Returns the account of a workspace's installation."""
+AccountOf = Callable[[Connection, InstallationKey], Account]
+"""Returns the account of an installation."""
 
 
 class Conversations:
@@ -274,7 +275,7 @@ class Conversations:
         if not attempt.installation_id:
             return None
         with self._store.reading() as connection:
-            return self._account_of(connection, attempt.workspace, attempt.installation_id)
+            return self._account_of(connection, InstallationKey.of(attempt))
 
     def _check_answer(self, attempt: Attempt, app: RegisteredApp, parameters: Mapping[str, str]) -> None:
         """Refuse an answer that another server gave, that contradicts itself, or that says no."""

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, and_, bindparam, select, update
 
 from ..errors import NotFoundError
+from ..identifiers import InstallationKey
 from ..inbox.tables import inbox
 from ..installations.statuses import InstallationStatus
 from ..installations.tables import installations
@@ -59,9 +60,8 @@ def load(connection: Connection, claim: Claim, registry: Registry) -> Dispatch:
         policy=effective(
             connection,
             registry,
-            workspace=row.workspace_id,
+            InstallationKey(workspace=row.workspace_id, id=row.installation_id),
             provider=row.provider,
-            installation_id=row.installation_id,
             project_id=project_of(target),
         ),
         effect_key=row.effect_key,
@@ -140,8 +140,7 @@ def _revocation_of_inferred(connection: Connection, dispatch: Dispatch) -> str:
         return f"the installation is {status}"
     dismissed = suggestions.dismissed(
         connection,
-        workspace=dispatch.workspace,
-        installation_id=dispatch.installation_id,
+        InstallationKey.of(dispatch),
         external_ids={resource.id for resource in dispatch.event.resources},
     )
     pairs = {(resource.kind, resource.id, dispatch.target) for resource in dispatch.event.resources}

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from ..conversations.attempts import Attempt, Purpose
-from ..identifiers import new_id
+from ..identifiers import InstallationKey, new_id
 from ..providers.accounts import Account
 from ..providers.conversations import AwaitApproval, Connected
 from ..resources.repository import orphan_resources, revive_resources
@@ -155,8 +155,8 @@ def activate(
     )
     _hold(connection, active)
     across.claim_url(connection, active)
-    revive_resources(connection, workspace=active.workspace, installation_id=active.id)
-    follow(connection, workspace=active.workspace, installation_id=active.id, now=now)
+    revive_resources(connection, active)
+    follow(connection, active, now)
     _record(connection, active, verb, actor, now, known)
     return active
 
@@ -176,20 +176,14 @@ def _hold(connection: Connection, active: Installation) -> None:
 
 
 def disconnect(
-    connection: Connection,
-    *,
-    workspace: str,
-    installation_id: str,
-    actor: str,
-    now: datetime,
-    follow: Follow,
+    connection: Connection, key: InstallationKey, *, actor: str, now: datetime, follow: Follow
 ) -> Installation:
     """End an installation on our side; what hangs on it is kept for the day it is connected again.
 
     Raises:
         NotFoundError: the workspace has no such installation.
     """
-    known = repository.get(connection, workspace=workspace, installation_id=installation_id, lock=True)
+    known = repository.get(connection, key, lock=True)
     if known.status is InstallationStatus.REMOVED:
         return known
     removed = evolve(
@@ -201,8 +195,8 @@ def disconnect(
         updated_at=now,
     )
     repository.save(connection, removed)
-    orphan_resources(connection, workspace=workspace, installation_id=installation_id)
-    follow(connection, workspace=workspace, installation_id=installation_id, now=now)
+    orphan_resources(connection, key)
+    follow(connection, key, now)
     _record(connection, removed, "disconnected", actor, now, known)
     return removed
 
@@ -257,7 +251,7 @@ def _find_known(
     )
     if found is None:
         return None
-    return repository.get(connection, workspace=found.workspace, installation_id=found.id, lock=True)
+    return repository.get(connection, found, lock=True)
 
 
 def _blank(attempt: Attempt, now: datetime) -> Installation:

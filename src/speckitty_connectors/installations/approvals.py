@@ -188,7 +188,7 @@ class PendingApprovals:
             )
         )
         with self._store.transaction() as connection:
-            known = repository.get(connection, workspace=waiting.workspace, installation_id=waiting.id, lock=True)
+            known = repository.get(connection, waiting, lock=True)
             return self._take(connection, known, answer)
 
     def ask_all(self) -> list[Installation]:
@@ -258,15 +258,8 @@ class PendingApprovals:
 
     def _decline(self, connection: Connection, known: Installation) -> Installation:
         now = self._store.now()
-        declined = repository.set_status(
-            connection,
-            workspace=known.workspace,
-            installation_id=known.id,
-            status=InstallationStatus.REMOVED,
-            reason=StatusReason.APPROVAL_DECLINED,
-            at=now,
-        )
         actor, reason = f"provider:{known.provider}", StatusReason.APPROVAL_DECLINED
+        declined = repository.set_status(connection, known, InstallationStatus.REMOVED, at=now, reason=reason)
         record_change(connection, known, declined, "declined", actor=actor, at=now, reason=reason)
         return declined
 

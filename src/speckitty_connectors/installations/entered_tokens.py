@@ -11,6 +11,7 @@ from ..apps.service import Apps, RegisteredApp
 from ..credentials.secret import Secret
 from ..credentials.vault import Vault
 from ..errors import ConfigurationError, ConflictError, ConnectorsError
+from ..identifiers import InstallationKey
 from ..loading.registry import Registry
 from ..providers.conversations import Connected, Conversation, Grant, Refused
 from ..store.audit import record_change
@@ -73,7 +74,7 @@ class EnteredTokens:
             ApiError: the provider didn't answer.
         """
         with self._store.reading() as connection:
-            known = repository.get(connection, workspace=workspace, installation_id=installation_id)
+            known = repository.get(connection, InstallationKey(workspace=workspace, id=installation_id))
             app = self._apps.of(connection, known)
         self._check(known)
         values = {"access_token": Secret(token)}
@@ -116,7 +117,7 @@ class EnteredTokens:
     def _write(
         self, connection: Connection, proven: Installation, app: RegisteredApp, tokens: TokenAnswer, member: str
     ) -> Installation:
-        known = repository.get(connection, workspace=proven.workspace, installation_id=proven.id, lock=True)
+        known = repository.get(connection, proven, lock=True)
         self._check(known)
         credential_id = seal_grant(
             connection,
@@ -142,6 +143,7 @@ class EnteredTokens:
 
     def _forget_unshared(self, connection: Connection, former: Installation) -> None:
         """Forget what the installation spoke with, unless other accounts of the same grant still do."""
-        place = {"workspace": former.workspace, "credential_id": former.credential_id}
-        if former.credential_id and not repository.find_sharing(connection, **place):
-            self._vault.forget(connection, **place)
+        workspace, credential_id = former.workspace, former.credential_id
+        shared = repository.find_sharing(connection, workspace=workspace, credential_id=credential_id)
+        if credential_id and not shared:
+            self._vault.forget(connection, workspace=workspace, credential_id=credential_id)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from ..apps.service import Apps
 from ..errors import ConflictError, ConnectorsError
+from ..identifiers import InstallationKey
 from ..loading.registry import Registry
 from ..providers.accounts import Account
 from ..providers.api import AccountGoneError, ApiError, ApiUnauthorizedError, Listing
@@ -178,7 +179,7 @@ class Inventory:
             SyncInterruptedError: a page could not be had; what came before it is kept.
         """
         with self._store.transaction() as connection:
-            installation = repository.get(connection, workspace=workspace, installation_id=installation_id)
+            installation = repository.get(connection, InstallationKey(workspace=workspace, id=installation_id))
             _check_listable(installation)
             note_opening(connection, installation, actor=actor, purpose="sync", at=self._store.now())
         cursor = installation.inventory_cursor if resume else ""
@@ -208,9 +209,10 @@ class Inventory:
         Raises:
             NotFoundError: the workspace has no such installation.
         """
+        key = InstallationKey(workspace=workspace, id=installation_id)
         with self._store.reading() as connection:
-            repository.get(connection, workspace=workspace, installation_id=installation_id)
-            return list_resources(connection, workspace=workspace, installation_id=installation_id)
+            repository.get(connection, key)
+            return list_resources(connection, key)
 
     def former_keys(self, workspace: str, resource_id: str) -> list[str]:
         """Return every key that a resource has had, the newest first.
@@ -241,18 +243,16 @@ class Inventory:
 
     def _keep(self, progress: _Progress, page: ResourcePage) -> None:
         with self._store.transaction() as connection:
-            scope = {"workspace": progress.installation.workspace, "installation_id": progress.installation.id}
-            upsert_resources(connection, **scope, listed=page.resources, at=self._store.now())
-            repository.keep_cursor(connection, **scope, cursor=page.cursor)
+            key = progress.installation
+            upsert_resources(connection, key, listed=page.resources, at=self._store.now())
+            repository.keep_cursor(connection, key, cursor=page.cursor)
             if page.account is not None:
                 self._relabel(connection, progress.installation, page.account)
         progress.keep(page)
 
     def _relabel(self, connection: Connection, installation: Installation, account: Account) -> None:
         """Refresh the labels of the account; nothing but its id says which account it is."""
-        known = repository.get(
-            connection, workspace=installation.workspace, installation_id=installation.id, lock=True
-        )
+        known = repository.get(connection, installation, lock=True)
         if account.id != known.account_id:
             return
         named = lifecycle.with_name(known, account, self._store.now())
@@ -266,19 +266,12 @@ class Inventory:
         missing = 0
         with self._store.transaction() as connection:
             if progress.is_complete:
-                missing = mark_unseen(
-                    connection,
-                    workspace=installation.workspace,
-                    installation_id=installation.id,
-                    since=progress.began,
-                )
-                known = repository.get(
-                    connection, workspace=installation.workspace, installation_id=installation.id, lock=True
-                )
+                missing = mark_unseen(connection, installation, since=progress.began)
+                known = repository.get(connection, installation, lock=True)
                 repository.save(connection, evolve(known, inventory_synced_at=progress.began, updated_at=now))
             if missing:
                 _record(connection, installation, "resources_missing", now, {"resources": missing})
-            self._follow(connection, workspace=installation.workspace, installation_id=installation.id, now=now)
+            self._follow(connection, installation, now)
         return SyncResult(
             listed=progress.listed,
             pages=progress.pages,
@@ -295,16 +288,10 @@ class Inventory:
                 gone = Lifecycle(change=Change.UNINSTALLED)
                 lifecycle.apply(connection, installation=installation, lifecycle=gone, now=now)
             if isinstance(error, ApiUnauthorizedError):
-                repository.set_status(
-                    connection,
-                    workspace=installation.workspace,
-                    installation_id=installation.id,
-                    status=InstallationStatus.NEEDS_REAUTHORISATION,
-                    reason=StatusReason.CREDENTIAL_REFUSED,
-                    at=now,
-                )
+                status, reason = InstallationStatus.NEEDS_REAUTHORISATION, StatusReason.CREDENTIAL_REFUSED
+                repository.set_status(connection, installation, status, at=now, reason=reason)
                 _record(connection, installation, "refused", now, {"status": "needs_reauthorisation"})
-            self._follow(connection, workspace=installation.workspace, installation_id=installation.id, now=now)
+            self._follow(connection, installation, now)
 
 
 def _check_listable(installation: Installation) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from attrs import evolve
 from sqlalchemy import Connection
 
+from ..identifiers import InstallationKey
 from ..providers.accounts import Account
 from ..providers.deliveries import Change, Lifecycle
 from ..providers.resources import ResourceReference
@@ -49,7 +49,7 @@ def as_of_the_account(installation: Installation, lifecycle: Lifecycle) -> Lifec
     return evolve(lifecycle, account=account)
 
 
-TRANSFERRED: Mapping[str, Any] = {"status": ResourceStatus.TRANSFERRED}
+TRANSFERRED: Mapping[str, object] = {"status": ResourceStatus.TRANSFERRED}
 
 TOLD: Mapping[Change, Mapping[str, object]] = {
     Change.INSTALLED: PRESENT,
@@ -65,12 +65,12 @@ TOLD: Mapping[Change, Mapping[str, object]] = {
 
 def apply_to_resources(
     connection: Connection, *, installation: Installation, lifecycle: Lifecycle, at: datetime, now: datetime
-) -> list[str]:
+) -> list[InstallationKey]:
     """Apply what a lifecycle says of resources; return the other installations that it touched.
 
     Each change that is one gets its line in the audit.
     """
-    left: list[str] = []
+    left: list[InstallationKey] = []
     match lifecycle.change:
         case Change.RESOURCE_TRANSFERRED if _left(installation, lifecycle):
             touched = _note(connection, installation, lifecycle, TRANSFERRED, at)
@@ -103,12 +103,11 @@ def _note(
     at: datetime,
 ) -> list[ResourceReference]:
     """Note what a change tells of resources; return those that it changed."""
-    scope = {"workspace": installation.workspace, "installation_id": installation.id}
-    references = successors(connection, **scope, references=lifecycle.resources)
+    references = successors(connection, installation, lifecycle.resources)
     places = [reference.place for reference in references]
-    before = {each.place: each for each in find_resources(connection, **scope, places=places)}
-    note_references(connection, **scope, references=references, at=at, told=told)
-    after = {each.place: each for each in find_resources(connection, **scope, places=places)}
+    before = find_resources(connection, installation, places)
+    note_references(connection, installation, references=references, at=at, told=told)
+    after = find_resources(connection, installation, places)
     return [
         reference
         for reference in references
@@ -118,11 +117,11 @@ def _note(
 
 def _leave_siblings(
     connection: Connection, installation: Installation, lifecycle: Lifecycle, at: datetime
-) -> list[str]:
+) -> list[InstallationKey]:
     """Note that the workspace's other installations have it no more; nobody tells them."""
     siblings = repository.list_all(connection, workspace=installation.workspace, provider=installation.provider)
     return [
-        sibling.id
+        sibling
         for sibling in siblings
         if sibling.host == installation.host
         and sibling.id != installation.id
@@ -132,15 +131,7 @@ def _leave_siblings(
 
 def _leave(connection: Connection, sibling: Installation, lifecycle: Lifecycle, at: datetime) -> bool:
     left = [
-        change_resource(
-            connection,
-            workspace=sibling.workspace,
-            installation_id=sibling.id,
-            kind=reference.kind,
-            external_id=reference.id,
-            at=at,
-            **TRANSFERRED,
-        )
+        change_resource(connection, sibling, evolve(reference, key=""), at=at, told=TRANSFERRED)
         for reference in lifecycle.resources
     ]
     return any(left)
@@ -153,15 +144,7 @@ def _rekey(
     return [
         reference
         for reference, former in zip(lifecycle.resources, lifecycle.former, strict=False)
-        if rekey_resource(
-            connection,
-            workspace=installation.workspace,
-            installation_id=installation.id,
-            kind=reference.kind,
-            former_id=former,
-            external_id=reference.id,
-            at=at,
-        )
+        if rekey_resource(connection, installation, reference, former_id=former, at=at)
     ]
 
 
@@ -232,7 +215,7 @@ def apply(
     for approval is left to `approvals.settle`.
     `follow` is told of every installation that the lifecycle may have touched: a transfer touches two of them.
     """
-    known = repository.get(connection, workspace=installation.workspace, installation_id=installation.id, lock=True)
+    known = repository.get(connection, installation, lock=True)
     if known.status is InstallationStatus.PENDING_APPROVAL:
         return known
     at = min(lifecycle.occurred_at or now, now)
@@ -249,9 +232,9 @@ def apply(
         _audit(connection, known, changed, lifecycle, now)
     touched = apply_to_resources(connection, installation=changed, lifecycle=lifecycle, at=at, now=now)
     if changed.status in GONE and known.status not in GONE:
-        orphan_resources(connection, workspace=changed.workspace, installation_id=changed.id)
-    for installation_id in (changed.id, *touched):
-        follow(connection, workspace=changed.workspace, installation_id=installation_id, now=now)
+        orphan_resources(connection, changed)
+    for key in (changed, *touched):
+        follow(connection, key, now)
     return changed
 
 

@@ -15,6 +15,7 @@ from ..conversations.refusals import Refusal
 from ..conversations.steps import SendBrowser
 from ..credentials.vault import Vault
 from ..http.session import Transport
+from ..identifiers import InstallationKey
 from ..loading.registry import Registry
 from ..providers.conversations import AwaitApproval, ChooseAccount, Connected
 from ..store.engine import Store
@@ -252,7 +253,7 @@ class Onboarding:
             OnboardingRefusedError: the plugin refused.
         """
         with self._store.reading() as connection:
-            known = repository.get(connection, workspace=workspace, installation_id=installation_id)
+            known = repository.get(connection, InstallationKey(workspace=workspace, id=installation_id))
         app = self._conversations.find_app(workspace, known.provider, known.host)
         return self._conversations.begin(
             purpose=Purpose.REAUTHORISE,
@@ -364,7 +365,7 @@ class Onboarding:
             ApiError: the provider didn't answer.
         """
         with self._store.reading() as connection:
-            known = repository.get(connection, workspace=workspace, installation_id=installation_id)
+            known = repository.get(connection, InstallationKey(workspace=workspace, id=installation_id))
         if known.status is InstallationStatus.PENDING_APPROVAL:
             answer = self._pending.ask(known, actor=f"member:{member}")
             if answer is None:
@@ -390,4 +391,4 @@ class Onboarding:
         Raises:
             NotFoundError: the workspace has no such installation.
         """
-        return self._removal.remove(workspace=workspace, installation_id=installation_id, actor=actor)
+        return self._removal.remove(InstallationKey(workspace=workspace, id=installation_id), actor=actor)

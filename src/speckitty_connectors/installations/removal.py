@@ -13,6 +13,7 @@ from ..conversations.oauth_step import Granting
 from ..credentials.secret import Secret
 from ..credentials.vault import CredentialUnreadableError, Vault
 from ..errors import NotFoundError
+from ..identifiers import InstallationKey
 from ..loading.statuses import PluginUnavailableError
 from ..store.engine import Store
 from ..tokens.grants import find_grant, note_given_up
@@ -59,26 +60,19 @@ class Removal:
         self._follow = follow
         self._leave = leave
 
-    def remove(self, *, workspace: str, installation_id: str, actor: str) -> Removed:
+    def remove(self, key: InstallationKey, *, actor: str) -> Removed:
         """Take back what was made for it, stop routing, and forget the grant; only then is that taken back, too.
 
         Raises:
             NotFoundError: the workspace has no such installation.
         """
-        self._leave(workspace=workspace, installation_id=installation_id)
+        self._leave(workspace=key.workspace, installation_id=key.id)
         now = self._store.now()
         with self._store.transaction() as connection:
-            known = repository.get(connection, workspace=workspace, installation_id=installation_id, lock=True)
+            known = repository.get(connection, key, lock=True)
             values, revocation = self._last_look(connection, known)
-            removed = disconnect(
-                connection,
-                workspace=workspace,
-                installation_id=installation_id,
-                actor=actor,
-                now=now,
-                follow=self._follow,
-            )
-            grants.forget_unused(connection, workspace=workspace)
+            removed = disconnect(connection, key, actor=actor, now=now, follow=self._follow)
+            grants.forget_unused(connection, workspace=key.workspace)
         if values:
             revocation = self._take_back(known, values)
             with self._store.transaction() as connection:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from attrs import asdict, evolve
-from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
+from attrs import evolve
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
 
 from ..errors import NotFoundError
+from ..identifiers import InstallationKey
 from ..providers.accounts import Account
 from ..store.confinement import across_workspaces
+from ..store.rows import from_row, is_row, to_row
 from .statuses import GONE, LIVE, InstallationStatus
 from .tables import installations
 from .types import Installation
@@ -27,52 +29,42 @@ def add(connection: Connection, installation: Installation) -> None:
 
 def save(connection: Connection, installation: Installation) -> None:
     """Write a changed installation back."""
-    values = _values(installation)
-    workspace, installation_id = values.pop("workspace_id"), values.pop("id")
-    connection.execute(
-        update(installations)
-        .where(installations.c.workspace_id == workspace, installations.c.id == installation_id)
-        .values(values)
-    )
+    connection.execute(update(installations).where(_is(installation)).values(_values(installation)))
 
 
 def remove(connection: Connection, installation: Installation) -> None:
     """Delete a request that became something else; what was ever connected is never deleted."""
     connection.execute(
         delete(installations).where(
-            installations.c.workspace_id == installation.workspace,
-            installations.c.id == installation.id,
-            installations.c.status == InstallationStatus.PENDING_APPROVAL,
+            _is(installation), installations.c.status == InstallationStatus.PENDING_APPROVAL
         )
     )
 
 
-def get(connection: Connection, *, workspace: str, installation_id: str, lock: bool = False) -> Installation:
-    """Return the installation of that id; with `lock`, no other transaction changes it until this one ends.
+def get(connection: Connection, key: InstallationKey, *, lock: bool = False) -> Installation:
+    """Return an installation; with `lock`, no other transaction changes it until this one ends.
 
     Raises:
         NotFoundError: there is none in this workspace.
     """
-    query = select(installations).where(
-        installations.c.workspace_id == workspace, installations.c.id == installation_id
-    )
+    query = select(installations).where(_is(key))
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         raise NotFoundError(
             "there is no such installation in this workspace",
-            subject=f"installation {installation_id}",
+            subject=f"installation {key.id}",
             remedy="list the workspace's installations and use one of their ids",
         )
-    return from_row(row)
+    return _installation(row)
 
 
-def account_of(connection: Connection, workspace: str, installation_id: str) -> Account:
-    """Return the account of a workspace's installation.
+def account_of(connection: Connection, key: InstallationKey) -> Account:
+    """Return the account of an installation.
 
     Raises:
-        NotFoundError: the workspace has no such installation.
+        NotFoundError: there is none in this workspace.
     """
-    return get(connection, workspace=workspace, installation_id=installation_id).account
+    return get(connection, key).account
 
 
 def list_all(connection: Connection, *, workspace: str, provider: str | None = None) -> list[Installation]:
@@ -80,7 +72,7 @@ def list_all(connection: Connection, *, workspace: str, provider: str | None = N
     query = select(installations).where(installations.c.workspace_id == workspace).order_by(installations.c.id)
     if provider is not None:
         query = query.where(installations.c.provider == provider)
-    return [from_row(row) for row in connection.execute(query)]
+    return [_installation(row) for row in connection.execute(query)]
 
 
 def find_account(
@@ -96,7 +88,7 @@ def find_account(
             installations.c.account_id != "",
         )
     ).one_or_none()
-    return None if row is None else from_row(row)
+    return None if row is None else _installation(row)
 
 
 def find_live(
@@ -130,7 +122,7 @@ def find_live(
         .where(installations.c.status.in_(LIVE))
         .order_by(installations.c.id)
     )
-    return [from_row(row) for row in rows]
+    return [_installation(row) for row in rows]
 
 
 def find_with_status(
@@ -142,7 +134,7 @@ def find_with_status(
         .where(installations.c.provider.in_(providers), installations.c.status.in_(statuses))
         .order_by(installations.c.id)
     )
-    return [from_row(row) for row in rows]
+    return [_installation(row) for row in rows]
 
 
 def find_sharing(connection: Connection, *, workspace: str, credential_id: str) -> list[Installation]:
@@ -157,7 +149,7 @@ def find_sharing(connection: Connection, *, workspace: str, credential_id: str) 
         .order_by(installations.c.id)
         .with_for_update()
     )
-    return [from_row(row) for row in rows]
+    return [_installation(row) for row in rows]
 
 
 def find_waiting(
@@ -180,7 +172,7 @@ def find_waiting(
         .order_by(installations.c.id)
         .limit(1)
     ).one_or_none()
-    return None if row is None else from_row(row)
+    return None if row is None else _installation(row)
 
 
 def find_pending(
@@ -204,26 +196,16 @@ def find_pending(
         .order_by(installations.c.id)
         .with_for_update()
     )
-    return [from_row(row) for row in rows]
+    return [_installation(row) for row in rows]
 
 
-def keep_cursor(connection: Connection, *, workspace: str, installation_id: str, cursor: str) -> None:
+def keep_cursor(connection: Connection, key: InstallationKey, *, cursor: str) -> None:
     """Note after which page the listing of an installation goes on; empty once it reached its end."""
-    connection.execute(
-        update(installations)
-        .where(installations.c.workspace_id == workspace, installations.c.id == installation_id)
-        .values(inventory_cursor=cursor)
-    )
+    connection.execute(update(installations).where(_is(key)).values(inventory_cursor=cursor))
 
 
 def set_status(
-    connection: Connection,
-    *,
-    workspace: str,
-    installation_id: str,
-    status: InstallationStatus,
-    reason: str = "",
-    at: datetime,
+    connection: Connection, key: InstallationKey, status: InstallationStatus, *, at: datetime, reason: str = ""
 ) -> Installation:
     """Change the status and say why; return the installation as it is now.
 
@@ -232,7 +214,7 @@ def set_status(
     Raises:
         NotFoundError: there is none in this workspace.
     """
-    known = get(connection, workspace=workspace, installation_id=installation_id, lock=True)
+    known = get(connection, key, lock=True)
     if known.status in GONE and status is not InstallationStatus.REMOVED:
         return known
     changed = evolve(
@@ -246,22 +228,18 @@ def set_status(
     return changed
 
 
+def _is(key: InstallationKey) -> ColumnElement[bool]:
+    return is_row(installations, key.workspace, key.id)
+
+
 def _values(installation: Installation) -> dict[str, object]:
-    values = asdict(installation, recurse=False)
-    values["workspace_id"] = values.pop("workspace")
+    values = to_row(installation, scopes=list(installation.scopes), defaults=dict(installation.defaults))
     del values["missing_scopes"]
-    values["scopes"] = list(installation.scopes)
-    values["defaults"] = dict(installation.defaults)
     return values
 
 
-def from_row(row: Row[tuple[object, ...]]) -> Installation:
-    """Return the installation of a row of the table."""
-    values: dict[str, object] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
-    values["workspace"] = values.pop("workspace_id")
-    values["status"] = InstallationStatus(str(values["status"]))
-    values["scopes"] = tuple(row.scopes)
-    return Installation(**values)  # type: ignore[arg-type]  # the columns are the attributes
+def _installation(row: Row[tuple[object, ...]]) -> Installation:
+    return from_row(Installation, row, status=InstallationStatus(row.status), scopes=tuple(row.scopes))
 
 
 def is_held_elsewhere(connection: Connection, installation: Installation) -> bool:
@@ -280,7 +258,7 @@ def find_requests(connection: Connection, *, since: datetime) -> list[Installati
         .where(installations.c.status == InstallationStatus.PENDING_APPROVAL, installations.c.status_at >= since)
         .order_by(installations.c.id)
     )
-    return [from_row(row) for row in rows]
+    return [_installation(row) for row in rows]
 
 
 def find_stale(
@@ -295,7 +273,7 @@ def find_stale(
         )
         .order_by(installations.c.inventory_synced_at.nulls_first(), installations.c.id)
     )
-    return [from_row(row) for row in rows]
+    return [_installation(row) for row in rows]
 
 
 def claim_url(connection: Connection, installation: Installation) -> None:

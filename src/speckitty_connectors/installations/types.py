@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import ClassVar, Protocol
 
@@ -10,14 +10,17 @@ from attrs import field, frozen
 from attrs.validators import min_len
 from sqlalchemy import Connection
 
+from ..identifiers import InstallationKey
 from ..providers.accounts import Account
 from ..resources.types import NEVER
 from .statuses import LIVE, InstallationStatus, NextStep, explain, next_step
 
 
 @frozen(kw_only=True)
-class Installation:
+class Installation(InstallationKey):
     """A workspace connected to an account; it survives an uninstall and is revived by a re-install.
+
+    It is its own key: what wants an `InstallationKey` takes it as it is.
 
     Attributes:
         workspace: the host's workspace.
@@ -124,16 +127,12 @@ class Installation:
         return {"status": self.status}
 
 
-class Follow(Protocol):
-    """Brings the layers above in line with an installation, in the transaction that changed it.
+Follow = Callable[[Connection, InstallationKey, datetime], object]
+"""Brings the layers above in line with an installation, in the transaction that changed it, at that moment.
 
-    Layer 1 may not look up. Whoever joins the layers hands it a function of this shape, so that mappings are
-    orphaned, or adopted again, by the very transaction that makes them so.
-    """
-
-    def __call__(self, connection: Connection, *, workspace: str, installation_id: str, now: datetime) -> object:
-        """Look at the installation and its resources as they are now."""
-        ...
+Layer 1 may not look up. What joins the layers hands it such a function, so that mappings are orphaned, or adopted
+again, by the very transaction that makes them so.
+"""
 
 
 class Leave(Protocol):
@@ -151,5 +150,5 @@ def leave_nothing(*, workspace: str, installation_id: str) -> None:
     """Do nothing: nothing was made."""
 
 
-def follow_nothing(connection: Connection, *, workspace: str, installation_id: str, now: datetime) -> None:
+def follow_nothing(_: Connection, __: InstallationKey, ___: datetime) -> None:
     """Do nothing: there is no layer above."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import ConflictError
+from ..identifiers import InstallationKey
 from ..installations import repository as installations
 from ..installations.inventory import LISTABLE
 from ..installations.statuses import GONE, InstallationStatus
@@ -37,7 +38,7 @@ class ActingAs:
         self._store = store
         self._sessions = sessions
 
-    def act_as(self, *, workspace: str, installation_id: str, member: str) -> Acting:
+    def act_as(self, key: InstallationKey, member: str) -> Acting:
         """Return a session with the member's own grant, else with the installation's, and say which it is.
 
         That a credential was opened is noted in the audit, once for the session.
@@ -48,10 +49,8 @@ class ActingAs:
             ReconnectRequiredError: later, at a request: the provider accepts the grant no longer.
         """
         with self._store.transaction() as connection:
-            installation = installations.get(connection, workspace=workspace, installation_id=installation_id)
-            link = repository.find_member(
-                connection, workspace=workspace, installation_id=installation_id, member=member
-            )
+            installation = installations.get(connection, key)
+            link = repository.find_member(connection, key, member)
             path = _path(installation, link, member)
             holder = link if path.type is Authority.USER_LINK and link is not None else installation
             now = self._store.now()

@@ -47,11 +47,6 @@ class LinkRequest:
     credential_id: str = ""
     takes_over: bool = False
 
-    @property
-    def scope(self) -> dict[str, str]:
-        """Where the link is looked for."""
-        return {"workspace": self.installation.workspace, "installation_id": self.installation.id}
-
 
 def link_member(
     connection: Connection,
@@ -69,7 +64,7 @@ def link_member(
         IdentityTakenError: another member is linked to it, and it isn't taken over.
     """
     _make_free(connection, vault, claim, actor, now)
-    known = repository.find_member(connection, **claim.scope, member=claim.member)
+    known = repository.find_member(connection, claim.installation, claim.member)
     link = evolve(
         known or _blank(claim, now),
         external_id=claim.identity.id,
@@ -137,7 +132,7 @@ def record_identity(
 
 def _make_free(connection: Connection, vault: Vault, claim: LinkRequest, actor: str, now: datetime) -> None:
     """Let go of the identity whoever has it, unless that is another member who keeps it."""
-    holder = repository.find_identity(connection, **claim.scope, external_id=claim.identity.id)
+    holder = repository.find_identity(connection, claim.installation, claim.identity.id)
     if holder is None or holder.member == claim.member:
         return
     if holder.status not in FREE:

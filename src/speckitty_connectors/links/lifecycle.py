@@ -14,6 +14,7 @@ from ..conversations.oauth_step import Granting
 from ..credentials.secret import Secret
 from ..credentials.vault import CredentialUnreadableError, Vault
 from ..errors import NotFoundError
+from ..identifiers import InstallationKey
 from ..installations import repository as installations
 from ..loading.statuses import PluginUnavailableError
 from ..providers.deliveries import Lifecycle
@@ -88,9 +89,7 @@ class Ending:
     def _ask(self, former: UserLink, values: Mapping[str, Secret]) -> Revocation:
         try:
             with self._store.reading() as connection:
-                installation = installations.get(
-                    connection, workspace=former.workspace, installation_id=former.installation_id
-                )
+                installation = installations.get(connection, InstallationKey.of(former))
                 app = self._apps.of(connection, installation)
             return self._granting.revoke(app, Purpose.LINK, values)
         except (NotFoundError, PluginUnavailableError):

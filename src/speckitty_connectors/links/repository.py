@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from attrs import asdict
 from sqlalchemy import (
     Column,
     Connection,
@@ -21,8 +20,10 @@ from sqlalchemy import (
 )
 
 from ..errors import NotFoundError
+from ..identifiers import InstallationKey
 from ..installations.tables import installations
 from ..store.metadata import UtcDateTime, belongs_to, identifier, metadata, workspace_column
+from ..store.rows import from_row, is_row, is_under, to_row
 from .types import LinkStatus, UserLink
 
 user_links = Table(
@@ -60,18 +61,12 @@ def add(connection: Connection, link: UserLink) -> None:
 
 def save(connection: Connection, link: UserLink) -> None:
     """Write a changed link back."""
-    connection.execute(
-        update(user_links)
-        .where(user_links.c.workspace_id == link.workspace, user_links.c.id == link.id)
-        .values(_values(link))
-    )
+    connection.execute(update(user_links).where(is_row(user_links, link.workspace, link.id)).values(_values(link)))
 
 
 def remove(connection: Connection, link: UserLink) -> None:
     """Delete a link whose identity became another member's."""
-    connection.execute(
-        delete(user_links).where(user_links.c.workspace_id == link.workspace, user_links.c.id == link.id)
-    )
+    connection.execute(delete(user_links).where(is_row(user_links, link.workspace, link.id)))
 
 
 def get(connection: Connection, *, workspace: str, link_id: str) -> UserLink:
@@ -80,14 +75,14 @@ def get(connection: Connection, *, workspace: str, link_id: str) -> UserLink:
     Raises:
         NotFoundError: there is none in this workspace.
     """
-    row = connection.execute(_of(workspace).where(user_links.c.id == link_id)).one_or_none()
-    if row is None:
+    found = _one(connection, select(user_links).where(is_row(user_links, workspace, link_id)))
+    if found is None:
         raise NotFoundError(
             "there is no such link in this workspace",
             subject=f"link {link_id}",
             remedy="list the workspace's links and use one of their ids",
         )
-    return _link(row)
+    return found
 
 
 def list_all(
@@ -102,31 +97,25 @@ def list_all(
     return [_link(row) for row in connection.execute(query)]
 
 
-def find_member(connection: Connection, *, workspace: str, installation_id: str, member: str) -> UserLink | None:
+def find_member(connection: Connection, installation: InstallationKey, member: str) -> UserLink | None:
     """Return a member's link under an installation, whatever its status, or None."""
-    row = connection.execute(
-        _of(workspace).where(user_links.c.installation_id == installation_id, user_links.c.member_id == member)
-    ).one_or_none()
-    return None if row is None else _link(row)
+    return _one(
+        connection, select(user_links).where(is_under(user_links, installation), user_links.c.member_id == member)
+    )
 
 
-def find_identity(
-    connection: Connection, *, workspace: str, installation_id: str, external_id: str
-) -> UserLink | None:
+def find_identity(connection: Connection, installation: InstallationKey, external_id: str) -> UserLink | None:
     """Return who is linked to an identity under an installation, whatever the status, or None."""
-    row = connection.execute(
-        _of(workspace).where(
-            user_links.c.installation_id == installation_id, user_links.c.external_id == external_id
-        )
-    ).one_or_none()
-    return None if row is None else _link(row)
+    return _one(
+        connection,
+        select(user_links).where(is_under(user_links, installation), user_links.c.external_id == external_id),
+    )
 
 
 def find_speaking(connection: Connection, *, workspace: str, credential_id: str) -> UserLink | None:
     """Return the link that speaks with a credential, locked, or None."""
     speaking = _of(workspace).where(user_links.c.credential_id == credential_id, user_links.c.credential_id != "")
-    row = connection.execute(speaking.with_for_update()).one_or_none()
-    return None if row is None else _link(row)
+    return _one(connection, speaking.with_for_update())
 
 
 def find_everywhere(
@@ -157,16 +146,16 @@ def _of(workspace: str) -> Select[tuple[object, ...]]:
     return select(user_links).where(user_links.c.workspace_id == workspace)
 
 
+def _one(connection: Connection, query: Select[tuple[object, ...]]) -> UserLink | None:
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _link(row)
+
+
 def _values(link: UserLink) -> dict[str, object]:
-    values = asdict(link, recurse=False)
-    values["workspace_id"] = values.pop("workspace")
-    values["member_id"] = values.pop("member")
+    values = to_row(link, member_id=link.member)
+    del values["member"]
     return values
 
 
 def _link(row: Row[tuple[object, ...]]) -> UserLink:
-    values: dict[str, object] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
-    values["workspace"] = values.pop("workspace_id")
-    values["member"] = values.pop("member_id")
-    values["status"] = LinkStatus(str(values["status"]))
-    return UserLink(**values)  # type: ignore[arg-type]  # the columns are the attributes
+    return from_row(UserLink, row, member=row.member_id, status=LinkStatus(row.status))

@@ -17,6 +17,7 @@ from ..conversations.steps import SendBrowser
 from ..credentials.vault import Vault
 from ..errors import ConflictError, NotFoundError
 from ..http.session import Transport
+from ..identifiers import InstallationKey
 from ..installations import repository as installations
 from ..loading.registry import Registry
 from ..providers.accounts import ExternalIdentity
@@ -88,7 +89,7 @@ class Links:
             OnboardingRefusedError: the plugin refused.
         """
         with self._store.reading() as connection:
-            installation = installations.get(connection, workspace=workspace, installation_id=installation_id)
+            installation = installations.get(connection, InstallationKey(workspace=workspace, id=installation_id))
             app = self._apps.of(connection, installation)
         if not installation.is_live:
             raise ConflictError(
@@ -172,8 +173,9 @@ class Links:
             ConflictError: the member is linked already, or another member has that identity.
         """
         with self._store.transaction() as connection:
-            claim = self._claim(connection, workspace, installation_id, member, identity)
-            known = repository.find_member(connection, **claim.scope, member=member)
+            key = InstallationKey(workspace=workspace, id=installation_id)
+            claim = self._claim(connection, key, member, identity)
+            known = repository.find_member(connection, key, member)
             if known is not None and known.status not in FREE:
                 raise ConflictError(
                     f"{member} is linked to {known.external_name or known.external_id} already",
@@ -215,8 +217,8 @@ class Links:
             ConflictError: the member proved to be somebody else, or another member has that identity.
         """
         with self._store.transaction() as connection:
-            scope = {"workspace": workspace, "installation_id": installation_id}
-            known = repository.find_member(connection, **scope, member=member)
+            key = InstallationKey(workspace=workspace, id=installation_id)
+            known = repository.find_member(connection, key, member)
             suggested = known.identity if known is not None and known.status is LinkStatus.SUGGESTED else None
             wanted = identity or suggested
             if wanted is None:
@@ -225,7 +227,7 @@ class Links:
                     subject=f"installation {installation_id}",
                     remedy="name the identity by the provider's immutable id",
                 )
-            claim = self._claim(connection, workspace, installation_id, member, wanted)
+            claim = self._claim(connection, key, member, wanted)
             if known is not None and known.credential_id:
                 if known.external_id == wanted.id:
                     return known
@@ -246,7 +248,7 @@ class Links:
 
     def act_as(self, *, workspace: str, installation_id: str, member: str) -> Acting:
         """Return a session with the member's own grant, else with the installation's; see `ActingAs.act_as`."""
-        return self._acting.act_as(workspace=workspace, installation_id=installation_id, member=member)
+        return self._acting.act_as(InstallationKey(workspace=workspace, id=installation_id), member)
 
     def list(
         self, *, workspace: str, installation_id: str | None = None, member: str | None = None
@@ -272,7 +274,7 @@ class Links:
     def _link(self, turn: Turn, identity: ExternalIdentity, tokens: TokenAnswer) -> UserLink:
         attempt = turn.attempt
         with self._store.transaction() as connection:
-            claim = self._claim(connection, attempt.workspace, attempt.installation_id, attempt.member, identity)
+            claim = self._claim(connection, InstallationKey.of(attempt), attempt.member, identity)
             one_grant = self._granting.rules(attempt, turn.app).one_grant_per_person
             credential_id = keep_grant(
                 connection, self._vault, turn, claim, tokens, one_grant_per_person=one_grant, now=self._store.now()
@@ -288,9 +290,7 @@ class Links:
             )
 
     def _claim(
-        self, connection: Connection, workspace: str, installation_id: str, member: str, identity: ExternalIdentity
+        self, connection: Connection, key: InstallationKey, member: str, identity: ExternalIdentity
     ) -> LinkRequest:
-        installation = installations.get(
-            connection, workspace=workspace, installation_id=installation_id, lock=True
-        )
+        installation = installations.get(connection, key, lock=True)
         return LinkRequest(installation=installation, member=member, identity=identity)

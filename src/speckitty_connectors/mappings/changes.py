@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from ..errors import ConflictError
+from ..identifiers import InstallationKey
 from ..installations import repository as installations
 from ..providers.codec import converter
 from ..providers.suggestions import Target
@@ -113,7 +114,7 @@ def delete(
 def as_it_stands(connection: Connection, mapping: ResourceMapping) -> ResourceMapping:
     """Return a mapping in the state that its resource gives it, with the reason."""
     state, reason = standing(
-        installations.get(connection, workspace=mapping.workspace, installation_id=mapping.installation_id),
+        installations.get(connection, InstallationKey.of(mapping)),
         get_resource(connection, workspace=mapping.workspace, resource_id=mapping.resource_id),
     )
     return evolve(mapping, state=state, state_reason=reason)

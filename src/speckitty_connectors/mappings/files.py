@@ -335,7 +335,7 @@ class MappingFiles:
         self._mappings.check_target(each.goes_to)
         installation = _installation(each, owners)
         reference = ResourceReference(kind=each.kind, id=each.id, key=each.key)
-        known = resolve(connection, workspace, installation.id, self._mappings.named(each.provider, reference))
+        known = resolve(connection, installation, self._mappings.named(each.provider, reference))
         now = self._store.now()
         new = ResourceMapping(
             workspace=workspace,

@@ -8,6 +8,7 @@ from datetime import datetime
 from attrs import evolve
 from sqlalchemy import Connection
 
+from ..identifiers import InstallationKey
 from ..installations import repository as installations
 from ..installations.statuses import GONE
 from ..installations.types import Installation
@@ -25,7 +26,7 @@ VERBS: Mapping[MappingState, str] = {
 """What the audit calls it when a mapping follows its resource into a state."""
 
 
-def follow(connection: Connection, *, workspace: str, installation_id: str, now: datetime) -> int:
+def follow(connection: Connection, key: InstallationKey, now: datetime) -> int:
     """Bring the mappings of an installation in line with it; return how many changed.
 
     What a person paused stays paused, whatever happens to the resource; what was orphaned becomes active again
@@ -34,15 +35,10 @@ def follow(connection: Connection, *, workspace: str, installation_id: str, now:
     Raises:
         NotFoundError: there is no such installation in this workspace.
     """
-    installation = installations.get(connection, workspace=workspace, installation_id=installation_id)
+    installation = installations.get(connection, key)
     changed = [
         _follow_one(connection, mapping, installation, resource, now)
-        for mapping, resource in repository.list_to_follow(
-            connection,
-            workspace=workspace,
-            installation_id=installation_id,
-            everything=installation.status in GONE,
-        )
+        for mapping, resource in repository.list_to_follow(connection, key, everything=installation.status in GONE)
     ]
     return sum(changed)
 
@@ -86,13 +82,7 @@ def _follow_one(
 
 def _move_on(connection: Connection, mapping: ResourceMapping, left: KnownResource, now: datetime) -> bool:
     """Let a mapping of what is left of an id follow it to the new one, unless that has a mapping to its target."""
-    successor = find_resource(
-        connection,
-        workspace=mapping.workspace,
-        installation_id=mapping.installation_id,
-        kind=left.kind,
-        external_id=left.successor_id,
-    )
+    successor = find_resource(connection, InstallationKey.of(mapping), (left.kind, left.successor_id))
     if successor is None or repository.reaches(connection, successor, mapping.target):
         return False
     repository.move(connection, mapping, successor, at=now)

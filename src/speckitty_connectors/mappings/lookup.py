@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
 from ..errors import ConflictError
+from ..identifiers import InstallationKey
 from ..installations import repository as installations
 from ..installations.types import Installation
 from ..providers.resources import ResourceReference
@@ -15,27 +16,17 @@ from ..resources.repository import find_by_key, find_resource, find_resources, n
 from ..resources.types import KnownResource
 
 
-def resolve(
-    connection: Connection, workspace: str, installation_id: str, wanted: ResourceReference
-) -> KnownResource:
+def resolve(connection: Connection, installation: InstallationKey, wanted: ResourceReference) -> KnownResource:
     """Return the resource of an installation: by its id, or by a key of today or of former days where it has none.
 
     Raises:
         NotFoundError: the workspace has no such installation, or it no such resource.
         ConflictError: several resources have or had that key.
     """
-    installations.get(connection, workspace=workspace, installation_id=installation_id)
+    installations.get(connection, installation)
     if not wanted.id:
-        return resolve_key(
-            connection, workspace=workspace, installation_id=installation_id, key=wanted.key, kind=wanted.kind
-        )
-    known = find_resource(
-        connection,
-        workspace=workspace,
-        installation_id=installation_id,
-        kind=wanted.kind,
-        external_id=wanted.id,
-    )
+        return resolve_key(connection, installation, wanted)
+    known = find_resource(connection, installation, wanted.place)
     if known is None:
         raise no_resource(f"{wanted.kind} {wanted.id}")
     return known
@@ -58,7 +49,7 @@ def find_everywhere(
     }
     found = [
         known
-        for known in _candidates(connection, workspace, list(owners), wanted)
+        for known in _candidates(connection, workspace, owners.values(), wanted)
         if known.installation_id in owners and _is_at(known, owners[known.installation_id], host)
     ]
     if len({(owners[known.installation_id].host, known.place) for known in found}) > 1:
@@ -71,15 +62,13 @@ def find_everywhere(
 
 
 def _candidates(
-    connection: Connection, workspace: str, installation_ids: list[str], wanted: ResourceReference
+    connection: Connection, workspace: str, owners: Iterable[Installation], wanted: ResourceReference
 ) -> Iterator[KnownResource]:
     if not wanted.id:
-        yield from find_by_key(connection, workspace=workspace, key=wanted.key, kind=wanted.kind)
+        yield from find_by_key(connection, workspace, wanted)
         return
-    for installation_id in installation_ids:
-        yield from find_resources(
-            connection, workspace=workspace, installation_id=installation_id, places=[wanted.place]
-        )
+    for installation in owners:
+        yield from find_resources(connection, installation, [wanted.place]).values()
 
 
 def _is_at(known: KnownResource, installation: Installation, host: str) -> bool:

@@ -8,12 +8,14 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, Select, and_, delete, insert, not_, select, update
 
 from ..errors import NotFoundError
+from ..identifiers import InstallationKey
 from ..providers.codec import converter, to_document
 from ..providers.suggestions import Target
 from ..resources.hierarchy import Place, among
 from ..resources.repository import find_resources
 from ..resources.tables import resources
 from ..resources.types import KnownResource, ResourceStatus
+from ..store.rows import from_row, is_row, is_under
 from .tables import resource_mappings
 from .types import Direction, MappingOrigin, MappingState, ResourceMapping, Selector
 
@@ -53,7 +55,7 @@ def save(connection: Connection, mapping: ResourceMapping) -> None:
     """
     connection.execute(
         update(resource_mappings)
-        .where(resource_mappings.c.workspace_id == mapping.workspace, resource_mappings.c.id == mapping.id)
+        .where(is_row(resource_mappings, mapping.workspace, mapping.id))
         .values(
             target_kind=mapping.target.kind,
             target_id=mapping.target.id,
@@ -103,7 +105,7 @@ def list_all(
 
 
 def find_for_resources(
-    connection: Connection, *, workspace: str, installation_id: str, places: Iterable[Place]
+    connection: Connection, installation: InstallationKey, places: Iterable[Place]
 ) -> list[ResourceMapping]:
     """Return every mapping of these resources, oldest first, in whatever state and direction.
 
@@ -112,22 +114,21 @@ def find_for_resources(
     found = [
         _mapping(row)
         for wanted in among(places)
-        for row in connection.execute(_of(workspace).where(resources.c.installation_id == installation_id, wanted))
+        for row in connection.execute(_of(installation.workspace).where(is_under(resources, installation), wanted))
     ]
     return sorted(found, key=lambda mapping: mapping.id)
 
 
 def list_to_follow(
-    connection: Connection, *, workspace: str, installation_id: str, everything: bool
+    connection: Connection, installation: InstallationKey, *, everything: bool
 ) -> list[tuple[ResourceMapping, KnownResource]]:
     """Return the mappings that may not be in line with their resource, each with it, oldest first.
 
     What people paused isn't among them, and unless `everything` is asked for, neither is what routes from a
     healthy resource: of the mappings of an installation, that is nearly all.
     """
-    query = _of(workspace).where(
-        resource_mappings.c.installation_id == installation_id,
-        resource_mappings.c.state != MappingState.PAUSED,
+    query = _of(installation.workspace).where(
+        is_under(resource_mappings, installation), resource_mappings.c.state != MappingState.PAUSED
     )
     if not everything:
         healthy = and_(
@@ -138,12 +139,7 @@ def list_to_follow(
         query = query.where(not_(healthy))
     found = [_mapping(row) for row in connection.execute(query)]
     places = {mapping.place for mapping in found}
-    known = {
-        resource.id: resource
-        for resource in find_resources(
-            connection, workspace=workspace, installation_id=installation_id, places=places
-        )
-    }
+    known = {resource.id: resource for resource in find_resources(connection, installation, places).values()}
     return [(mapping, known[mapping.resource_id]) for mapping in found]
 
 
@@ -159,18 +155,14 @@ def move(connection: Connection, mapping: ResourceMapping, resource: KnownResour
     """Let a mapping be one of another resource of the same installation."""
     connection.execute(
         update(resource_mappings)
-        .where(resource_mappings.c.workspace_id == mapping.workspace, resource_mappings.c.id == mapping.id)
+        .where(is_row(resource_mappings, mapping.workspace, mapping.id))
         .values(resource_id=resource.id, updated_at=at)
     )
 
 
 def remove(connection: Connection, *, workspace: str, mapping_id: str) -> None:
     """Delete a mapping."""
-    connection.execute(
-        delete(resource_mappings).where(
-            resource_mappings.c.workspace_id == workspace, resource_mappings.c.id == mapping_id
-        )
-    )
+    connection.execute(delete(resource_mappings).where(is_row(resource_mappings, workspace, mapping_id)))
 
 
 def _of(workspace: str) -> Select[tuple[object, ...]]:
@@ -193,21 +185,12 @@ def _of(workspace: str) -> Select[tuple[object, ...]]:
 
 
 def _mapping(row: Row[tuple[object, ...]]) -> ResourceMapping:
-    return ResourceMapping(
-        workspace=row.workspace_id,
-        id=row.id,
-        installation_id=row.installation_id,
-        resource_id=row.resource_id,
-        resource_kind=row.resource_kind,
-        resource_external_id=row.resource_external_id,
-        resource_key=row.resource_key,
+    return from_row(
+        ResourceMapping,
+        row,
         target=Target(kind=row.target_kind, id=row.target_id),
         selector=converter.structure(row.selector, Selector),
         direction=Direction(row.direction),
         origin=MappingOrigin(row.origin),
         state=MappingState(row.state),
-        state_reason=row.state_reason,
-        created_by=row.created_by,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
     )

@@ -11,7 +11,7 @@ from attrs import evolve
 from sqlalchemy import Connection
 
 from ..errors import ConfigurationError, ConnectorsError, NotFoundError
-from ..identifiers import new_id
+from ..identifiers import InstallationKey, new_id
 from ..installations import repository as installations
 from ..loading.registry import Registry
 from ..providers.manifest import Manifest
@@ -39,13 +39,11 @@ def find_overlaps(
     if mapping.direction is Direction.OUT:
         return ()
     parent_kinds = manifest.parent_kinds() if manifest else {}
-    scope = {"workspace": mapping.workspace, "installation_id": mapping.installation_id}
-    parents = find_parents(connection, **scope, places=[mapping.place], parent_kinds=parent_kinds)
-    above = repository.find_for_resources(connection, **scope, places=lineage(mapping.place, parents))
-    levels = find_contained(connection, **scope, place=mapping.place, parent_kinds=parent_kinds)
-    below = chain.from_iterable(
-        repository.find_for_resources(connection, **scope, places=level) for level in levels
-    )
+    key = InstallationKey.of(mapping)
+    parents = find_parents(connection, key, [mapping.place], parent_kinds=parent_kinds)
+    above = repository.find_for_resources(connection, key, lineage(mapping.place, parents))
+    levels = find_contained(connection, key, mapping.place, parent_kinds=parent_kinds)
+    below = chain.from_iterable(repository.find_for_resources(connection, key, level) for level in levels)
     return (
         *islice(_beside(mapping, above), MOST_OVERLAPS),
         *(_above(mapping, other) for other in _inward(above) if other.place != mapping.place),
@@ -163,9 +161,10 @@ class Mappings:
             ConfigurationError: the host has no targets of this kind.
         """
         self.check_target(target)
+        key = InstallationKey(workspace=workspace, id=installation_id)
         with nullcontext(within) if within is not None else self._store.transaction() as connection:
-            installation = installations.get(connection, workspace=workspace, installation_id=installation_id)
-            known = resolve(connection, workspace, installation_id, self.named(installation.provider, resource))
+            installation = installations.get(connection, key)
+            known = resolve(connection, key, self.named(installation.provider, resource))
             now = self._store.now()
             mapping = ResourceMapping(
                 workspace=workspace,
@@ -241,9 +240,7 @@ class Mappings:
             mappings = [
                 mapping
                 for known in found
-                for mapping in repository.find_for_resources(
-                    connection, workspace=workspace, installation_id=known.installation_id, places=[known.place]
-                )
+                for mapping in repository.find_for_resources(connection, InstallationKey.of(known), [known.place])
             ]
         return tuple(sorted(mappings, key=lambda mapping: mapping.id))
 
@@ -347,9 +344,7 @@ class Mappings:
             )
 
     def _with_overlaps(self, connection: Connection, mapping: ResourceMapping) -> ResourceMapping:
-        installation = installations.get(
-            connection, workspace=mapping.workspace, installation_id=mapping.installation_id
-        )
+        installation = installations.get(connection, InstallationKey.of(mapping))
         found = find_overlaps(connection, mapping, self.manifest(installation.provider))
         return evolve(mapping, overlaps=found)
 

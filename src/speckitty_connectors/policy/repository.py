@@ -22,10 +22,12 @@ from sqlalchemy import (
     update,
 )
 
+from ..identifiers import InstallationKey
 from ..loading.registry import Registry
 from ..loading.statuses import PluginUnavailableError
 from ..mappings.tables import resource_mappings
 from ..store.metadata import upsert
+from ..store.rows import is_under
 from ..suggestions.findings import PROJECT
 from .resolution import PolicyBook
 from .tables import installation_policies, policy_overrides, workspace_policies
@@ -103,16 +105,12 @@ def forget_locks(connection: Connection, scope: PolicyScope, fields: Collection[
     _forget(connection, scope, fields, locked_by="", locked_at=None)
 
 
-def mapped_projects(connection: Connection, *, workspace: str, installation_id: str) -> list[str]:
+def mapped_projects(connection: Connection, installation: InstallationKey) -> list[str]:
     """Return the projects that resources of an installation are mapped to, in alphabetical order."""
     return list(
         connection.scalars(
             select(resource_mappings.c.target_id)
-            .where(
-                resource_mappings.c.workspace_id == workspace,
-                resource_mappings.c.installation_id == installation_id,
-                resource_mappings.c.target_kind == PROJECT,
-            )
+            .where(is_under(resource_mappings, installation), resource_mappings.c.target_kind == PROJECT)
             .distinct()
             .order_by(resource_mappings.c.target_id)
         )
@@ -177,10 +175,9 @@ def _statement(level: Level, row: RowMapping) -> Statement:
 def effective(
     connection: Connection,
     registry: Registry,
+    installation: InstallationKey,
     *,
-    workspace: str,
     provider: str,
-    installation_id: str,
     project_id: str = "",
 ) -> EffectivePolicy:
     """Return what holds for a project under an installation; without a project, the installation's default.
@@ -189,15 +186,13 @@ def effective(
     """
     book = find(
         connection,
-        workspace=workspace,
+        workspace=installation.workspace,
         provider=provider,
-        installation_ids=[installation_id],
+        installation_ids=[installation.id],
         project_ids=[project_id],
     )
     try:
         own = registry.provider(provider).manifest.policy
     except PluginUnavailableError:
         own = None
-    return book.effective(
-        own, workspace=workspace, provider=provider, installation_id=installation_id, project_id=project_id
-    )
+    return book.effective(own, installation, provider=provider, project_id=project_id)

@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import AttrsInstance, evolve, field, frozen
 
+from ..identifiers import InstallationKey
 from ..installations.types import Installation
 from .schema import schema_of
 from .types import EffectivePolicy, PolicyScope, Provenance, Statement, Statements
@@ -25,23 +26,21 @@ class PolicyBook:
     def effective(
         self,
         own: type[AttrsInstance] | None,
+        installation: InstallationKey,
         *,
-        workspace: str,
         provider: str,
-        installation_id: str,
         project_id: str = "",
     ) -> EffectivePolicy:
         """Return what holds for a project under an installation; without a project, the installation's default.
 
         Args:
             own: the class of the provider's own fields, as its manifest names it.
-            workspace: the workspace.
-            provider: provider key.
-            installation_id: the installation; it is of that provider.
+            installation: the installation.
+            provider: its provider's key.
             project_id: the host's project.
         """
-        whole = PolicyScope(workspace=workspace, provider=provider)
-        scopes = [whole, evolve(whole, installation_id=installation_id)]
+        whole = PolicyScope(workspace=installation.workspace, provider=provider)
+        scopes = [whole, evolve(whole, installation_id=installation.id)]
         if project_id:
             scopes.append(evolve(whole, project_id=project_id))
         return schema_of(own).resolve(*(self.said.get(scope, {}) for scope in scopes))
@@ -124,13 +123,7 @@ def touched(
 def _effective(
     book: PolicyBook, installation: Installation, own: type[AttrsInstance] | None, project_id: str
 ) -> EffectivePolicy:
-    return book.effective(
-        own,
-        workspace=installation.workspace,
-        provider=installation.provider,
-        installation_id=installation.id,
-        project_id=project_id,
-    )
+    return book.effective(own, installation, provider=installation.provider, project_id=project_id)
 
 
 def _differences(

@@ -9,6 +9,7 @@ from attrs import AttrsInstance, evolve
 from sqlalchemy import Connection
 
 from ..errors import ConfigurationError, ConflictError
+from ..identifiers import InstallationKey
 from ..installations import repository as installations
 from ..installations.statuses import LIVE
 from ..installations.types import Installation
@@ -49,16 +50,10 @@ class Overrides:
         Raises:
             NotFoundError: the workspace has no such installation.
         """
+        key = InstallationKey(workspace=workspace, id=installation_id)
         with self._store.reading() as connection:
-            installation = installations.get(connection, workspace=workspace, installation_id=installation_id)
-            return effective(
-                connection,
-                self._registry,
-                workspace=workspace,
-                provider=installation.provider,
-                installation_id=installation_id,
-                project_id=project_id,
-            )
+            provider = installations.get(connection, key).provider
+            return effective(connection, self._registry, key, provider=provider, project_id=project_id)
 
     def get(self, scope: PolicyScope) -> PolicyOverride:
         """Return what a scope says itself; where it says nothing, everything is inherited."""
@@ -137,7 +132,7 @@ class Overrides:
             NotFoundError: the workspace has no such installation.
         """
         with self._store.reading() as connection:
-            installation = installations.get(connection, workspace=workspace, installation_id=installation_id)
+            installation = installations.get(connection, InstallationKey(workspace=workspace, id=installation_id))
             book = _book(connection, installation)
         return tuple(deviations(book, installation, self._own(installation.provider)))
 
@@ -201,7 +196,7 @@ def _concerned(connection: Connection, scope: PolicyScope) -> list[Installation]
     """
     if not scope.installation_id:
         return installations.list_all(connection, workspace=scope.workspace, provider=scope.provider)
-    found = installations.get(connection, workspace=scope.workspace, installation_id=scope.installation_id)
+    found = installations.get(connection, InstallationKey.of(scope))
     if found.provider != scope.provider:
         raise ConfigurationError(
             f"the installation is one of {found.provider}", subject=str(scope), remedy="name that provider"
@@ -220,9 +215,7 @@ def _book(connection: Connection, installation: Installation) -> PolicyBook:
 
 def _projects(connection: Connection, installation: Installation, book: PolicyBook) -> list[str]:
     """Return the projects that are known to have to do with an installation, in alphabetical order."""
-    mapped = repository.mapped_projects(
-        connection, workspace=installation.workspace, installation_id=installation.id
-    )
+    mapped = repository.mapped_projects(connection, installation)
     return sorted({*mapped, *book.projects(workspace=installation.workspace, provider=installation.provider)})
 
 

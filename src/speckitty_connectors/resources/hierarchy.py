@@ -8,6 +8,8 @@ from itertools import islice
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
+from ..identifiers import InstallationKey
+from ..store.rows import is_under
 from .tables import resources
 
 DEEPEST = 24
@@ -22,18 +24,16 @@ Place = tuple[str, str]
 
 def find_parents(
     connection: Connection,
-    *,
-    workspace: str,
-    installation_id: str,
+    installation: InstallationKey,
     places: Iterable[Place],
+    *,
     parent_kinds: Mapping[str, str],
 ) -> dict[Place, Place]:
     """Return what contains each of these resources, and what contains that, as far as it is known.
 
     Args:
         connection: the transaction.
-        workspace: the workspace.
-        installation_id: the installation.
+        installation: what they are seen through.
         places: the resources to begin with.
         parent_kinds: kind → the kind of what contains it: `Manifest.parent_kinds`.
     """
@@ -44,7 +44,7 @@ def find_parents(
         if not wanted:
             break
         asked |= wanted
-        level = dict(_parents(connection, workspace, installation_id, wanted, parent_kinds))
+        level = dict(_parents(connection, installation, wanted, parent_kinds))
         found |= level
         wanted = {place for place in level.values() if place[0] in parent_kinds} - asked
     return found
@@ -66,12 +66,7 @@ def lineage(place: Place, parents: Mapping[Place, Place]) -> Iterator[Place]:
 
 
 def find_contained(
-    connection: Connection,
-    *,
-    workspace: str,
-    installation_id: str,
-    place: Place,
-    parent_kinds: Mapping[str, str],
+    connection: Connection, installation: InstallationKey, place: Place, *, parent_kinds: Mapping[str, str]
 ) -> Iterator[list[Place]]:
     """Yield the resources that a resource contains, then those that they contain, level by level."""
     seen, level = {place}, [place]
@@ -81,8 +76,7 @@ def find_contained(
             for outer in {kind for kind, _ in level}
             for child in _children(
                 connection,
-                workspace,
-                installation_id,
+                installation,
                 kinds=[kind for kind, parent in parent_kinds.items() if parent == outer],
                 parent_ids=[external_id for kind, external_id in level if kind == outer],
             )
@@ -111,18 +105,14 @@ def among(places: Iterable[Place]) -> Iterator[ColumnElement[bool]]:
 
 def _parents(
     connection: Connection,
-    workspace: str,
-    installation_id: str,
+    installation: InstallationKey,
     places: Iterable[Place],
     parent_kinds: Mapping[str, str],
 ) -> Iterator[tuple[Place, Place]]:
     for wanted in among(places):
         rows = connection.execute(
             select(resources.c.kind, resources.c.external_id, resources.c.parent_id).where(
-                resources.c.workspace_id == workspace,
-                resources.c.installation_id == installation_id,
-                resources.c.parent_id != "",
-                wanted,
+                is_under(resources, installation), resources.c.parent_id != "", wanted
             )
         )
         for row in rows:
@@ -130,13 +120,12 @@ def _parents(
 
 
 def _children(
-    connection: Connection, workspace: str, installation_id: str, *, kinds: Sequence[str], parent_ids: Sequence[str]
+    connection: Connection, installation: InstallationKey, *, kinds: Sequence[str], parent_ids: Sequence[str]
 ) -> Iterator[Place]:
     for start in range(0, len(parent_ids) if kinds else 0, IDS_PER_QUERY):
         rows = connection.execute(
             select(resources.c.kind, resources.c.external_id).where(
-                resources.c.workspace_id == workspace,
-                resources.c.installation_id == installation_id,
+                is_under(resources, installation),
                 resources.c.parent_id.in_(parent_ids[start : start + IDS_PER_QUERY]),
                 resources.c.kind.in_(kinds),
             )

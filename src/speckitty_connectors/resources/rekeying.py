@@ -9,21 +9,21 @@ from typing import Any
 from attrs import evolve
 from sqlalchemy import Connection, delete, select, update
 
+from ..identifiers import InstallationKey
 from ..providers.resources import ResourceReference
+from ..store.rows import is_row, is_under
 from .hierarchy import DEEPEST
-from .repository import CHANGING, DETAILS, PRESENT, find_resource, note_references, remember_keys
+from .repository import CHANGING, DETAILS, NOTHING_MORE, find_resource, note_references, remember_keys
 from .tables import resource_keys, resources
 from .types import NEVER, KnownResource, ResourceStatus
 
 
 def rekey_resource(
     connection: Connection,
+    installation: InstallationKey,
+    renewed: ResourceReference,
     *,
-    workspace: str,
-    installation_id: str,
-    kind: str,
     former_id: str,
-    external_id: str,
     at: datetime,
 ) -> bool:
     """Give a resource its new immutable id, so that what is mapped to it stays; return whether it changed.
@@ -31,46 +31,32 @@ def rekey_resource(
     What was told of the new id before is kept, as the later of the two. The former id stays behind and leads to
     the new one, for what is told of it late.
     """
-    scope = {"workspace": workspace, "installation_id": installation_id}
-    new = ResourceReference(kind=kind, id=external_id)
-    (today,) = successors(connection, **scope, references=[new])
-    known = find_resource(connection, **scope, kind=kind, external_id=former_id)
+    former = ResourceReference(kind=renewed.kind, id=former_id)
+    today = _successor(connection, installation, evolve(renewed, key=""))
+    known = find_resource(connection, installation, former.place)
     if today.id == former_id or (known is not None and known.successor_id):
         return False
-    for reference, told in ((ResourceReference(kind=kind, id=former_id), {}), (today, PRESENT)):
-        note_references(
-            connection,
-            workspace=workspace,
-            installation_id=installation_id,
-            references=[reference],
-            at=at,
-            told=told,
-        )
-    known = find_resource(connection, **scope, kind=kind, external_id=former_id)
-    newer = find_resource(connection, **scope, kind=kind, external_id=today.id)
+    note_references(connection, installation, references=[former], at=at, told=NOTHING_MORE)
+    note_references(connection, installation, references=[today], at=at)
+    known = find_resource(connection, installation, former.place)
+    newer = find_resource(connection, installation, today.place)
     if known is not None and newer is not None:
         _merge(connection, known, newer, at)
     return True
 
 
 def successors(
-    connection: Connection, *, workspace: str, installation_id: str, references: Iterable[ResourceReference]
+    connection: Connection, installation: InstallationKey, references: Iterable[ResourceReference]
 ) -> list[ResourceReference]:
     """Return the references with the ids of today, in their order."""
-    return [_successor(connection, workspace, installation_id, reference) for reference in references]
+    return [_successor(connection, installation, reference) for reference in references]
 
 
 def _successor(
-    connection: Connection, workspace: str, installation_id: str, reference: ResourceReference
+    connection: Connection, installation: InstallationKey, reference: ResourceReference
 ) -> ResourceReference:
     for _ in range(DEEPEST):
-        known = find_resource(
-            connection,
-            workspace=workspace,
-            installation_id=installation_id,
-            kind=reference.kind,
-            external_id=reference.id,
-        )
+        known = find_resource(connection, installation, reference.place)
         if known is None or not known.successor_id:
             break
         reference = evolve(reference, id=known.successor_id)
@@ -124,8 +110,7 @@ def _lead_on(connection: Connection, known: KnownResource, external_id: str) -> 
     connection.execute(
         update(resources)
         .where(
-            resources.c.workspace_id == known.workspace,
-            resources.c.installation_id == known.installation_id,
+            is_under(resources, InstallationKey.of(known)),
             resources.c.kind == known.kind,
             resources.c.successor_id == known.external_id,
         )
@@ -134,8 +119,4 @@ def _lead_on(connection: Connection, known: KnownResource, external_id: str) -> 
 
 
 def _update(connection: Connection, known: KnownResource, **values: object) -> None:
-    connection.execute(
-        update(resources)
-        .where(resources.c.workspace_id == known.workspace, resources.c.id == known.id)
-        .values(**values)
-    )
+    connection.execute(update(resources).where(is_row(resources, known.workspace, known.id)).values(**values))

@@ -12,12 +12,13 @@ from types import MappingProxyType
 from typing import Any
 
 from attrs import evolve
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, or_, select, update
 
 from ..errors import ConflictError, NotFoundError
-from ..identifiers import new_id
+from ..identifiers import InstallationKey, new_id
 from ..providers.resources import Resource, ResourceReference
 from ..store.metadata import upsert
+from ..store.rows import from_row, is_row, is_under
 from .hierarchy import Place, among
 from .tables import resource_keys, resources
 from .types import NEVER, KnownResource, ResourceStatus
@@ -31,9 +32,12 @@ DETAILS = ("url", "parent_id", "attributes")
 PRESENT: Mapping[str, object] = MappingProxyType({"status": ResourceStatus.ACTIVE})
 """What a mention tells at least: that the resource is there."""
 
+NOTHING_MORE: Mapping[str, object] = MappingProxyType({})
+"""What a mention tells that tells of a key alone."""
+
 
 def upsert_resources(
-    connection: Connection, *, workspace: str, installation_id: str, listed: Iterable[Resource], at: datetime
+    connection: Connection, installation: InstallationKey, *, listed: Iterable[Resource], at: datetime
 ) -> int:
     """Write what a listing saw, make it active unless it lies in the provider's bin, and remember its keys.
 
@@ -42,7 +46,7 @@ def upsert_resources(
     seen = list(listed)
     rows = [
         {
-            **_new_row(workspace, installation_id, resource.kind, resource.id, at),
+            **_new_row(installation, resource.kind, resource.id, at),
             **_told(_shown(resource), resource.key, at),
             "url": resource.url,
             "parent_id": resource.parent_id,
@@ -51,14 +55,13 @@ def upsert_resources(
         for resource in seen
     ]
     former = {(resource.kind, resource.id): resource.former_keys for resource in seen}
-    return _write(connection, workspace, rows, CHANGING, DETAILS, former)
+    return _write(connection, installation.workspace, rows, CHANGING, DETAILS, former)
 
 
 def note_references(
     connection: Connection,
+    installation: InstallationKey,
     *,
-    workspace: str,
-    installation_id: str,
     references: Iterable[ResourceReference],
     at: datetime,
     told: Mapping[str, object] = PRESENT,
@@ -70,20 +73,19 @@ def note_references(
 
     Args:
         connection: the transaction.
-        workspace: the workspace.
-        installation_id: the installation.
+        installation: what they are seen through.
         references: the resources; a key is told with the rest, where there is one.
         at: when it was so.
         told: column of `CHANGING` → its value; nothing more than the key where empty.
     """
     rows = [
         {
-            **_new_row(workspace, installation_id, reference.kind, reference.id, at),
+            **_new_row(installation, reference.kind, reference.id, at),
             **_told(told, reference.key, at),
         }
         for reference in references
     ]
-    return _write(connection, workspace, rows, ("key", *told))
+    return _write(connection, installation.workspace, rows, ("key", *told))
 
 
 def remember_keys(connection: Connection, workspace: str, seen: Iterable[tuple[str, str, datetime]]) -> None:
@@ -116,11 +118,11 @@ def remember_keys(connection: Connection, workspace: str, seen: Iterable[tuple[s
     )
 
 
-def _new_row(workspace: str, installation_id: str, kind: str, external_id: str, at: datetime) -> dict[str, object]:
+def _new_row(installation: InstallationKey, kind: str, external_id: str, at: datetime) -> dict[str, object]:
     return {
-        "workspace_id": workspace,
+        "workspace_id": installation.workspace,
         "id": new_id(),
-        "installation_id": installation_id,
+        "installation_id": installation.id,
         "kind": kind,
         "external_id": external_id,
         "key": "",
@@ -195,25 +197,20 @@ def _earlier(new: ColumnElement[Any], old: ColumnElement[Any]) -> ColumnElement[
     return case((new < old, new), else_=old)
 
 
-def find_resource(
-    connection: Connection, *, workspace: str, installation_id: str, kind: str, external_id: str
-) -> KnownResource | None:
+def find_resource(connection: Connection, installation: InstallationKey, place: Place) -> KnownResource | None:
     """Return the resource of that identity, or None."""
-    row = connection.execute(
-        _of(workspace, installation_id).where(resources.c.kind == kind, resources.c.external_id == external_id)
-    ).one_or_none()
-    return None if row is None else _known(row)
+    return find_resources(connection, installation, [place]).get(place)
 
 
 def find_resources(
-    connection: Connection, *, workspace: str, installation_id: str, places: Iterable[Place]
-) -> list[KnownResource]:
-    """Return those of these resources that are known."""
-    return [
-        _known(row)
+    connection: Connection, installation: InstallationKey, places: Iterable[Place]
+) -> dict[Place, KnownResource]:
+    """Return those of these resources that are known, each under its identity."""
+    return {
+        (row.kind, row.external_id): _known(row)
         for wanted in among(places)
-        for row in connection.execute(_of(workspace, installation_id).where(wanted))
-    ]
+        for row in connection.execute(select(resources).where(is_under(resources, installation), wanted))
+    }
 
 
 def get_resource(connection: Connection, *, workspace: str, resource_id: str) -> KnownResource:
@@ -222,88 +219,78 @@ def get_resource(connection: Connection, *, workspace: str, resource_id: str) ->
     Raises:
         NotFoundError: there is none in this workspace.
     """
-    row = connection.execute(
-        select(resources).where(resources.c.workspace_id == workspace, resources.c.id == resource_id)
-    ).one_or_none()
+    row = connection.execute(select(resources).where(is_row(resources, workspace, resource_id))).one_or_none()
     if row is None:
         raise no_resource(resource_id)
     return _known(row)
 
 
-def list_resources(
-    connection: Connection, *, workspace: str, installation_id: str, status: ResourceStatus | None = None
-) -> list[KnownResource]:
+def list_resources(connection: Connection, installation: InstallationKey) -> list[KnownResource]:
     """Return the installation's resources, ordered by their key of today."""
-    query = _of(workspace, installation_id).order_by(resources.c.key, resources.c.id)
-    if status is not None:
-        query = query.where(resources.c.status == status)
+    query = select(resources).where(is_under(resources, installation)).order_by(resources.c.key, resources.c.id)
     return [_known(row) for row in connection.execute(query)]
 
 
 def find_by_key(
-    connection: Connection, *, workspace: str, key: str, kind: str = "", installation_id: str = ""
+    connection: Connection, workspace: str, wanted: ResourceReference, *, installation_id: str = ""
 ) -> list[KnownResource]:
-    """Return the resources that have a key today, or where none has, those that had it once."""
+    """Return the resources that have a key today, or where none has, those that had it once.
+
+    Of the reference its key counts, and its kind where it has one.
+    """
     had_it = select(resource_keys.c.resource_id).where(
-        resource_keys.c.workspace_id == workspace, resource_keys.c.key == key
+        resource_keys.c.workspace_id == workspace, resource_keys.c.key == wanted.key
     )
     query = select(resources).where(resources.c.workspace_id == workspace, resources.c.id.in_(had_it))
-    if kind:
-        query = query.where(resources.c.kind == kind)
+    if wanted.kind:
+        query = query.where(resources.c.kind == wanted.kind)
     if installation_id:
         query = query.where(resources.c.installation_id == installation_id)
     found = [_known(row) for row in connection.execute(query.order_by(resources.c.id))]
-    return [known for known in found if known.key == key] or found
+    return [known for known in found if known.key == wanted.key] or found
 
 
 def list_page(
-    connection: Connection, *, workspace: str, installation_id: str, after: str, limit: int
+    connection: Connection, installation: InstallationKey, *, after: str, limit: int
 ) -> list[KnownResource]:
     """Return up to `limit` active resources by our ids, those behind the one of id `after`."""
     rows = connection.execute(
-        _of(workspace, installation_id)
-        .where(resources.c.status == ResourceStatus.ACTIVE, resources.c.id > after)
+        select(resources)
+        .where(is_under(resources, installation), resources.c.id > after)
+        .where(resources.c.status == ResourceStatus.ACTIVE)
         .order_by(resources.c.id)
         .limit(limit)
     )
     return [_known(row) for row in rows]
 
 
-def resolve_key(
-    connection: Connection, *, workspace: str, installation_id: str, key: str, kind: str = ""
-) -> KnownResource:
+def resolve_key(connection: Connection, installation: InstallationKey, wanted: ResourceReference) -> KnownResource:
     """Return the resource that a person means by a key: one that has it today, else one that had it once.
 
     Raises:
         NotFoundError: none has or had that key.
         ConflictError: several do, so the key doesn't say which.
     """
-    found = find_by_key(connection, workspace=workspace, key=key, kind=kind, installation_id=installation_id)
+    found = find_by_key(connection, installation.workspace, wanted, installation_id=installation.id)
     if not found:
-        raise no_resource(key)
+        raise no_resource(wanted.key)
     if len(found) > 1:
         raise ConflictError(
             f"{len(found)} resources have or had this key",
-            subject=f"resource {key}",
+            subject=f"resource {wanted.key}",
             remedy="name the one you mean by its kind and the provider's id",
         )
     return found[0]
 
 
 def identify(
-    connection: Connection, *, workspace: str, installation_id: str, reference: ResourceReference
+    connection: Connection, installation: InstallationKey, reference: ResourceReference
 ) -> ResourceReference:
     """Return a mention that has a key alone with the id of the one resource that has this key today.
 
     A key that none, or more than one, of the installation's resources has stays without an id.
     """
-    bearers = find_by_key(
-        connection,
-        workspace=workspace,
-        key=reference.key,
-        kind=reference.kind,
-        installation_id=installation_id,
-    )
+    bearers = find_by_key(connection, installation.workspace, reference, installation_id=installation.id)
     today = [each for each in bearers if each.key == reference.key and each.status is ResourceStatus.ACTIVE]
     return evolve(reference, id=today[0].external_id) if len(today) == 1 else reference
 
@@ -320,26 +307,28 @@ def former_keys(connection: Connection, *, workspace: str, resource_id: str) -> 
 
 def change_resource(
     connection: Connection,
+    installation: InstallationKey,
+    reference: ResourceReference,
     *,
-    workspace: str,
-    installation_id: str,
-    kind: str,
-    external_id: str,
     at: datetime,
-    key: str = "",
-    **told: object,
+    told: Mapping[str, object] = NOTHING_MORE,
 ) -> bool:
     """Change what is told of a resource that is known; return whether anything changed.
 
-    What was told of a later moment stays, so that a late delivery undoes nothing.
+    What was told of a later moment stays, so that a late delivery undoes nothing. A key is added to the history.
+
+    Args:
+        connection: the transaction.
+        installation: what it is seen through.
+        reference: the resource; a key is told with the rest, where there is one.
+        at: when it was so.
+        told: column of `CHANGING` → its value.
     """
-    scope = {"workspace": workspace, "installation_id": installation_id}
-    known = find_resource(connection, **scope, kind=kind, external_id=external_id)
+    known = find_resource(connection, installation, reference.place)
     if known is None:
         return False
-    reference = ResourceReference(kind=kind, id=external_id, key=key)
-    note_references(connection, **scope, references=[reference], at=at, told=told)
-    return not is_same(known, get_resource(connection, workspace=workspace, resource_id=known.id))
+    note_references(connection, installation, references=[reference], at=at, told=told)
+    return not is_same(known, get_resource(connection, workspace=known.workspace, resource_id=known.id))
 
 
 def is_same(one: KnownResource | None, other: KnownResource | None) -> bool:
@@ -349,80 +338,20 @@ def is_same(one: KnownResource | None, other: KnownResource | None) -> bool:
     return all(getattr(one, column) == getattr(other, column) for column in CHANGING)
 
 
-def rename_resource(
-    connection: Connection,
-    *,
-    workspace: str,
-    installation_id: str,
-    kind: str,
-    external_id: str,
-    key: str,
-    at: datetime,
-) -> bool:
-    """Change the label of a resource and keep the former one; return whether it changed.
-
-    A moment before what is known of the label only adds to the history.
-    """
-    return change_resource(
-        connection,
-        workspace=workspace,
-        installation_id=installation_id,
-        kind=kind,
-        external_id=external_id,
-        at=at,
-        key=key,
-    )
-
-
-def set_resource_status(
-    connection: Connection,
-    *,
-    workspace: str,
-    installation_id: str,
-    kind: str,
-    external_id: str,
-    status: ResourceStatus,
-    at: datetime,
-) -> bool:
-    """Change whether a resource can be reached; return whether it changed."""
-    return change_resource(
-        connection,
-        workspace=workspace,
-        installation_id=installation_id,
-        kind=kind,
-        external_id=external_id,
-        at=at,
-        status=status,
-    )
-
-
-def orphan_resources(connection: Connection, *, workspace: str, installation_id: str) -> int:
+def orphan_resources(connection: Connection, installation: InstallationKey) -> int:
     """Mark the active resources of an installation that is gone; return how many there were."""
-    return _move(connection, workspace, installation_id, ResourceStatus.ACTIVE, ResourceStatus.ORPHANED)
+    return _move(connection, installation, ResourceStatus.ACTIVE, ResourceStatus.ORPHANED)
 
 
-def revive_resources(connection: Connection, *, workspace: str, installation_id: str) -> int:
+def revive_resources(connection: Connection, installation: InstallationKey) -> int:
     """Adopt the orphaned resources of an installation that is back; return how many there were."""
-    return _move(connection, workspace, installation_id, ResourceStatus.ORPHANED, ResourceStatus.ACTIVE)
+    return _move(connection, installation, ResourceStatus.ORPHANED, ResourceStatus.ACTIVE)
 
 
-def mark_unseen(connection: Connection, *, workspace: str, installation_id: str, since: datetime) -> int:
+def mark_unseen(connection: Connection, installation: InstallationKey, *, since: datetime) -> int:
     """Mark what a complete listing that began at `since` didn't show; return how many there were."""
-    return _move(
-        connection,
-        workspace,
-        installation_id,
-        ResourceStatus.ACTIVE,
-        ResourceStatus.MISSING,
-        resources.c.last_seen < since,
-        status_at=since,
-    )
-
-
-def _of(workspace: str, installation_id: str) -> Select[tuple[object, ...]]:
-    return select(resources).where(
-        resources.c.workspace_id == workspace, resources.c.installation_id == installation_id
-    )
+    unseen = resources.c.last_seen < since
+    return _move(connection, installation, ResourceStatus.ACTIVE, ResourceStatus.MISSING, unseen, status_at=since)
 
 
 def no_resource(name: str) -> NotFoundError:
@@ -435,16 +364,12 @@ def no_resource(name: str) -> NotFoundError:
 
 
 def _known(row: Row[tuple[object, ...]]) -> KnownResource:
-    values: dict[str, object] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
-    values["workspace"] = values.pop("workspace_id")
-    values["status"] = ResourceStatus(str(values["status"]))
-    return KnownResource(**values)  # type: ignore[arg-type]  # the columns are the attributes
+    return from_row(KnownResource, row, status=ResourceStatus(row.status))
 
 
 def _move(
     connection: Connection,
-    workspace: str,
-    installation_id: str,
+    installation: InstallationKey,
     before: ResourceStatus,
     after: ResourceStatus,
     *conditions: ColumnElement[bool],
@@ -452,8 +377,7 @@ def _move(
 ) -> int:
     moved = connection.execute(
         update(resources)
-        .where(resources.c.workspace_id == workspace, resources.c.installation_id == installation_id)
-        .where(resources.c.status == before, *conditions)
+        .where(is_under(resources, installation), resources.c.status == before, *conditions)
         .values(status=after, **values)
     )
     return moved.rowcount

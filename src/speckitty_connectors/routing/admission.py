@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from ..credentials.tables import endpoints
 from ..errors import NotFoundError
+from ..identifiers import InstallationKey
 from ..inbox.repository import StoredDelivery
 from ..installations import repository as installations
 from ..installations.types import Installation
@@ -101,19 +102,12 @@ def _was_sent_for(connection: Connection, installation: Installation, outcome: E
     """Return whether one of the webhooks that the delivery names, if it names any, is the installation's."""
     if not isinstance(outcome, Event) or not outcome.registrations:
         return True
-    return subscriptions.holds_any(
-        connection,
-        workspace=installation.workspace,
-        installation_id=installation.id,
-        registrations=outcome.registrations,
-    )
+    return subscriptions.holds_any(connection, installation, outcome.registrations)
 
 
 def _of_hook(connection: Connection, principal: Principal, outcome: Event | Lifecycle) -> list[Installation]:
     try:
-        installation = installations.get(
-            connection, workspace=principal.workspace, installation_id=principal.installation_id
-        )
+        installation = installations.get(connection, InstallationKey.of(principal))
     except NotFoundError:
         return []
     account = outcome.account or Account(id="")

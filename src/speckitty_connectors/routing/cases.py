@@ -52,11 +52,7 @@ def _identified(connection: Connection, installation: Installation, event: Event
     if all(reference.id for reference in event.resources):
         return event
     references = (
-        reference
-        if reference.id
-        else identify(
-            connection, workspace=installation.workspace, installation_id=installation.id, reference=reference
-        )
+        reference if reference.id else identify(connection, installation, reference)
         for reference in event.resources
     )
     return evolve(event, resources=tuple(references))

@@ -8,7 +8,7 @@ from datetime import datetime
 from attrs import evolve
 from sqlalchemy import Connection
 
-from ..identifiers import new_id
+from ..identifiers import InstallationKey, new_id
 from ..providers.resources import ResourceReference
 from ..providers.suggestions import Evidence
 from ..resources.repository import find_resource, note_references
@@ -51,11 +51,11 @@ def _known(
     connection: Connection, workspace: str, installation_id: str, resource: ResourceReference, now: datetime
 ) -> KnownResource:
     """Return the event's resource; a verified delivery says that it is there, where no listing has yet."""
-    scope = {"workspace": workspace, "installation_id": installation_id}
-    known = find_resource(connection, **scope, kind=resource.kind, external_id=resource.id)
+    key = InstallationKey(workspace=workspace, id=installation_id)
+    known = find_resource(connection, key, resource.place)
     if known is not None:
         return known
-    note_references(connection, workspace=workspace, installation_id=installation_id, references=[resource], at=now)
+    note_references(connection, key, references=[resource], at=now)
     return _known(connection, workspace, installation_id, resource, now)
 
 

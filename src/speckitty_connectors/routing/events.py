@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from ..providers.deliveries import Event
-from ..resources.repository import find_resources, rename_resource
+from ..resources.repository import change_resource, find_resources
 from .admission import admit
 from .cases import Case, PlacingStage, open_case
 from .placement import place
@@ -26,21 +26,13 @@ def relabel(connection: Connection, cases: Sequence[tuple[Interpretation, Case]]
 
 def _relabel(connection: Connection, cases: Sequence[tuple[Interpretation, Case]]) -> None:
     installation = cases[0][1].installation
-    scope = {"workspace": installation.workspace, "installation_id": installation.id}
     named = {reference.place for _, case in cases for reference in case.event.resources if reference.key}
-    known = {each.place: each.key for each in find_resources(connection, **scope, places=named)}
+    known = find_resources(connection, installation, named)
     for interpretation, case in cases:
         at = case.event.occurred_at or interpretation.delivery.received_at
         for reference in case.event.resources:
-            if reference.key and known.get(reference.place, reference.key) != reference.key:
-                rename_resource(
-                    connection,
-                    **scope,
-                    kind=reference.kind,
-                    external_id=reference.id,
-                    key=reference.key,
-                    at=at,
-                )
+            if reference.key and reference.place in known and known[reference.place].key != reference.key:
+                change_resource(connection, installation, reference, at=at)
 
 
 _Entry = tuple[Interpretation, Case | Ruling]

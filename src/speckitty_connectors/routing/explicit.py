@@ -187,8 +187,7 @@ STAGES: tuple[PlacingStage, ...] = (explicit_mappings, inference)
 
 def _load(connection: Connection, cases: Sequence[Case], propose: Propose) -> RouteTable:
     installation, manifest = cases[0].installation, cases[0].manifest
-    scope = {"workspace": installation.workspace, "installation_id": installation.id}
     named = {reference.place for case in cases for reference in case.event.resources}
-    parents = find_parents(connection, **scope, places=named, parent_kinds=manifest.parent_kinds())
-    found = mappings.find_for_resources(connection, **scope, places=named | set(parents.values()))
+    parents = find_parents(connection, installation, named, parent_kinds=manifest.parent_kinds())
+    found = mappings.find_for_resources(connection, installation, named | set(parents.values()))
     return RouteTable(propose(installation, found), rank=manifest.rank, parents=parents)

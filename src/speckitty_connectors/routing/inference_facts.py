@@ -139,8 +139,7 @@ def _load(connection: Connection, cases: Sequence[Case]) -> _Knowledge:
         ),
         dismissed=suggestions.dismissed(
             connection,
-            workspace=workspace,
-            installation_id=installation.id,
+            installation,
             external_ids={external_id for _, external_id in called},
         ),
     )

@@ -47,13 +47,8 @@ def permit(
     @cache
     def policy_of(installation_id: str, project_id: str) -> EffectivePolicy:
         case = cases[installation_id]
-        return book.effective(
-            case.manifest.policy,
-            workspace=case.installation.workspace,
-            provider=case.installation.provider,
-            installation_id=installation_id,
-            project_id=project_id,
-        )
+        installation, own = case.installation, case.manifest.policy
+        return book.effective(own, installation, provider=installation.provider, project_id=project_id)
 
     return [_permitted(case, conclusion, partial(policy_of, case.installation.id)) for case, conclusion in placed]
 

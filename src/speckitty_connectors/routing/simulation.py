@@ -10,6 +10,7 @@ from attrs import evolve, field, frozen
 from sqlalchemy import Connection
 
 from ..errors import NotFoundError
+from ..identifiers import InstallationKey
 from ..inbox.repository import find_by_delivery_id
 from ..installations import repository as installations
 from ..installations.types import Installation
@@ -235,7 +236,7 @@ def _decided(connection: Connection, workspace: str, event_id: str) -> list[tupl
 
 
 def _case(connection: Connection, registry: Registry, workspace: str, installation_id: str, event: Event) -> Case:
-    installation = installations.get(connection, workspace=workspace, installation_id=installation_id)
+    installation = installations.get(connection, InstallationKey(workspace=workspace, id=installation_id))
     return open_case(connection, installation, event, registry.provider(installation.provider).manifest)
 
 

@@ -52,9 +52,7 @@ OURS: Final = (StatusReason.WEBHOOKS_INCOMPLETE, StatusReason.WEBHOOK_REMOVED)
 def conclude(store: Store, installation: Installation, fault: str) -> None:
     """Degrade an active installation that has a fault, and end the degradation where there is none any more."""
     with store.transaction() as connection:
-        known = repository.get(
-            connection, workspace=installation.workspace, installation_id=installation.id, lock=True
-        )
+        known = repository.get(connection, installation, lock=True)
         status = InstallationStatus.DEGRADED if fault else InstallationStatus.ACTIVE
         reason = with_detail(StatusReason.WEBHOOKS_INCOMPLETE, fault) if fault else ""
         if _may_change(known) and (status, reason) != (known.status, known.status_reason):
@@ -71,8 +69,6 @@ def _may_change(known: Installation) -> bool:
 def _change(
     connection: Connection, known: Installation, status: InstallationStatus, reason: str, now: datetime
 ) -> None:
-    changed = repository.set_status(
-        connection, workspace=known.workspace, installation_id=known.id, status=status, reason=reason, at=now
-    )
+    changed = repository.set_status(connection, known, status, at=now, reason=reason)
     verb = "degraded" if reason else "recovered"
     record_change(connection, known, changed, verb, actor="subscriptions", at=now, reason=reason)

@@ -133,7 +133,7 @@ class Ledger:
             endpoint = get_endpoint(connection, workspace=webhook.workspace, endpoint_id=webhook.endpoint_id)
             if endpoint is not None and endpoint.installation_id == webhook.installation_id:
                 remove_endpoint(connection, self.vault, endpoint)
-            repository.remove(connection, workspace=webhook.workspace, webhook_id=webhook.id)
+            repository.remove(connection, webhook)
             self._record(connection, webhook, verb, reason)
 
     def is_ending(self, webhook: Webhook, rules: SubscriptionRules) -> bool:

@@ -68,9 +68,7 @@ class Registrar:
     def known(self) -> list[Webhook]:
         """Return what is written down, oldest first."""
         with self.ledger.store.reading() as connection:
-            return repository.list_all(
-                connection, workspace=self.installation.workspace, installation_id=self.installation.id
-            )
+            return repository.list_all(connection, self.installation)
 
     def register(self, wanted: Wanted) -> Webhook | Refused | None:
         """Register a webhook; None where another process is doing it at this moment.

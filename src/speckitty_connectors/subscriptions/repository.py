@@ -21,8 +21,10 @@ from sqlalchemy import (
     update,
 )
 
+from ..identifiers import InstallationKey
 from ..providers.resources import ResourceReference
 from ..store.metadata import OPERATOR, UtcDateTime, belongs_to, identifier, metadata, workspace_column
+from ..store.rows import from_row, is_row, is_under, to_row
 from .types import Webhook
 
 webhooks = Table(
@@ -64,25 +66,19 @@ def add(connection: Connection, webhook: Webhook) -> None:
 
 def save(connection: Connection, webhook: Webhook) -> None:
     """Write a changed webhook back."""
-    values = _values(webhook)
-    workspace, webhook_id = values.pop("workspace_id"), values.pop("id")
     connection.execute(
-        update(webhooks).where(webhooks.c.workspace_id == workspace, webhooks.c.id == webhook_id).values(values)
+        update(webhooks).where(is_row(webhooks, webhook.workspace, webhook.id)).values(_values(webhook))
     )
 
 
-def remove(connection: Connection, *, workspace: str, webhook_id: str) -> None:
+def remove(connection: Connection, webhook: Webhook) -> None:
     """Delete a webhook."""
-    connection.execute(delete(webhooks).where(webhooks.c.workspace_id == workspace, webhooks.c.id == webhook_id))
+    connection.execute(delete(webhooks).where(is_row(webhooks, webhook.workspace, webhook.id)))
 
 
-def list_all(connection: Connection, *, workspace: str, installation_id: str) -> list[Webhook]:
+def list_all(connection: Connection, installation: InstallationKey) -> list[Webhook]:
     """Return an installation's webhooks, oldest first."""
-    rows = connection.execute(
-        select(webhooks)
-        .where(webhooks.c.workspace_id == workspace, webhooks.c.installation_id == installation_id)
-        .order_by(webhooks.c.id)
-    )
+    rows = connection.execute(select(webhooks).where(is_under(webhooks, installation)).order_by(webhooks.c.id))
     return [_webhook(row) for row in rows]
 
 
@@ -101,13 +97,10 @@ def covered_by(connection: Connection, *, workspace: str, endpoint_id: str) -> t
     return () if row is None else _references(row.resources)
 
 
-def holds_any(
-    connection: Connection, *, workspace: str, installation_id: str, registrations: Collection[str]
-) -> bool:
+def holds_any(connection: Connection, installation: InstallationKey, registrations: Collection[str]) -> bool:
     """Return whether an installation has a webhook of one of these ids, or one whose id isn't known yet."""
     found = select(webhooks.c.id).where(
-        webhooks.c.workspace_id == workspace,
-        webhooks.c.installation_id == installation_id,
+        is_under(webhooks, installation),
         webhooks.c.registration.in_(["", *registrations]),
         webhooks.c.due_at.is_not(None),
     )
@@ -116,10 +109,8 @@ def holds_any(
 
 def find_due(connection: Connection, *, now: datetime) -> set[tuple[str, str]]:
     """Return (workspace, installation) of every webhook that is due, **across workspaces**."""
-    rows = connection.execute(
-        select(webhooks.c.workspace_id, webhooks.c.installation_id).where(webhooks.c.due_at <= now).distinct()
-    )
-    return {(row.workspace_id, row.installation_id) for row in rows}
+    due = select(webhooks.c.workspace_id, webhooks.c.installation_id).where(webhooks.c.due_at <= now).distinct()
+    return {(row.workspace_id, row.installation_id) for row in connection.execute(due)}
 
 
 def _references(documents: list[dict[str, str]]) -> tuple[ResourceReference, ...]:
@@ -127,14 +118,8 @@ def _references(documents: list[dict[str, str]]) -> tuple[ResourceReference, ...
 
 
 def _values(webhook: Webhook) -> dict[str, object]:
-    values = asdict(webhook, recurse=False)
-    values["workspace_id"] = values.pop("workspace")
-    values["resources"] = [asdict(resource) for resource in webhook.resources]
-    return values
+    return to_row(webhook, resources=[asdict(resource) for resource in webhook.resources])
 
 
 def _webhook(row: Row[tuple[object, ...]]) -> Webhook:
-    values: dict[str, object] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
-    values["workspace"] = values.pop("workspace_id")
-    values["resources"] = _references(row.resources)
-    return Webhook(**values)  # type: ignore[arg-type]  # the columns are the attributes
+    return from_row(Webhook, row, resources=_references(row.resources))

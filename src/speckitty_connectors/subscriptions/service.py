@@ -13,6 +13,7 @@ from ..apps.service import Apps
 from ..credentials.secret import Secret, check_webhook_secret, new_webhook_secret
 from ..credentials.vault import Vault
 from ..errors import ConfigurationError, ConflictError, ConnectorsError
+from ..identifiers import InstallationKey
 from ..installations import repository as installations
 from ..installations.inventory import LISTABLE
 from ..installations.types import Installation
@@ -88,9 +89,10 @@ class Subscriptions:
         Raises:
             NotFoundError: the workspace has no such installation.
         """
+        key = InstallationKey(workspace=workspace, id=installation_id)
         with self._store.reading() as connection:
-            installations.get(connection, workspace=workspace, installation_id=installation_id)
-            return repository.list_all(connection, workspace=workspace, installation_id=installation_id)
+            installations.get(connection, key)
+            return repository.list_all(connection, key)
 
     def sync(self, *, workspace: str, installation_id: str) -> SubscriptionResult:
         """Make the webhooks of an installation what they should be; the same call twice changes nothing.
@@ -104,7 +106,7 @@ class Subscriptions:
             ConflictError: its status doesn't let the provider answer, or webhooks aren't made through an API there.
             ApiError: the provider didn't answer; what was done until then is kept.
         """
-        registrar = self._open(workspace, installation_id)
+        registrar = self._open(InstallationKey(workspace=workspace, id=installation_id))
         progress = _Progress()
         self._read_back(registrar, progress)
         progress.faults.clear()  # what was missing is registered again
@@ -121,7 +123,7 @@ class Subscriptions:
             ConflictError: its status doesn't let the provider answer, or webhooks aren't made through an API there.
             ApiError: the provider didn't answer.
         """
-        registrar = self._open(workspace, installation_id)
+        registrar = self._open(InstallationKey(workspace=workspace, id=installation_id))
         progress = _Progress()
         self._read_back(registrar, progress)
         return self._concluded(registrar.installation, progress)
@@ -133,11 +135,11 @@ class Subscriptions:
         synced is logged, and keeps no other from its turn.
         """
         due = self._due()
-        for workspace, installation_id in due:
+        for each in due:
             try:
-                self.sync(workspace=workspace, installation_id=installation_id)
+                self.sync(workspace=each.workspace, installation_id=each.id)
             except ConnectorsError as error:
-                logger.warning("webhooks of installation %s weren't synced: %s", installation_id, error)
+                logger.warning("webhooks of installation %s weren't synced: %s", each.id, error)
         return len(due)
 
     def add_by_hand(
@@ -163,7 +165,7 @@ class Subscriptions:
             ConfigurationError: there is no such scheme, or the secret is too short.
         """
         with self._store.reading() as connection:
-            installation = installations.get(connection, workspace=workspace, installation_id=installation_id)
+            installation = installations.get(connection, InstallationKey(workspace=workspace, id=installation_id))
         schemes = self._registry.provider(installation.provider).manifest.webhooks.schemes
         chosen = scheme or next(iter(schemes))
         if chosen not in schemes:
@@ -187,7 +189,7 @@ class Subscriptions:
             NotFoundError: the workspace has no such installation.
         """
         with self._store.reading() as connection:
-            installation = installations.get(connection, workspace=workspace, installation_id=installation_id)
+            installation = installations.get(connection, InstallationKey(workspace=workspace, id=installation_id))
         progress = _Progress()
         for webhook in self.webhooks(workspace=workspace, installation_id=installation_id):
             try:
@@ -249,24 +251,24 @@ class Subscriptions:
         conclude(self._store, installation, result.fault)
         return result
 
-    def _due(self) -> list[tuple[str, str]]:
+    def _due(self) -> list[Installation]:
         subscribing = [each.key for each in self._registry.providers() if each.supports(Capability.SUBSCRIBE)]
         with self._store.reading() as connection:
             due = repository.find_due(connection, now=self._store.now())
             reachable = installations.find_with_status(connection, providers=subscribing, statuses=LISTABLE)
             return [
-                (each.workspace, each.id)
+                each
                 for each in reachable
                 if (each.workspace, each.id) in due or not self._is_as_wanted(connection, each)
             ]
 
     def _is_as_wanted(self, connection: Connection, installation: Installation) -> bool:
-        there = repository.list_all(connection, workspace=installation.workspace, installation_id=installation.id)
+        there = repository.list_all(connection, installation)
         return is_as_wanted(self._rules(installation), there, mapped_resources(connection, installation))
 
-    def _open(self, workspace: str, installation_id: str) -> Registrar:
+    def _open(self, key: InstallationKey) -> Registrar:
         with self._store.reading() as connection:
-            installation = installations.get(connection, workspace=workspace, installation_id=installation_id)
+            installation = installations.get(connection, key)
         if installation.status not in LISTABLE:
             raise ConflictError(
                 f"the installation is {installation.status}, so the provider lets nothing be registered",

@@ -11,6 +11,7 @@ from attrs import frozen
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
+from ..identifiers import InstallationKey
 from ..installations import repository as installations
 from ..installations.types import Installation
 from ..loading.binding import Provider
@@ -78,7 +79,7 @@ class Refresh:
         self._plugin_error = ""
 
     @classmethod
-    def of(cls, store: Store, registry: Registry, *, workspace: str, installation_id: str) -> Refresh:
+    def of(cls, store: Store, registry: Registry, key: InstallationKey) -> Refresh:
         """Return a look at an installation.
 
         Raises:
@@ -86,7 +87,7 @@ class Refresh:
             PluginUnavailableError: the plugin of its provider can't be used.
         """
         with store.reading() as connection:
-            installation = installations.get(connection, workspace=workspace, installation_id=installation_id)
+            installation = installations.get(connection, key)
         return cls(store, registry.provider(installation.provider), installation)
 
     def run(self) -> RefreshResult:
@@ -95,12 +96,7 @@ class Refresh:
         while page := self._page(after):
             seen, after = seen + self._keep(page), page[-1].id
         with self._store.transaction() as connection:
-            closed = repository.close_unfound(
-                connection,
-                workspace=self._installation.workspace,
-                installation_id=self._installation.id,
-                since=began,
-            )
+            closed = repository.close_unfound(connection, self._installation, since=began)
         return RefreshResult(
             resources=seen,
             raised=self._outcomes[RAISED],
@@ -112,13 +108,7 @@ class Refresh:
 
     def _page(self, after: str) -> list[KnownResource]:
         with self._store.reading() as connection:
-            return list_page(
-                connection,
-                workspace=self._installation.workspace,
-                installation_id=self._installation.id,
-                after=after,
-                limit=RESOURCES_PER_PAGE,
-            )
+            return list_page(connection, self._installation, after=after, limit=RESOURCES_PER_PAGE)
 
     def _keep(self, page: Sequence[KnownResource]) -> int:
         """Keep what is found for a page; return how many of its resources were looked at."""

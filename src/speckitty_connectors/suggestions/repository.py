@@ -8,9 +8,11 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, Select, and_, case, delete, insert, select, update
 
 from ..errors import NotFoundError
+from ..identifiers import InstallationKey
 from ..providers.codec import converter
 from ..providers.suggestions import Confidence, Evidence, Target
 from ..resources.tables import resources
+from ..store.rows import from_row, is_row, is_under
 from .tables import suggestion_settings, suggestions
 from .types import STRONGEST_FIRST, ResourceSuggestion, Source, SuggestionState
 
@@ -49,7 +51,7 @@ def save(connection: Connection, suggestion: ResourceSuggestion) -> None:
     """Write a changed suggestion back."""
     connection.execute(
         update(suggestions)
-        .where(suggestions.c.workspace_id == suggestion.workspace, suggestions.c.id == suggestion.id)
+        .where(is_row(suggestions, suggestion.workspace, suggestion.id))
         .values(_said(suggestion))
     )
 
@@ -115,12 +117,12 @@ def of_resources(
 
 
 def dismissed(
-    connection: Connection, *, workspace: str, installation_id: str, external_ids: Iterable[str]
+    connection: Connection, installation: InstallationKey, *, external_ids: Iterable[str]
 ) -> set[tuple[str, str, Target]]:
     """Return the dismissed pairs of some resources: kind and external id of the resource, and the target."""
     rows = connection.execute(
-        _of(workspace).where(
-            suggestions.c.installation_id == installation_id,
+        _of(installation.workspace).where(
+            is_under(suggestions, installation),
             suggestions.c.state == SuggestionState.DISMISSED,
             resources.c.external_id.in_(list(external_ids)),
         )
@@ -131,12 +133,11 @@ def dismissed(
     }
 
 
-def close_unfound(connection: Connection, *, workspace: str, installation_id: str, since: datetime) -> int:
+def close_unfound(connection: Connection, installation: InstallationKey, *, since: datetime) -> int:
     """Delete the open suggestions of an inventory whose evidence a look since a moment didn't find any more."""
     closed = connection.execute(
         delete(suggestions).where(
-            suggestions.c.workspace_id == workspace,
-            suggestions.c.installation_id == installation_id,
+            is_under(suggestions, installation),
             suggestions.c.state == SuggestionState.OPEN,
             suggestions.c.source == Source.INVENTORY,
             suggestions.c.found_at < since,
@@ -196,23 +197,13 @@ def _said(suggestion: ResourceSuggestion) -> dict[str, object]:
 
 
 def _suggestion(row: Row[tuple[object, ...]]) -> ResourceSuggestion:
-    return ResourceSuggestion(
-        workspace=row.workspace_id,
-        id=row.id,
-        installation_id=row.installation_id,
-        resource_id=row.resource_id,
-        resource_kind=row.resource_kind,
-        resource_external_id=row.resource_external_id,
-        resource_key=row.resource_key,
+    return from_row(
+        ResourceSuggestion,
+        row,
         target=Target(kind=row.target_kind, id=row.target_id),
         confidence=Confidence(row.confidence),
         state=SuggestionState(row.state),
         source=Source(row.source),
         evidence=converter.structure(row.evidence, tuple[Evidence, ...]),
         grounds=frozenset(row.grounds),
-        mapping_id=row.mapping_id,
-        decided_by=row.decided_by,
-        reason=row.reason,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
     )

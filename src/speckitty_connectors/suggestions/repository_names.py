@@ -20,6 +20,7 @@ from ..providers.remotes import GitRemote
 from ..resources.tables import resource_keys, resources
 from ..signals.repository import VALUES_PER_QUERY, batches
 from ..store.metadata import OPERATOR
+from ..store.rows import is_under
 
 FIRST_LISTING: Final = timedelta(days=1)
 """How long after the first resource of an installation was seen a name still counts as borne all along."""
@@ -153,8 +154,7 @@ def _known(
     for batch in batches(sorted({external_id for _, external_id in identities}), VALUES_PER_QUERY):
         rows = connection.execute(
             select(resources.c.id, resources.c.kind, resources.c.external_id, resources.c.key).where(
-                resources.c.workspace_id == installation.workspace,
-                resources.c.installation_id == installation.id,
+                is_under(resources, installation),
                 resources.c.kind.in_({kind for kind, _ in identities}),
                 resources.c.external_id.in_(batch),
             )
@@ -182,10 +182,7 @@ def _names(
 def _beginning(connection: Connection, installation: Installation) -> datetime | None:
     """Return when the first of an installation's resources was seen; ids sort by the time they were made."""
     moment: datetime | None = connection.scalar(
-        select(resources.c.first_seen)
-        .where(resources.c.workspace_id == installation.workspace, resources.c.installation_id == installation.id)
-        .order_by(resources.c.id)
-        .limit(1)
+        select(resources.c.first_seen).where(is_under(resources, installation)).order_by(resources.c.id).limit(1)
     )
     return moment
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from sqlalchemy import Connection
 
 from ..errors import ConflictError
+from ..identifiers import InstallationKey
 from ..links import repository as links
 from ..links.types import LinkStatus
 from ..loading.registry import Registry
@@ -47,8 +48,8 @@ class Suggestions:
             NotFoundError: the workspace has no such installation.
             PluginUnavailableError: the plugin of its provider can't be used.
         """
-        look = Refresh.of(self._store, self._registry, workspace=workspace, installation_id=installation_id)
-        return look.run()
+        key = InstallationKey(workspace=workspace, id=installation_id)
+        return Refresh.of(self._store, self._registry, key).run()
 
     def list(
         self,

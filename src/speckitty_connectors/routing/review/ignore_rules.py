@@ -10,13 +10,13 @@ from attrs import fields, frozen
 from sqlalchemy import Connection, RowMapping, delete, insert, select
 
 from ...errors import NotFoundError
-from ...identifiers import new_id
+from ...identifiers import InstallationKey, new_id
 from ...installations import repository as installations
 from ...installations.types import Installation
 from ...providers.codec import converter, to_document
 from ...providers.deliveries import Event
 from ...providers.resources import ResourceReference
-from ...resources.repository import find_resources
+from ...resources.repository import find_resource
 from ...store.audit import record
 from ...store.engine import Store
 from ..tables import ignore_rules
@@ -262,9 +262,7 @@ def _would_ignore(connection: Connection, item: ReviewItem, conditions: IgnoreCo
     )
     if not latest or not item.installation_id or not isinstance(latest[0].outcome, Event):
         return False
-    installation = installations.get(connection, workspace=item.workspace, installation_id=item.installation_id)
-    known = find_resources(
-        connection, workspace=item.workspace, installation_id=installation.id, places=[item.subject.place]
-    )
-    archived = any(resource.archived for resource in known)
+    installation = installations.get(connection, InstallationKey.of(item))
+    known = find_resource(connection, installation, item.subject.place)
+    archived = known is not None and known.archived
     return conditions.meets(latest[0].outcome, item.subject, installation=installation, archived=archived)

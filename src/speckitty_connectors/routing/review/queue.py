@@ -9,6 +9,7 @@ from attrs import frozen
 from sqlalchemy import Connection
 
 from ...errors import ConflictError, NotFoundError
+from ...identifiers import InstallationKey
 from ...loading.registry import Registry
 from ...mappings.service import Mappings
 from ...mappings.types import Direction, MappingOrigin, ResourceMapping, Selector
@@ -216,16 +217,9 @@ class ReviewQueue:
                 subject=f"review item {item.id}",
                 remedy="connect the account it names, or dismiss the item",
             )
-        identity = {"workspace": item.workspace, "installation_id": item.installation_id}
-        known = find_resource(connection, **identity, kind=item.subject.kind, external_id=item.subject.id)
-        if known is None:
-            note_references(
-                connection,
-                workspace=item.workspace,
-                installation_id=item.installation_id,
-                references=[item.subject],
-                at=item.last_seen,
-            )
+        key = InstallationKey.of(item)
+        if find_resource(connection, key, item.subject.place) is None:
+            note_references(connection, key, references=[item.subject], at=item.last_seen)
 
     def _replay(
         self, connection: Connection, item: ReviewItem, actor: str, *, verb: str, reason: str = ""

@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 from sqlalchemy import Connection
 
 from ...errors import ConflictError
+from ...identifiers import InstallationKey
 from ...installations import repository as installations
 from ...providers.deliveries import Event
 from ...providers.manifest import Manifest
@@ -51,9 +52,7 @@ def replay(
         NotFoundError: the item is of no installation.
         ConflictError: the installation takes no events at this moment.
     """
-    installation = installations.get(
-        connection, workspace=item.workspace, installation_id=item.installation_id, lock=True
-    )
+    installation = installations.get(connection, InstallationKey.of(item), lock=True)
     if installation.status not in RECEIVING:
         raise ConflictError(
             f"the installation is {installation.status}, so nothing of it is routed",

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, and_, select
 
+from ...identifiers import InstallationKey
 from ...providers.suggestions import Evidence
 from ...resources.hierarchy import Place
 from ...resources.repository import find_resources
@@ -85,9 +86,11 @@ def _by_installation(cases: Iterable[Case]) -> dict[tuple[str, str], set[Place]]
 def _archived(connection: Connection, cases: Sequence[Case]) -> frozenset[_Key]:
     """Return those of the cases' resources that the inventory knows as archived."""
     return frozenset(
-        (installation_id, known.place)
+        (installation_id, place)
         for (workspace, installation_id), places in _by_installation(cases).items()
-        for known in find_resources(connection, workspace=workspace, installation_id=installation_id, places=places)
+        for place, known in find_resources(
+            connection, InstallationKey(workspace=workspace, id=installation_id), places
+        ).items()
         if known.archived
     )
 

@@ -1,0 +1,36 @@
+"""Entities and their rows: which rows are theirs, and the way from one to the other."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from attrs import AttrsInstance, asdict, fields_dict
+from sqlalchemy import ColumnElement, Row, Table, and_
+
+from ..identifiers import InstallationKey
+
+Entity = TypeVar("Entity", bound=AttrsInstance)
+
+
+def is_row(table: Table, workspace: str, row_id: str) -> ColumnElement[bool]:
+    """Return the condition of one row: an id finds nothing in another workspace than its own."""
+    return and_(table.c.workspace_id == workspace, table.c.id == row_id)
+
+
+def is_under(table: Table, installation: InstallationKey) -> ColumnElement[bool]:
+    """Return the condition of the rows that belong to an installation."""
+    return and_(table.c.workspace_id == installation.workspace, table.c.installation_id == installation.id)
+
+
+def from_row(kind: type[Entity], row: Row[tuple[object, ...]], **converted: object) -> Entity:
+    """Return the entity of a row whose columns are named as its attributes, save those that are given."""
+    columns = row._mapping  # noqa: SLF001 - SQLAlchemy's public name
+    values = {name: columns[name] for name in fields_dict(kind) if name in columns}
+    return kind(**{**values, "workspace": row.workspace_id, **converted})
+
+
+def to_row(entity: AttrsInstance, **converted: object) -> dict[str, object]:
+    """Return the columns of an entity whose attributes are named as they are, save those that are given."""
+    values = asdict(entity, recurse=False)
+    workspace = values.pop("workspace")
+    return {"workspace_id": workspace, **values, **converted}
