@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
@@ -74,9 +74,17 @@ actor = click.option("--actor", default="operator", show_default=True, help="Who
 reason = click.option("--reason", default="", help="Why, for people who ask later.")
 """The option of what may be explained."""
 
-direction = click.option(
-    "--direction", type=click.Choice(Direction, case_sensitive=False), help="Which way things flow."
-)
+
+def chosen(
+    option: str, values: Iterable[str], words: str, *, default: str | None = None
+) -> Callable[[Command], Command]:
+    """Add an option that is one of these values."""
+    choice = click.Choice([*values], case_sensitive=False)
+    return click.option(option, type=choice, default=default, show_default=True, help=words)
+
+
+direction = chosen("--direction", Direction, "Which way things flow.")
+"""The option of what a mapping lets through."""
 
 
 def selecting(command: Command) -> Command:

@@ -35,10 +35,7 @@ def list_hooks(connectors: Connectors, /, **given: str) -> list[Row]:
 @as_json
 @connected
 def sync(connectors: Connectors, /, *, check: bool, as_json: bool, **given: str) -> None:
-    """Make the webhooks of INSTALLATION what they should be.
-
-    Without arguments it does so for all that are due, in every workspace.
-    """
+    """Make the webhooks of INSTALLATION what they should be. Without arguments, all those that are due."""
     if not all(given.values()):
         click.echo(f"{connectors.subscriptions.sync_due()} installations were checked")
         return

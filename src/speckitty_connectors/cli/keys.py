@@ -38,10 +38,7 @@ def list_keys(connectors: Connectors) -> list[Row]:
 @click.option("--progress", is_flag=True, help="Show a progress bar.")
 @connected
 def rotate(connectors: Connectors, /, *, progress: bool) -> None:
-    """Seal every credential again, with the active key.
-
-    It works beside running processes, and may be stopped and started again.
-    """
+    """Seal every credential again, with the active key. It may run beside other processes, and be interrupted."""
     with show_progress("credentials", transient=False) if progress else nullcontext(lambda **_: None) as update:
         reached = connectors.keys.rotate(lambda now: update(total=now.total, completed=now.done))
     former = [each.id for each in connectors.keys.list() if each.credentials == 0 and not each.is_active]

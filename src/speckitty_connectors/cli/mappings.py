@@ -11,7 +11,17 @@ from ..connectors import Connectors
 from ..mappings.files import FileDifference, FileForm, MappingFile
 from ..mappings.types import Direction, ResourceMapping
 from ..providers.suggestions import Target
-from .arguments import actor, direction, in_workspace, reason, resource_named, selecting, target, target_named
+from .arguments import (
+    actor,
+    chosen,
+    direction,
+    in_workspace,
+    reason,
+    resource_named,
+    selecting,
+    target,
+    target_named,
+)
 from .operator import FAILED, connected
 from .printing import Row, as_json, prints, prints_rows, show
 
@@ -126,13 +136,7 @@ def undo(connectors: Connectors, /, **given: str) -> ResourceMapping | None:
 
 @mappings.command()
 @in_workspace()
-@click.option(
-    "--form",
-    type=click.Choice(FileForm, case_sensitive=False),
-    default="toml",
-    show_default=True,
-    help="How to write it.",
-)
+@chosen("--form", FileForm, "How to write it.", default="toml")
 @connected
 def export(connectors: Connectors, /, *, workspace: str, form: FileForm) -> None:
     """Print a workspace's mappings as a file to keep in git."""

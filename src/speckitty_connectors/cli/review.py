@@ -15,7 +15,7 @@ from ..routing.review.items import ReviewItem, ReviewState
 from ..routing.review.queue import Mapped
 from ..routing.review.replay import Replay
 from ..store.metadata import OPERATOR
-from .arguments import Command, actor, in_workspace, reason, selecting, target
+from .arguments import Command, actor, chosen, in_workspace, reason, selecting, target
 from .operator import connected
 from .printing import Row, as_json, prints, prints_rows, say, show
 
@@ -78,13 +78,7 @@ def review() -> None:
 
 @review.command(name="list")
 @click.argument("workspace", default=OPERATOR)
-@click.option(
-    "--state",
-    type=click.Choice([*ReviewState, "all"], case_sensitive=False),
-    default="open",
-    show_default=True,
-    help="Which items.",
-)
+@chosen("--state", (*ReviewState, "all"), "Which items.", default="open")
 @prints_rows("nothing waits for a person")
 def list_review(connectors: Connectors, /, *, workspace: str, state: ReviewState | Literal["all"]) -> list[Row]:
     """List the review items of a workspace. Without one it lists what could not be placed in any."""

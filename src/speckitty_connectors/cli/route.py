@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ..providers.deliveries import Event
 from ..providers.resources import ResourceReference
 from ..providers.suggestions import Target
 from ..routing.simulation import Proposal, ProposedMapping, ProposedPolicy, Simulation
-from .arguments import resource_named, scope_named, target_named, value_written
+from .arguments import Command, resource_named, scope_named, target_named, value_written
 from .operator import Operator
 from .printing import as_json, say
 
@@ -40,6 +41,13 @@ def _lines(simulated: tuple[Simulation, ...]) -> list[str]:
     return [line for each in simulated for line in each.lines()]
 
 
+def as_if(option: str, name: str, of: Any, metavar: str, words: str) -> Callable[[Command], Command]:
+    """Add an option of what is simulated."""
+    return click.option(
+        option, name, type=of, metavar=metavar, multiple=True, help=f"As if this {words}; repeatable."
+    )
+
+
 @route.command()
 @click.argument("event_id", metavar="[EVENT]", default="")
 @click.option(
@@ -51,23 +59,9 @@ def _lines(simulated: tuple[Simulation, ...]) -> list[str]:
 )
 @click.option("--installation", "installation_id", default="", help="What the event of the file comes through.")
 @click.option("--workspace", required=True, help="The workspace that asks.")
-@click.option(
-    "--map",
-    "added",
-    type=(str, resource_named, target_named),
-    metavar="INSTALLATION RESOURCE TARGET",
-    multiple=True,
-    help="As if this were mapped. May be repeated.",
-)
-@click.option("--unmap", "removed", metavar="MAPPING", multiple=True, help="As if this mapping weren't there.")
-@click.option(
-    "--set",
-    "policies",
-    type=(str, str, value_written),
-    metavar="PROVIDER[/project:ID|/installation:ID] FIELD VALUE",
-    multiple=True,
-    help="As if this were set in a policy. May be repeated.",
-)
+@as_if("--map", "added", (str, resource_named, target_named), "INSTALLATION RESOURCE TARGET", "were mapped")
+@as_if("--unmap", "removed", str, "MAPPING", "mapping weren't there")
+@as_if("--set", "policies", (str, str, value_written), "SCOPE FIELD VALUE", "policy field were set")
 @as_json
 @click.pass_obj
 def simulate(
@@ -85,8 +79,8 @@ def simulate(
 ) -> None:
     """Show what happens to an event, now and after changes.
 
-    EVENT is the id of a delivery; or else --file has the document of an event, as `explain --json` prints it. The
-    changes are other mappings and policies. Nothing is changed.
+    EVENT is the id of a delivery; or else --file has the document of an event, as `explain --json` prints it. SCOPE
+    is PROVIDER, PROVIDER/project:ID or PROVIDER/installation:ID. Nothing is changed.
     """
     if bool(event_id) == bool(event):
         raise click.UsageError("name a delivery, or give an event with --file and --installation")

@@ -35,10 +35,7 @@ def _lines(report: SignalReport) -> list[str]:
 @click.argument("file", type=click.File(encoding="utf-8"))
 @prints(_lines)
 def import_signals(connectors: Connectors, /, *, workspace: str, file: TextIO) -> SignalReport:
-    """Report the signals of FILE, one JSON object a line.
-
-    - reads standard input. The same file may be imported twice.
-    """
+    """Report the signals of FILE, one JSON object a line. - is standard input; importing twice is fine."""
     return connectors.signals.report(workspace=workspace, signals=_read(file))
 
 

@@ -10,7 +10,7 @@ from attrs import asdict
 from ..connectors import Connectors
 from ..providers.suggestions import Target
 from ..suggestions.types import ResourceSuggestion, SuggestionState
-from .arguments import actor, in_workspace, reason, target_named
+from .arguments import actor, chosen, in_workspace, reason, target_named
 from .operator import connected
 from .printing import Row, prints_rows
 
@@ -27,13 +27,7 @@ def suggestions() -> None:
 @suggestions.command(name="list")
 @in_workspace()
 @click.option("--installation", "installation_id", help="Only of this installation.")
-@click.option(
-    "--state",
-    type=click.Choice(SuggestionState, case_sensitive=False),
-    default="open",
-    show_default=True,
-    help="Which suggestions.",
-)
+@chosen("--state", SuggestionState, "Which suggestions.", default="open")
 @click.option("--member", help="As this member: under a link of theirs, without private resources.")
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="How many at most.")
 @prints_suggestions
