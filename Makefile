@@ -16,7 +16,7 @@ INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check
 NEWEST := build/newest
 PINNED := --constraint constraints.txt --build-constraint constraints.txt
 
-.PHONY: help demo test check bench format api constraints clean
+.PHONY: help demo test check bench format reference surface constraints clean
 
 help: ## list the tasks
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -42,8 +42,12 @@ format: $(VENV)/with-dev ## format, and mend what the linter can mend
 	@$(BIN)/ruff format --quiet
 	@$(BIN)/ruff check --fix --quiet
 
-api: $(VENV)/with-dev ## write docs/api.md, and what type checkers know of the package, from the docstrings
+reference: $(VENV)/with-dev ## write what is made of docstrings: docs/api.md, docs/contract, the stub for type checkers
 	@PYTHONPATH=tests $(BIN)/python -m testbed.public_api
+	@PYTHONPATH=tests $(BIN)/python -m testbed.contract_pages
+
+surface: $(VENV)/with-dev ## record the shape of the plugin contract under its version
+	@PYTHONPATH=tests $(BIN)/python -m testbed.contract_surface
 
 constraints: ## pin the newest versions of everything in constraints.txt
 	@$(MAKE) --no-print-directory VENV=$(NEWEST) PINNED= $(NEWEST)/with-dev $(NEWEST)/with-bench

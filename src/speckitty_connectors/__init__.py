@@ -85,7 +85,7 @@ _NAMES = {
     "web.visitors": "Visitor",
 }
 """Where each public name is. It is imported when it is first named (PEP 562), so that a start costs nothing; type
-checkers read `__init__.pyi`, which ``make api`` writes from this."""
+checkers read `__init__.pyi`, which ``make reference`` writes from this."""
 
 _MODULES = {name: f".{module}" for module, names in _NAMES.items() for name in names.split()}
 

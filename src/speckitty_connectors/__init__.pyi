@@ -1,4 +1,4 @@
-# Written by `make api`, from the table in __init__.py.
+# Written by `make reference`, from the table in __init__.py.
 from .apps.service import Apps as Apps
 from .apps.service import BelongsToApp as BelongsToApp
 from .apps.service import RegisteredApp as RegisteredApp

@@ -12,18 +12,18 @@ import pytest
 from attrs import evolve
 
 from contract.hostile.catalogue import Hostile, honest_samples
-from speckitty_connectors.contract import pages
 from speckitty_connectors.contract.examination import examine
 from speckitty_connectors.contract.stores import StoreContract, store_rules
 from speckitty_connectors.contract.suite import CONTRACT_VERSION, ConnectorContract, all_rules, contract_of
-from speckitty_connectors.contract.surface import losses, surface, write
 from speckitty_connectors.plugin import Delivery, Outcome, hookimpl
+from testbed import contract_pages as pages
+from testbed.contract_surface import losses, surface, write
 
 RULES = {**all_rules(), **store_rules()}
 ROOT = Path(__file__).resolve().parents[2]
 WRITTEN_BY_HAND = {"growth.md", "stores.md"}
 SURFACES = Path(__file__).parent / "surfaces"
-REMEDY = "raise CONTRACT_MINOR and run: python -m speckitty_connectors.contract.surface tests/contract/surfaces"
+REMEDY = "raise CONTRACT_MINOR and run: make surface"
 
 
 def recorded() -> dict[str, dict[str, Any]]:

@@ -165,8 +165,8 @@ def test_what_is_public_is_described() -> None:
     """Every public name has a sentence of its own, and the page and the stub are written from the code of today."""
     bare = [f"{door}.{each.name}" for door in DOORS for each in names_of(door) if not each.sentence]
     assert bare == []
-    assert public_api.PAGE.read_text() == public_api.page(), "run: make api"
-    assert public_api.STUB.read_text() == public_api.stub(), "run: make api"
+    assert public_api.PAGE.read_text() == public_api.page(), "run: make reference"
+    assert public_api.STUB.read_text() == public_api.stub(), "run: make reference"
 
 
 def test_no_two_classes_share_a_name() -> None:

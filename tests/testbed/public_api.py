@@ -1,7 +1,7 @@
 """The public names, door by door, and what each is in one sentence.
 
-``make api`` writes `docs/api.md` and the stub of the door for hosts from them; tests/repository/test_doors.py holds
-that both are up to date and that no door lacks a name.
+``make reference`` writes `docs/api.md` and the stub of the door for hosts from them; tests/repository/test_doors.py
+holds that both are up to date and that no door lacks a name.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DOORS: Final = {
 }
 """Each door, and what it is for."""
 
-WRITTEN: Final = "Written by `make api`"
+WRITTEN: Final = "Written by `make reference`"
 
 
 @frozen(kw_only=True)

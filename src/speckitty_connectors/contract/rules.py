@@ -16,6 +16,9 @@ from ..providers.manifest import Capability
 ID = re.compile(r"[A-Z]\d\d")
 """What a rule's id looks like: the letter of its group, and a number that is never given twice."""
 
+PARTS = re.compile(r"^ *(?:Why|Fix): ", re.MULTILINE)
+"""What stands between the parts of a rule's docstring."""
+
 PAGES = "docs/contract"
 """Where each rule has its page."""
 
@@ -174,15 +177,7 @@ def rule_of(method: object) -> Rule | None:
     return found if isinstance(found, Rule) else None
 
 
-def _read(docstring: str) -> tuple[str, str, str, str]:
+def _read(docstring: str) -> list[str]:
     """Split a docstring into title, checks, why and fix."""
-    paragraphs = [" ".join(paragraph.split()) for paragraph in docstring.split("\n\n")]
-    marked: dict[str, str] = dict.fromkeys(("Why:", "Fix:"), "")
-    checks = []
-    for paragraph in paragraphs[1:]:
-        mark = next((mark for mark in marked if paragraph.startswith(mark)), None)
-        if mark:
-            marked[mark] = paragraph.removeprefix(mark).strip()
-        elif paragraph:
-            checks.append(paragraph)
-    return paragraphs[0], " ".join(checks), marked["Why:"], marked["Fix:"]
+    title, _, rest = docstring.partition("\n\n")
+    return [" ".join(part.split()) for part in (title, *PARTS.split(rest))]

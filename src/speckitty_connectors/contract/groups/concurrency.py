@@ -47,9 +47,7 @@ class ConcurrencyRules(Judged):
         """Processes that upgrade at once all succeed.
 
         Several threads upgrade an empty database.
-
         Why: every process of a new release starts with it.
-
         Fix: let definitions of tables take part in transactions, and advisory locks hold until those end.
         """
         at_once(lambda: migrations.upgrade(empty_store))
@@ -60,9 +58,7 @@ class ConcurrencyRules(Judged):
         """Of all who bring the same state at once, one gets what it belongs to.
 
         Several threads take one state with a sealed verifier.
-
         Why: a state that is good twice lets a stranger finish what somebody else began.
-
         Fix: evaluate the condition of an update again after waiting for another one.
         """
         vault = Vault(KeyRing.from_configuration({"contract": KeyRing.new_key()}), lambda: NOW)
@@ -92,9 +88,7 @@ class ConcurrencyRules(Judged):
         """A delivery that arrives several times at once is stored once, and a repetition is acknowledged.
 
         Several threads post the same signed delivery to a real inbox; then it is posted once more.
-
         Why: providers repeat what took too long, and would be answered with errors, or heard twice.
-
         Fix: enforce unique constraints, and let an insert leave out what is there.
         """
         registry = Registry(entry_points=())
@@ -115,9 +109,7 @@ class ConcurrencyRules(Judged):
         """Each row of work goes to one worker while its lease lasts.
 
         Several threads claim rows until there are none left.
-
         Why: handlers would run twice at the same time.
-
         Fix: lock rows that are being claimed, and honour SKIP LOCKED where it is asked for.
         """
         written, queue = write_deliveries(store, 5 * THREADS), ClaimQueue(inbox)
@@ -137,9 +129,7 @@ class ConcurrencyRules(Judged):
         """When a lease is over the next worker gets the row, and the one before can't finish it.
 
         A row is claimed with a short lease, claimed again, and finished by both.
-
         Why: a worker that was paused would end what another one is doing.
-
         Fix: let the database's own clock go on within a session, and compare generations in the update.
         """
         write_deliveries(store, 1)

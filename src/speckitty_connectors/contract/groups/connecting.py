@@ -218,9 +218,7 @@ class InstallRules(ConversationRules):
         """A plugin that installs is shown with an exchange that ends connected.
 
         The folder of exchanges is read.
-
         Why: without it, every other rule about connecting would hold for nothing.
-
         Fix: record the step after the grant, up to Connected; see 'Recorded exchanges' in the guide.
         """
         ends = [scenario.expect.get("answer") for scenario in self.subject.scenarios(INSTALLING)]
@@ -231,9 +229,7 @@ class InstallRules(ConversationRules):
         """A recorded step ends as its author says it ends.
 
         The scenario is played; the answer has to hold what is expected, and nothing else may be asked.
-
         Why: an expectation written from the provider's page is the one check that knows the provider.
-
         Fix: mend the plugin, or the scenario if the provider's page says otherwise.
         """
         self.ends_as_expected(install)
@@ -243,9 +239,7 @@ class InstallRules(ConversationRules):
         """The first step needs no request.
 
         It is asked with nothing known, and has to lead somewhere or refuse.
-
         Why: nobody has granted anything yet, and the person waits.
-
         Fix: answer Redirect or Authorize.
         """
         self.first_step_asks_nobody(INSTALLING, (Redirect, Authorize, Refused))
@@ -256,9 +250,7 @@ class InstallRules(ConversationRules):
 
         Redirects are compared with the app's web address; the state has letters that need quoting. Authorize needs
         a flow in the manifest, and may not write what is core's.
-
         Why: without its state nobody finds back; to another address, it is a gift to phishers.
-
         Fix: build the URL from conversation.app.urls.web, and quote(conversation.state, safe="").
         """
         self.leads_to_the_provider(INSTALLING, self.subject.manifest.install_oauth)
@@ -268,9 +260,7 @@ class InstallRules(ConversationRules):
         """Nothing that stands in a URL connects an account.
 
         Landings with ids, codes and errors are tried, with and without what was remembered, but without a grant.
-
         Why: anybody can open the landing with anybody's id.
-
         Fix: remember the id, answer Authorize, and look for it among what the grant reaches.
         """
         self.a_url_proves_nothing(INSTALLING, Connected)
@@ -280,9 +270,7 @@ class InstallRules(ConversationRules):
         """A choice counts only for accounts that the grant reaches.
 
         The step is repeated with the id of somebody else's account as the choice.
-
         Why: the choice comes from a browser.
-
         Fix: filter the grant's accounts by the choice; never build an account from it.
         """
         chosen = evolve(install, given={**install.given, "choice": [STRANGER]})
@@ -295,9 +283,7 @@ class InstallRules(ConversationRules):
         """A request that fails connects nothing.
 
         Each request of the scenario is answered with 401, 403, 404 and 503 in turn.
-
         Why: an account would be connected without the proof that didn't come.
-
         Fix: let the session's errors pass, or answer Refused.
         """
         self.failures_prove_nothing(install, UNPROVEN)
@@ -307,9 +293,7 @@ class InstallRules(ConversationRules):
         """An answer of another shape is an error that says so.
 
         Each answer of the scenario is replaced by lists, texts, numbers, nothing and HTML.
-
         Why: a KeyError tells a person nothing, and a default connects the wrong account.
-
         Fix: decode into a typed shape, and raise ApiError where it doesn't fit.
         """
         self.malformed_answers_are_typed(install, UNPROVEN)
@@ -319,9 +303,7 @@ class InstallRules(ConversationRules):
         """A step has the same answer whenever it is asked.
 
         The scenario is played twice.
-
         Why: each step may run in another process.
-
         Fix: keep nothing between calls; what has to be known later goes into `remember`.
         """
         self.answers_the_same_again(install)
@@ -331,9 +313,7 @@ class InstallRules(ConversationRules):
         """Connected and offered accounts have ids, each once.
 
         The accounts of the answer are looked at.
-
         Why: an account's id is what keeps its mappings over renames and re-installs.
-
         Fix: take the provider's immutable id as text, and leave doubles out.
         """
         answer, _ = self.ask(install)
@@ -349,9 +329,7 @@ class InstallRules(ConversationRules):
         """A refusal has a stable code, a reason and a remedy.
 
         The refusals of all steps are read: the scenario's own, without a grant's details, and after a denial.
-
         Why: it is all that the person sees.
-
         Fix: fill all three; the code is one word with underscores.
         """
         bare = {**install.given, "grant": {"details": {}}} if install.given.get("grant") else install.given
@@ -367,9 +345,7 @@ class InstallRules(ConversationRules):
         """Everything is asked through the grant's session.
 
         Requests without the session's credential, other connections and processes are looked for.
-
         Why: the session is what keeps secrets hidden, waits out throttling and refuses foreign hosts.
-
         Fix: use conversation.grant.session.
         """
         self.stays_in_the_session(install)
@@ -380,9 +356,7 @@ class InstallRules(ConversationRules):
 
         The step is repeated without scopes, without details, and with each detail as null, a list, an object, a
         text or a number.
-
         Why: people take scopes away, and token answers leave fields out or set them to null.
-
         Fix: read details with a default, and refuse with a remedy where one is missing.
         """
         self.poor_grants_are_answered(install)
@@ -401,9 +375,7 @@ class LinkRules(ConversationRules):
         """A plugin that links people is shown with an exchange that ends linked.
 
         The folder of exchanges is read.
-
         Why: without it, every other rule about linking would hold for nothing.
-
         Fix: record the step after the grant, up to Linked; see 'Recorded exchanges' in the guide.
         """
         ends = [scenario.expect.get("answer") for scenario in self.subject.scenarios(LINKING)]
@@ -414,9 +386,7 @@ class LinkRules(ConversationRules):
         """A recorded step of linking ends as its author says it ends.
 
         The scenario is played; the answer has to hold what is expected, and nothing else may be asked.
-
         Why: an expectation written from the provider's page is the one check that knows the provider.
-
         Fix: mend the plugin, or the scenario if the provider's page says otherwise.
         """
         self.ends_as_expected(link)
@@ -426,9 +396,7 @@ class LinkRules(ConversationRules):
         """The first step of linking needs no request.
 
         It is asked with nothing known, and has to lead somewhere or refuse.
-
         Why: nobody has granted anything yet, and the person waits.
-
         Fix: answer Authorize.
         """
         self.first_step_asks_nobody(LINKING, LINK_UNPROVEN)
@@ -439,9 +407,7 @@ class LinkRules(ConversationRules):
 
         Redirects are compared with the app's web address; Authorize needs link_oauth, and leaves core's parameters
         alone.
-
         Why: without its state nobody finds back; to another address, it is a gift to phishers.
-
         Fix: answer Authorize, and declare link_oauth.
         """
         self.leads_to_the_provider(LINKING, self.subject.manifest.link_oauth)
@@ -451,9 +417,7 @@ class LinkRules(ConversationRules):
         """Nothing that stands in a URL links a person.
 
         Landings with ids, codes and errors are tried, without a grant.
-
         Why: anybody can open the landing with anybody's id.
-
         Fix: answer Authorize, and ask who it is with the grant.
         """
         self.a_url_proves_nothing(LINKING, Linked)
@@ -463,9 +427,7 @@ class LinkRules(ConversationRules):
         """A request that fails links nobody.
 
         Each request of the scenario is answered with 401, 403, 404 and 503 in turn.
-
         Why: a person would be linked without the proof that didn't come.
-
         Fix: let the session's errors pass, or answer Refused.
         """
         self.failures_prove_nothing(link, LINK_UNPROVEN)
@@ -475,9 +437,7 @@ class LinkRules(ConversationRules):
         """An answer of another shape is an error that says so, in linking too.
 
         Each answer of the scenario is replaced by lists, texts, numbers, nothing and HTML.
-
         Why: a KeyError tells a person nothing, and a default links the wrong one.
-
         Fix: decode into a typed shape, and raise ApiError where it doesn't fit.
         """
         self.malformed_answers_are_typed(link, LINK_UNPROVEN)
@@ -487,9 +447,7 @@ class LinkRules(ConversationRules):
         """A person's id is neither a name nor an e-mail address.
 
         The id is read, then the person's name is changed wherever it stands in the answers and the grant.
-
         Why: names and addresses change hands (CVE-2024-32879, CVE-2025-61783).
-
         Fix: take the provider's immutable user id.
         """
         before = self._identity(link)
@@ -507,9 +465,7 @@ class LinkRules(ConversationRules):
         """Everything about a person is asked through the grant's session.
 
         Requests without the session's credential, other connections and processes are looked for.
-
         Why: the session is what keeps secrets hidden, waits out throttling and refuses foreign hosts.
-
         Fix: use conversation.grant.session.
         """
         self.stays_in_the_session(link)
@@ -520,9 +476,7 @@ class LinkRules(ConversationRules):
 
         The step is repeated without scopes, without details, and with each detail as null, a list, an object, a
         text or a number.
-
         Why: people take scopes away, and token answers leave fields out or set them to null.
-
         Fix: read details with a default, and refuse with a remedy where one is missing.
         """
         self.poor_grants_are_answered(link)

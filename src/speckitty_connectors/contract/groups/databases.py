@@ -33,9 +33,7 @@ class DatabaseRules(Judged):
         """An upgrade makes every table, index and constraint from nothing, and a second one changes nothing.
 
         An empty database is upgraded twice, and compared with what the code declares.
-
         Why: without a unique index, what has to happen once happens twice.
-
         Fix: grant the right to create tables, indexes and triggers, and look for what the database left out.
         """
         for _ in range(2):
@@ -49,9 +47,7 @@ class DatabaseRules(Judged):
         """A transaction that raises leaves nothing behind.
 
         A row is written, and the block raises.
-
         Why: a delivery would be half accepted.
-
         Fix: don't commit after each statement.
         """
         with suppress(_OnPurposeError), store.transaction() as connection:
@@ -66,9 +62,7 @@ class DatabaseRules(Judged):
         """A transaction that only reads can't write.
 
         A row is written in one that was opened for reading.
-
         Why: the code relies on it where it looks at what isn't its own.
-
         Fix: honour read-only transactions.
         """
 
@@ -84,9 +78,7 @@ class DatabaseRules(Judged):
         """SQL refuses a reference to another workspace's row.
 
         The body of a delivery is written for another workspace than the delivery itself.
-
         Why: a mistake in the code above it would show one customer's rows to another.
-
         Fix: enforce foreign keys, composite ones too.
         """
         (delivery,) = write_deliveries(store, 1)
@@ -103,9 +95,7 @@ class DatabaseRules(Judged):
         """Ids that differ in case, accents or spaces are different, and sort by their bytes.
 
         Deliveries with such ids are written and read in order.
-
         Why: ids of providers differ in case alone, and cursors go by their order.
-
         Fix: use a binary collation for ids: "C" in PostgreSQL, BINARY in SQLite.
         """
         ids = ["a", "A", "a ", "ä", "B", "b"]
@@ -119,9 +109,7 @@ class DatabaseRules(Judged):
         """A moment comes back as the same one, to the microsecond and in UTC.
 
         One in another zone is written and read.
-
         Why: what ends when, and what came first, is decided by them.
-
         Fix: store times with their zone and six decimals.
         """
         at = datetime(2026, 3, 29, 2, 30, 0, 123457, tzinfo=timezone(timedelta(hours=5, minutes=45)))
@@ -135,9 +123,7 @@ class DatabaseRules(Judged):
         """An entry of the audit can't be changed.
 
         A row of it is updated, as any program could.
-
         Why: whoever did something could say that somebody else did.
-
         Fix: let the migrations make their triggers.
         """
         with store.transaction() as connection:
@@ -156,9 +142,7 @@ class DatabaseRules(Judged):
         """A lock that isn't freed in time is told as the store being unavailable.
 
         A row is changed in one transaction while another one holds it.
-
         Why: a provider waits for its answer, and 503 is one that makes it try again.
-
         Fix: honour the time limits that are set for each transaction, and pass the driver's own errors on.
         """
         write_deliveries(store, 1)

@@ -28,9 +28,7 @@ class DocumentationRules(Rules):
         """The title is the provider's own name, short and without a version.
 
         Length and letters are looked at.
-
         Why: it stands on buttons.
-
         Fix: write the name as the provider writes it.
         """
         title = self.subject.manifest.title
@@ -42,9 +40,7 @@ class DocumentationRules(Rules):
         """The summary is one short sentence.
 
         It has to end with a full stop, hold no other line, and be no longer than 160 letters.
-
         Why: people choose by it what to connect.
-
         Fix: say in one sentence what is routed.
         """
         summary = self.subject.manifest.summary
@@ -56,9 +52,7 @@ class DocumentationRules(Rules):
         """The documentation is a page on the web.
 
         The URL's form is looked at; nothing is asked.
-
         Why: operators look up there what to register.
-
         Fix: name an https URL.
         """
         page = self.subject.manifest.documentation
@@ -69,9 +63,7 @@ class DocumentationRules(Rules):
         """The plugin and each of its hooks have a docstring.
 
         The module, or the class of the object, and the hooks of the declared capabilities are looked at.
-
         Why: whoever mends it later reads these first.
-
         Fix: write one sentence each: what it asks the provider, and what it answers.
         """
         plugin = self.subject.plugin
@@ -87,9 +79,7 @@ class DocumentationRules(Rules):
         """Every setting of an app says what it is.
 
         The manifest's app settings are read.
-
         Why: an operator has to find the value on the provider's page.
-
         Fix: say where it stands: 'the app's name in its URL'.
         """
         settings = self.subject.manifest.app_settings
@@ -101,9 +91,7 @@ class DocumentationRules(Rules):
         """A published plugin has a summary, a licence and a page, and names the range of core that it needs.
 
         The metadata of its distribution is read.
-
         Why: without an upper end, the next major core breaks it on somebody's machine.
-
         Fix: require speckitty-connectors>=X,<Y, and fill description, license and readme in pyproject.toml.
         """
         published = self.subject.published
@@ -122,9 +110,7 @@ class DocumentationRules(Rules):
         """Samples are named by what they show.
 
         The names of deliveries and exchanges have to be lower-case words.
-
         Why: they are the ids of the tests, and the first thing that somebody sees of a failure.
-
         Fix: push-to-main.json, install-connected.json.
         """
         samples = self.subject.samples

@@ -34,9 +34,7 @@ class EventRules(Rules):
         """A plugin that routes is shown with recorded deliveries, one of them an event with a resource.
 
         The folder of deliveries is read with its index.
-
         Why: without deliveries, every other rule about them would hold for nothing.
-
         Fix: record at least two deliveries, one an event about a resource; see 'Recorded deliveries' in the guide.
         """
         deliveries = self.subject.samples.deliveries
@@ -53,9 +51,7 @@ class EventRules(Rules):
         """A recorded delivery means what its author says it means.
 
         The outcome, as a document, has to hold what the index expects; the index names at least the outcome.
-
         Why: an expectation written from the provider's page is the one check that knows the provider.
-
         Fix: mend the plugin, or the expectation if the provider's page says otherwise.
         """
         require(
@@ -73,9 +69,7 @@ class EventRules(Rules):
         """Every delivery has exactly one of the four outcomes.
 
         The type of the answer is looked at.
-
         Why: core writes down what was answered, and knows these four.
-
         Fix: return an Event, Lifecycle, Handshake or Ignored; never None, a list or a subclass.
         """
         require(type(self.subject.route(delivery)) in NAMES, f"answered with {_kind(self.subject.route(delivery))}")
@@ -86,9 +80,7 @@ class EventRules(Rules):
 
         The delivery is cut short and made unreadable; each of its values is left out, and replaced by null,
         numbers, texts, lists and objects.
-
         Why: a body that raises is tried again and again, and then parked for a person.
-
         Fix: decode leniently, and answer Ignored with a reason where something is not as expected.
         """
         given = self.subject.delivery(delivery)
@@ -105,9 +97,7 @@ class EventRules(Rules):
         """A kind or an action that the plugin doesn't know is data.
 
         The delivery is routed under a kind that no provider has, under none, and with an unknown action.
-
         Why: providers add kinds without asking.
-
         Fix: end every look-up with an Event where a resource can be read, else Ignored.
         """
         given = self.subject.delivery(delivery)
@@ -120,9 +110,7 @@ class EventRules(Rules):
         """The same delivery means the same whenever it is routed.
 
         It is routed twice, and once more as if it had come an hour later.
-
         Why: a delivery is routed again after a crash, and replayed to explain what happened.
-
         Fix: keep nothing between calls, and read no clock.
         """
         first = self.subject.route(delivery)
@@ -136,9 +124,7 @@ class EventRules(Rules):
         """Routing needs no header to be there.
 
         The delivery is routed without any of its kept headers.
-
         Why: proxies drop headers, and replays from an export have none.
-
         Fix: read headers with a default.
         """
         outcome = self.subject.route(delivery, headers={})
@@ -149,9 +135,7 @@ class EventRules(Rules):
         """What was answered can be written down and read again.
 
         The outcome goes through core's own JSON and back.
-
         Why: decisions are made on what was stored.
-
         Fix: put text, tuples and aware times into the fields, as their types say.
         """
         outcome = self.subject.route(delivery)
@@ -168,9 +152,7 @@ class EventRules(Rules):
         """Whatever is ignored has a reason of one short line.
 
         The reasons for the delivery and for unreadable bodies are read.
-
         Why: a person who misses an event reads it.
-
         Fix: say what is missing in a few words, and repeat nothing of the body.
         """
         given = self.subject.delivery(delivery)
@@ -190,9 +172,7 @@ class EventRules(Rules):
         """Routing asks nobody.
 
         Connections, name look-ups and processes are watched while the delivery is routed.
-
         Why: thousands of deliveries a minute are routed, in a transaction.
-
         Fix: read everything from the delivery; what isn't in it is core's to find out.
         """
         with sealed_off() as asked:
@@ -204,9 +184,7 @@ class EventRules(Rules):
         """A kind that the manifest leaves unrouted is never an event.
 
         The kinds of recorded events and changes are looked up in the manifest.
-
         Why: core drops these kinds before the plugin sees them.
-
         Fix: take the kind out of unrouted_kinds.
         """
         given = self.subject.delivery(delivery)
@@ -224,9 +202,7 @@ class EventRules(Rules):
         Where the manifest names a field of the document, one recorded document at least has a text in it; some
         envelopes of a provider may have none, and core tells those apart by their content. A header is core's to
         look at.
-
         Why: without its id a delivery that comes again isn't recognised.
-
         Fix: name the right field, or none where the provider gives no id.
         """
         name = self.subject.manifest.webhooks.delivery_id_field

@@ -38,9 +38,7 @@ class HygieneRules(Rules):
         """The plugin's module can be imported in a process of its own.
 
         It is imported after core, and nothing else.
-
         Why: hosts import it in workers and web processes, in any order.
-
         Fix: import what the module needs in the module.
         """
         failed = self._effects().get("failed", "")
@@ -51,9 +49,7 @@ class HygieneRules(Rules):
         """Importing the plugin starts nothing and changes nothing.
 
         Threads, set-up of logging, environment, signals, folder and search path are compared before and after.
-
         Why: listing plugins would change the host.
-
         Fix: do it in the hooks, if at all.
         """
         changed = self._effects().get("changed", [])
@@ -64,9 +60,7 @@ class HygieneRules(Rules):
         """Importing the plugin opens no connection and starts no process.
 
         Connections, name look-ups and processes are watched during the import.
-
         Why: a host without a network has to start.
-
         Fix: ask in the hooks, through the session.
         """
         connected = self._effects().get("connected", [])
@@ -77,9 +71,7 @@ class HygieneRules(Rules):
         """Importing the plugin prints nothing and warns of nothing.
 
         Standard output, standard error and warnings are read.
-
         Why: command lines print JSON, and tests treat warnings as errors.
-
         Fix: log through logging, in the hooks.
         """
         effects = self._effects()
@@ -92,9 +84,7 @@ class HygieneRules(Rules):
         """Importing the plugin takes little time.
 
         The CPU time of the import, beyond core's, is measured in a process of its own.
-
         Why: every command and every worker waits for it.
-
         Fix: import large libraries where they are used.
         """
         seconds = self._effects().get("seconds", 0.0)
@@ -105,9 +95,7 @@ class HygieneRules(Rules):
         """Importing the plugin brings in nothing that only a host or a test needs.
 
         The modules that it imports are looked at.
-
         Why: a plugin's parsers are used where there is no database.
-
         Fix: import from the public package speckitty_connectors only.
         """
         modules = self._effects().get("modules", [])
@@ -119,9 +107,7 @@ class HygieneRules(Rules):
         """Several threads get the answers that one gets.
 
         All recorded deliveries are routed by eight threads at once.
-
         Why: hosts run workers as threads, with one plugin.
-
         Fix: keep no state in the plugin.
         """
         deliveries = self._routable()
@@ -141,9 +127,7 @@ class HygieneRules(Rules):
         """Hooks leave the plugin as it was.
 
         Every hook is called, and the plugin's own fields are compared after each call.
-
         Why: it lives as long as the process, for every customer.
-
         Fix: keep nothing; what has to be known later goes into `remember` or into a cursor.
         """
         list(self._everything())  # what is read once and then kept for all is nobody's
@@ -155,9 +139,7 @@ class HygieneRules(Rules):
         """Hooks leave the process as it was.
 
         Environment, folder, set-up of logging and threads are compared before and after every hook was called.
-
         Why: another customer's call comes next.
-
         Fix: pass values instead of setting them.
         """
         before = _process()
@@ -171,9 +153,7 @@ class HygieneRules(Rules):
         """No representation shows a credential.
 
         What the hooks answer, and the plugin itself, are written down and searched for the session's token.
-
         Why: representations end in logs.
-
         Fix: keep sessions and grants out of what is answered.
         """
         shown = [
@@ -188,9 +168,7 @@ class HygieneRules(Rules):
         """Hooks raise no warning.
 
         Every hook is called with warnings recorded.
-
         Why: hosts that treat warnings as errors would lose deliveries.
-
         Fix: use what the warning recommends.
         """
         with warnings.catch_warnings(record=True) as warned:

@@ -48,9 +48,7 @@ class IdentityRules(Rules):
 
         The ids of resources, accounts and people in the outcome are looked at. A resource or an account may lack
         its id where the recording's ``expect`` says ``"id": ""``; then its key, or its address, has to be there.
-
         Why: numbers lose digits on their way through JSON, and two spellings of one id are two resources.
-
         Fix: str(id) once, and leave the object out where the provider gave no id.
         """
         for what, found in _identities(self.subject.route(delivery)):
@@ -62,9 +60,7 @@ class IdentityRules(Rules):
         """A rename changes no identity.
 
         Every name that the outcome shows is changed wherever it stands in the body, and the delivery routed again.
-
         Why: mappings hang on ids; one that follows a name goes to whoever takes the name next.
-
         Fix: take ids from the provider's immutable id.
         """
         before = self.subject.route(delivery)
@@ -82,9 +78,7 @@ class IdentityRules(Rules):
         """Resources are of declared kinds, the most specific first.
 
         The kinds of an outcome's resources are compared with the manifest's order.
-
         Why: the most specific level that has a mapping wins.
-
         Fix: declare the kind, and list the resources of an event in the order of the manifest.
         """
         outcome = self.subject.route(delivery)
@@ -104,9 +98,7 @@ class IdentityRules(Rules):
         """A time is aware and in UTC.
 
         The time of the outcome is looked at.
-
         Why: times without a zone are compared wrongly.
-
         Fix: moment.astimezone(UTC), or None where the provider doesn't say.
         """
         at = getattr(self.subject.route(delivery), "occurred_at", None)
@@ -119,9 +111,7 @@ class IdentityRules(Rules):
         """Git facts are short names and full SHAs.
 
         Branches and tags must not start with ``refs/``; commits are 40 or 64 hex digits, and none is all zeros.
-
         Why: they are compared with what hosts saw in their checkouts.
-
         Fix: cut refs/heads/ and refs/tags/ off, and leave the SHA of nothing out.
         """
         outcome = self.subject.route(delivery)
@@ -139,9 +129,7 @@ class IdentityRules(Rules):
 
         Changes of resources need resources (or a listing to follow), of accounts an account, of installations an
         account or an installation, and a revoked link its person.
-
         Why: core acts on it without looking at the body.
-
         Fix: fill the field, or answer Ignored where the delivery doesn't say.
         """
         outcome = self.subject.route(delivery)

@@ -43,9 +43,7 @@ class ListingRules(Rules):
         """A plugin that lists is shown with a listing of at least two pages.
 
         The folder of exchanges is read.
-
         Why: without it, every other rule about listings would hold for nothing.
-
         Fix: record a listing with a small page_size, so that it takes two pages; see 'Recorded exchanges'.
         """
         pages = [scenario.expect.get("pages") or () for scenario in self.subject.scenarios(LISTING)]
@@ -56,9 +54,7 @@ class ListingRules(Rules):
         """A recorded listing has the pages that its author says it has.
 
         The ids of each page are compared, or the code of the error that is expected.
-
         Why: an expectation written from the provider's page is the one check that knows the provider.
-
         Fix: mend the plugin, or the scenario if the provider's page says otherwise.
         """
         expected = listing.expect
@@ -80,9 +76,7 @@ class ListingRules(Rules):
         """A listing ends, and its last page has no cursor.
 
         All pages are taken, each of the right type.
-
         Why: a cursor on the last page has core ask for ever.
-
         Fix: yield ResourcePage, the last one with an empty cursor.
         """
         pages, _ = self._whole(self._good(listing))
@@ -96,9 +90,7 @@ class ListingRules(Rules):
         """A listing resumes after any page.
 
         It is begun anew at the cursor of each page, and has to yield exactly the pages after it.
-
         Why: a listing that was interrupted goes on where it was, also in another process.
-
         Fix: start from listing.cursor where it isn't empty, and put all that is needed into it.
         """
         pages, _ = self._whole(self._good(listing))
@@ -112,9 +104,7 @@ class ListingRules(Rules):
         """A rename changes a key, never an id.
 
         Every key is changed wherever it stands in the answers, and the listing taken again.
-
         Why: mappings hang on ids; one that follows a name goes to whoever takes the name next.
-
         Fix: take the id from the provider's immutable id, and the key from the name.
         """
         before = self._resources(self._good(listing))
@@ -132,9 +122,7 @@ class ListingRules(Rules):
         """A request that fails ends the listing with its own error.
 
         Each request is answered with 401, 403, 404 and 503 in turn; the session's error has to come through.
-
         Why: a listing that ends quietly looks like an account in which everything was deleted.
-
         Fix: let the session's errors pass.
         """
         for index in range(len(self._good(listing).exchanges)):
@@ -157,9 +145,7 @@ class ListingRules(Rules):
         """An answer of another shape is an error that says so.
 
         Each answer is replaced by lists, texts, numbers, nothing and HTML.
-
         Why: a default looks like an account in which everything was deleted.
-
         Fix: decode into a typed shape, and raise ApiError where it doesn't fit.
         """
         for index in range(len(self._good(listing).exchanges)):
@@ -179,9 +165,7 @@ class ListingRules(Rules):
         """A listing that is throttled waits as long as it was asked to, and is whole.
 
         Each request is throttled once, in the manifest's dialect.
-
         Why: large accounts are always throttled.
-
         Fix: send every request through the session, which waits; declare the dialect of the provider.
         """
         expected, _ = self._whole(self._good(listing))
@@ -197,9 +181,7 @@ class ListingRules(Rules):
         """A listing asks for each page once, and only when it is wanted.
 
         The requests are compared with the recorded ones, and counted while the first page is taken.
-
         Why: every request counts against the customer's limit.
-
         Fix: yield each page before asking for the next one, and ask for nothing twice.
         """
         pages, stage = self._whole(self._good(listing))
@@ -222,9 +204,7 @@ class ListingRules(Rules):
         """Each resource is of a declared kind, has an id and a key, and is listed once.
 
         The resources of all pages are looked at.
-
         Why: a resource is (kind, id), and a person picks it by its key.
-
         Fix: declare the kind, take the id as text, and leave doubles out.
         """
         resources = self._resources(self._good(listing))
@@ -242,9 +222,7 @@ class ListingRules(Rules):
         """Everything is asked through the session that core hands over.
 
         Requests without the session's credential, other connections and processes are looked for.
-
         Why: the session is what keeps secrets hidden, waits out throttling and refuses foreign hosts.
-
         Fix: use listing.session.
         """
         with playing(self.subject.manifest, self._good(listing), as_recorded) as stage, sealed_off() as tried:

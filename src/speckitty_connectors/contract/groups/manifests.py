@@ -34,9 +34,7 @@ class ManifestRules(Rules):
 
         The plugin is registered as a host would register it: its manifest is read, its hooks are compared with the
         specs and with the capabilities that it declares.
-
         Why: a plugin that core doesn't take does nothing, and no other rule can be judged.
-
         Fix: do what the error says; it names the hook or the field.
         """
         fault = self.subject.fault
@@ -47,9 +45,7 @@ class ManifestRules(Rules):
         """No other installed distribution claims the provider key.
 
         Every entry point of the provider key in the group of this contract has to load this very plugin.
-
         Why: two distributions that claim one key are both refused, so that neither works for anybody.
-
         Fix: choose a key of your own, or uninstall the other distribution.
         """
         others = [
@@ -64,9 +60,7 @@ class ManifestRules(Rules):
         """A capability that is partial or unsupported says why.
 
         Each support below full has to carry a reason.
-
         Why: hosts show the reason where a button is missing, and people ask for it.
-
         Fix: write Support.partial("…") or Support.unsupported("…") with one line for a person.
         """
         bare = [
@@ -81,9 +75,7 @@ class ManifestRules(Rules):
         """What isn't declared isn't done.
 
         A plugin has nothing named like a capability that its manifest calls unsupported, and core refuses a call.
-
         Why: hosts and this suite trust the manifest; what is there but not declared is never tested.
-
         Fix: declare the capability, or take the hook out.
         """
         manifest, plugin = self.subject.manifest, self.subject.plugin
@@ -99,9 +91,7 @@ class ManifestRules(Rules):
         """Resource kinds are named once, have titles, and are there where events or listings are.
 
         Names are compared, titles looked for.
-
         Why: the order of the kinds decides which mapping wins, and people choose by title.
-
         Fix: list each kind once, most specific first, with a title.
         """
         kinds = self.subject.manifest.resource_kinds
@@ -117,9 +107,7 @@ class ManifestRules(Rules):
         """Hosts are reached over https, and self-managed ones below the operator's own URL.
 
         Base URLs have no credentials, query, fragment or slash at the end; templates start with ``{base}``.
-
         Why: core joins paths to them and sends credentials there.
-
         Fix: write https://host or https://host/path, and {base} or {base}/path.
         """
         hosts = self.subject.manifest.hosts
@@ -135,9 +123,7 @@ class ManifestRules(Rules):
         """OAuth end points are templates that give https URLs.
 
         Each URL of each flow is filled with the base URLs of the default host.
-
         Why: codes and client secrets are sent there.
-
         Fix: use {web} and {api} only, and no query: fixed parameters go into authorize_parameters.
         """
         manifest = self.subject.manifest
@@ -155,9 +141,7 @@ class ManifestRules(Rules):
         """Scopes that are required are asked for.
 
         Each flow's required scopes have to be among its scopes.
-
         Why: core refuses a grant without them, so nobody could ever connect.
-
         Fix: add them to scopes.
         """
         manifest = self.subject.manifest
@@ -171,9 +155,7 @@ class ManifestRules(Rules):
 
         The kind header, the delivery id header and the kept headers are compared with those that carry a proof or a
         credential.
-
         Why: they are stored beside the delivery and shown to people.
-
         Fix: name other headers; what proves a request is core's to read.
         """
         rules = self.subject.manifest.webhooks
@@ -190,9 +172,7 @@ class ManifestRules(Rules):
 
         The content types have to be known, the limit at most 25 MiB, and a field of forms is named only where forms
         come.
-
         Why: each further type is another parser for strangers to try, and each byte is read before the proof.
-
         Fix: list application/json, application/x-www-form-urlencoded or both, and set body_limit to what the
         provider documents.
         """
@@ -213,9 +193,7 @@ class ManifestRules(Rules):
         """The rate-limit dialect can be understood.
 
         Statuses are errors, something says "too fast", and an end of the window comes with what remains.
-
         Why: a dialect that never matches turns throttling into failures; one that always does waits for nothing.
-
         Fix: write down what the provider's page on rate limits says.
         """
         dialect = self.subject.manifest.rate_limits
@@ -230,9 +208,7 @@ class ManifestRules(Rules):
         """No header and no public setting is a credential.
 
         API headers are compared with those that carry credentials, app settings with words for secrets.
-
         Why: the manifest is shown to everybody, and public settings are stored unsealed.
-
         Fix: leave the credential to core: the session carries it. Secrets of an app have places of their own.
         """
         manifest = self.subject.manifest
@@ -246,9 +222,7 @@ class ManifestRules(Rules):
         """The manifest is the same whenever it is read.
 
         It is read twice and compared.
-
         Why: core reads it once, the host and this suite read it later; all three have to see one truth.
-
         Fix: make it a constant.
         """
         first, second = (
@@ -262,9 +236,7 @@ class ManifestRules(Rules):
         """Schemes that prove the body come before those that don't.
 
         The order of the schemes is compared with what each proves.
-
         Why: the first scheme that an end point has a secret for is the only one it accepts.
-
         Fix: list HexHmac, TimestampedHmac and StandardWebhooks before BearerJwt, and PlainToken last.
         """
         schemes = self.subject.manifest.webhooks.schemes
@@ -276,9 +248,7 @@ class ManifestRules(Rules):
         """A second registry takes the plugin too.
 
         The plugin is registered again, in a registry of its own.
-
         Why: a host's tests, its workers and its web processes each have a registry.
-
         Fix: keep no state of registries in the plugin.
         """
         if self.subject.fault:

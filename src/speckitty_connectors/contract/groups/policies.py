@@ -104,9 +104,7 @@ class PolicyRules(Rules):
         """A policy can't be changed once it is made.
 
         Each of its fields is assigned to; attrs has to refuse.
-
         Why: core makes the defaults once, and every handler is given the same.
-
         Fix: decorate it with attrs.frozen(kw_only=True).
         """
         policy = self._declared_policy()
@@ -123,9 +121,7 @@ class PolicyRules(Rules):
         The types are compared with those that a policy may have: text, numbers, booleans, words of an enumeration
         or a Literal, tuples of any length (tuple[str, ...]), Mappings, and attrs classes of these; each also with
         None.
-
         Why: what people set is JSON; a list would take a text for its letters, and Any takes whatever comes.
-
         Fix: write tuple[str, ...] for a list, a StrEnum for a choice, str for what JSON has no form for.
         """
         strange = _unread(self._declared_policy())
@@ -136,9 +132,7 @@ class PolicyRules(Rules):
         """Every field has a default, and somebody could set it.
 
         The policy is made without a value; then each default is set as a person would.
-
         Why: a field that nobody names has its default, and a person returns to it by hand.
-
         Fix: give each field a default of its own type; write | None where the default is None.
         """
         policy = self._readable_policy()
@@ -164,9 +158,7 @@ class PolicyRules(Rules):
         """No field has the name of one that core has for every provider.
 
         The names are compared.
-
         Why: a person who sets the one would set the other, and core acts by its own.
-
         Fix: choose another name, or use core's field.
         """
         both = sorted(fields_dict(self._declared_policy()).keys() & fields_dict(CorePolicy).keys())
@@ -177,9 +169,7 @@ class PolicyRules(Rules):
         """What somebody sets is stored as JSON, and is the same when it is read again.
 
         The default and a value of each field's type are set; what is stored is compared, and set once more.
-
         Why: the value is read at each dispatch; one that changes on the way is nobody's.
-
         Fix: leave converters out, and let the keys of Mappings be text.
         """
         schema = self._policy_schema()
@@ -196,9 +186,7 @@ class PolicyRules(Rules):
         """A wrong value is refused, and the refusal names the path of its field.
 
         Each field is set to what isn't of its type; what is of its type may be refused, too.
-
         Why: whoever made the mistake has to find it; a wrong word that is taken for a right one is never found.
-
         Fix: say in the type what a value may be, as a StrEnum or a Literal. Enumerations don't guess, and of what a
         validator or __attrs_post_init__ refuses, core can't tell the field.
         """
@@ -215,9 +203,7 @@ class PolicyRules(Rules):
         """The policy's docstring says what each field is for.
 
         A line with the field's name, a colon and a text is looked for.
-
         Why: a person who sets a default for a whole workspace reads this first.
-
         Fix: write a line under Attributes: the name, a colon, what the host does by it, and the default.
         """
         policy = self._declared_policy()

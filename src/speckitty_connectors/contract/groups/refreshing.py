@@ -27,9 +27,7 @@ class RefreshingRules(Rules):
         """A used refresh token lives on for at most a day, and only where it is replaced.
 
         The refresh rules of each flow are read.
-
         Why: the grace decides when a refresh may be tried again after a crash; a wrong one loses the grant.
-
         Fix: write down what the provider's page on refreshing says; 0 where it says nothing.
         """
         for name, flow in self._flows():
@@ -49,9 +47,7 @@ class RefreshingRules(Rules):
         """Tokens by which the app speaks are signed with a key pair, and short.
 
         Algorithm and times of the app's JWT are read.
-
         Why: a long token is a password; a shared secret signs for both sides.
-
         Fix: RS256, at most ten minutes with the drift that is allowed for.
         """
         rules = self.subject.manifest.app_tokens
@@ -66,9 +62,7 @@ class RefreshingRules(Rules):
         """Installation tokens are minted at the provider's API.
 
         The URL is filled in and compared with the base URL.
-
         Why: the app's own proof is sent there.
-
         Fix: start it with {api}, and use {installation} where the provider wants the id.
         """
         rules = self.subject.manifest.app_tokens
@@ -83,9 +77,7 @@ class RefreshingRules(Rules):
         """No token is among the fields that the plugin is shown.
 
         The kept fields of each flow are compared with words for tokens.
-
         Why: what a plugin sees may end in a log, and then it is everybody's.
-
         Fix: take it out; the grant's session carries the token.
         """
         for name, flow in self._flows():
@@ -97,9 +89,7 @@ class RefreshingRules(Rules):
         """Where something is listed, there is a credential to list it with.
 
         The manifest needs app tokens or a flow of installations.
-
         Why: core couldn't open a session.
-
         Fix: declare app_tokens or install_oauth.
         """
         manifest = self.subject.manifest
@@ -114,9 +104,7 @@ class RefreshingRules(Rules):
         """Fixed parameters of an authorisation request leave core's alone.
 
         Their names are compared with those that core writes.
-
         Why: a fixed state or challenge is one that a stranger knows.
-
         Fix: take them out.
         """
         ours = {

@@ -42,9 +42,7 @@ class SubscribingRules(Rules):
         """A plugin that makes webhooks is shown making, checking and removing one.
 
         The folder of exchanges is read.
-
         Why: without them, every other rule about webhooks would hold for nothing.
-
         Fix: record a step of each kind: register, check, remove; see 'Recorded exchanges' in the guide.
         """
         steps = {scenario.given.get("step", "register") for scenario in self.subject.scenarios(SUBSCRIBING)}
@@ -56,9 +54,7 @@ class SubscribingRules(Rules):
         """A recorded step about a webhook ends as its author says it ends.
 
         The scenario is played; the answer has to hold what is expected, and nothing else may be asked.
-
         Why: an expectation written from the provider's page is the one check that knows the provider.
-
         Fix: mend the plugin, or the scenario if the provider's page says otherwise.
         """
         answer, stage = self._ask(subscription)
@@ -73,9 +69,7 @@ class SubscribingRules(Rules):
         """A request that fails says neither that a webhook is well nor that it is gone.
 
         Each request of the scenario is answered with 401 and 503 in turn.
-
         Why: core would forget a webhook that still delivers, or trust one that was never made.
-
         Fix: let the session's errors pass.
         """
         for index in range(len(subscription.exchanges)):
@@ -89,9 +83,7 @@ class SubscribingRules(Rules):
         """An answer of another shape is an error that says so, about webhooks too.
 
         Each answer of the scenario is replaced by lists, texts, numbers, nothing and HTML.
-
         Why: a KeyError stops the upkeep of every other webhook of the installation.
-
         Fix: decode into a typed shape, and raise ApiError where it doesn't fit.
         """
         for index in range(len(subscription.exchanges)):
@@ -105,9 +97,7 @@ class SubscribingRules(Rules):
         """Everything about webhooks is asked through the session that core hands over.
 
         Connections and processes are refused while the scenario is played, and each request's credential is read.
-
         Why: another way has neither limits nor the right credential.
-
         Fix: use subscription.session.
         """
         with playing(self.subject.manifest, subscription) as stage, sealed_off() as tried:
@@ -120,9 +110,7 @@ class SubscribingRules(Rules):
         """The secret of a webhook stands in the body of a request, and nowhere else.
 
         The answer, its representation and the addresses of all requests are searched for it.
-
         Why: whoever has the secret can make up deliveries.
-
         Fix: put subscription.secret into the document as it is, and keep it out of URLs and answers.
         """
         answer, stage = self._ask(subscription)
@@ -134,9 +122,7 @@ class SubscribingRules(Rules):
         """A webhook that is made is made with core's secret, and with core's address.
 
         The bodies of the requests of a registration are searched for both.
-
         Why: deliveries would be refused, or accepted without a proof.
-
         Fix: write subscription.url and subscription.secret into the request that makes the webhook.
         """
         step = SubscriptionStep(subscription.given.get("step", "register"))
@@ -154,9 +140,7 @@ class SubscribingRules(Rules):
         """A step about a webhook has the same answer whenever it is asked.
 
         The scenario is played twice.
-
         Why: steps come again after a crash, in another process.
-
         Fix: keep nothing between calls; core remembers what is registered.
         """
         (first, _), (second, _) = self._ask(subscription), self._ask(subscription)

@@ -32,9 +32,7 @@ class SuggestionRules(Rules):
 
         For each known resource a project is made up whose remote, slug, branches and features all carry its key;
         one of them has to be suggested.
-
         Why: a plugin that declares suggestions and makes none hides the gap.
-
         Fix: compare signals with resource keys, or declare the capability unsupported.
         """
         found = [self._suggest((resource,), (_fitting(resource, "apollo", self._web),)) for resource in self._known]
@@ -45,9 +43,7 @@ class SuggestionRules(Rules):
         """The same request has the same suggestions.
 
         It is made twice.
-
         Why: people see the list again after a reload.
-
         Fix: read no clock, keep nothing, and sort.
         """
         request = self._signals()
@@ -58,9 +54,7 @@ class SuggestionRules(Rules):
         """The order of resources and signals changes nothing.
 
         Both are turned around.
-
         Why: they come from a database, in any order.
-
         Fix: decide by content, and sort what is answered.
         """
         resources, signals = self._signals()
@@ -72,9 +66,7 @@ class SuggestionRules(Rules):
         """Where two projects fit equally well, neither is suggested.
 
         Each resource is named by two projects in exactly the same way.
-
         Why: a guess sends a team's events to another team.
-
         Fix: leave the resource out.
         """
         for resource in self._known:
@@ -88,9 +80,7 @@ class SuggestionRules(Rules):
         """Without a sign there is no suggestion.
 
         Resources are asked about without signals, and with signals that name nothing.
-
         Why: a suggestion without evidence is noise.
-
         Fix: never match empty text.
         """
         silent = (Signal(project_id="apollo"), Signal(project_id="gemini", remote_url="../local", repo_slug=""))
@@ -102,9 +92,7 @@ class SuggestionRules(Rules):
         """Evidence shows no credential of a remote.
 
         Remotes carry user names and passwords; every text of the suggestions is searched for them.
-
         Why: evidence is shown to the whole workspace.
-
         Fix: word it with the resource's own key, or with what parse_remote returns.
         """
         for resource in self._known:
@@ -124,9 +112,7 @@ class SuggestionRules(Rules):
         """Suggestions are about the resources and projects of the request, each pair once, with evidence.
 
         They are compared with the request.
-
         Why: they are stored, and a foreign id belongs to somebody else.
-
         Fix: answer with ids from the request only, and say in one line what was seen.
         """
         resources, signals = self._signals()
@@ -145,9 +131,7 @@ class SuggestionRules(Rules):
         """No signal makes it raise.
 
         Odd texts stand in every field of a signal, and in keys of resources.
-
         Why: remotes are typed by people, branches by anybody who can push.
-
         Fix: parse leniently; never build a pattern out of a signal.
         """
         for text in ODD_TEXTS:
@@ -171,9 +155,7 @@ class SuggestionRules(Rules):
         """Suggesting asks nobody.
 
         Connections, name look-ups and processes are watched.
-
         Why: it is pure, so that it can be asked again at any time.
-
         Fix: read everything from the request.
         """
         request = self._signals()

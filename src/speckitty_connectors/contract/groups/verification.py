@@ -135,9 +135,7 @@ class VerificationRules(Proving):
         """A delivery that the provider signed is accepted, with every scheme of the manifest.
 
         A recorded delivery is signed as the manifest says and posted to a real inbox.
-
         Why: a manifest that describes the proof wrongly refuses everything the provider sends.
-
         Fix: compare header names, prefix and version of the scheme with the provider's page on webhooks.
         """
         answer = self.send(self.endpoint(scheme), self.genuine(scheme))
@@ -148,9 +146,7 @@ class VerificationRules(Proving):
         """Every recorded delivery is accepted once it is signed.
 
         Each one is signed by the strongest scheme and posted with its own headers.
-
         Why: content types, sizes and ids of real deliveries differ, and a refused one is lost.
-
         Fix: the answer's code says what was refused; widen content_types or body_limit, or mend the recording.
         """
         name, scheme = next(iter(self.subject.manifest.webhooks.schemes.items()))
@@ -166,9 +162,7 @@ class VerificationRules(Proving):
         """A proof with any one bit flipped is refused.
 
         Each bit of the header that carries the proof is flipped in turn.
-
         Why: a comparison that overlooks a part of the proof can be guessed.
-
         Fix: declare one of core's schemes and compare nothing yourself.
         """
         request, name = self.genuine(scheme), headers_read(scheme.scheme)[0]
@@ -186,9 +180,7 @@ class VerificationRules(Proving):
         """A proof that is cut short or made longer is refused.
 
         Every beginning of the proof is tried, and the proof with something behind it.
-
         Why: a comparison that stops at the shorter value accepts an empty one (CVE-2024-21491).
-
         Fix: declare one of core's schemes and compare nothing yourself.
         """
         request = self.genuine(scheme)
@@ -203,9 +195,7 @@ class VerificationRules(Proving):
         """A body that was changed after signing is refused.
 
         Bits are flipped, the end is cut off, something is put behind it and before it.
-
         Why: whoever sees one delivery could write others.
-
         Fix: declare a scheme that covers the body, if the provider has one.
         """
         if isinstance(scheme.scheme, PlainToken | BearerJwt):
@@ -220,9 +210,7 @@ class VerificationRules(Proving):
         """A delivery that was signed too long ago is refused.
 
         It is signed just beyond the tolerance of the scheme in the past.
-
         Why: whoever recorded a delivery could send it again later.
-
         Fix: declare the tolerance that the provider documents; five minutes where it says nothing.
         """
         moment = NOW - tolerance(scheme) - timedelta(seconds=1)
@@ -234,9 +222,7 @@ class VerificationRules(Proving):
         """A delivery that claims to come from the future is refused.
 
         It is signed just beyond the tolerance of the scheme in the future.
-
         Why: it could be kept and sent again for as long as its time is ahead.
-
         Fix: declare the tolerance that the provider documents; five minutes where it says nothing.
         """
         ahead = tolerance(scheme, future=True) + timedelta(seconds=1)
@@ -248,9 +234,7 @@ class VerificationRules(Proving):
         """While one secret replaces another, both are accepted.
 
         An end point with two secrets gets a delivery signed by each.
-
         Why: secrets couldn't be replaced without losing deliveries.
-
         Fix: leave the choice of secrets to core.
         """
         endpoint = self.subject.receiver.endpoint((scheme.name, SECRET), (scheme.name, NEXT_SECRET))
@@ -265,9 +249,7 @@ class VerificationRules(Proving):
         """Without a secret, or with an empty or short one, everything is refused.
 
         End points without secrets get deliveries; weak secrets are tried to be stored, and to verify with.
-
         Why: an empty secret is one that everybody knows (CVE-2026-41432, CVE-2026-21894).
-
         Fix: leave secrets to core; there is no unsigned mode.
         """
         answer = self.send(self.endpoint(scheme, None), self.genuine(scheme))
@@ -302,9 +284,7 @@ class VerificationRules(Proving):
         """A delivery without its proof is refused.
 
         Each header that the scheme reads is left out, and sent empty.
-
         Why: receivers that verify only what is signed accept whatever isn't (CVE-2026-21894).
-
         Fix: declare one of core's schemes.
         """
         endpoint, request = self.endpoint(scheme), self.genuine(scheme)
@@ -319,9 +299,7 @@ class VerificationRules(Proving):
         """A header that decides something may stand only once.
 
         Each header that the scheme reads is sent twice, the genuine one first and last.
-
         Why: two parsers that pick different ones see two requests.
-
         Fix: leave the reading of headers to core.
         """
         endpoint, request = self.endpoint(scheme), self.genuine(scheme)
@@ -335,9 +313,7 @@ class VerificationRules(Proving):
         """A proof by a weaker algorithm is refused, even if it is right.
 
         SHA-1 and MD5 digests, unsigned tokens and tokens of other algorithms are tried.
-
         Why: the sender must not choose the algorithm (CVE-2022-29217, CVE-2024-37568).
-
         Fix: declare one of core's schemes; SHA-1 is never read.
         """
         endpoint, request = self.endpoint(scheme), self.genuine(scheme)
@@ -350,9 +326,7 @@ class VerificationRules(Proving):
         """Where a stronger scheme has a secret, a weaker one is refused.
 
         An end point with secrets for this scheme and for the strongest gets a delivery proven by this one.
-
         Why: a stranger would always take the weakest door.
-
         Fix: list the strongest scheme first.
         """
         strongest = next(iter(self.subject.manifest.webhooks.schemes))

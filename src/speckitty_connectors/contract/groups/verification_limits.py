@@ -61,9 +61,7 @@ class VerificationLimitRules(Proving):
 
         Non-ASCII letters, controls, digits of other scripts and very long values are tried in every header that is
         read, and thousands of headers that aren't.
-
         Why: a comparison of "é" raises in Python, and an error is an answer that a stranger can ask for.
-
         Fix: leave the reading of headers to core.
         """
         endpoint, request = self.endpoint(scheme), self.genuine(scheme)
@@ -79,9 +77,7 @@ class VerificationLimitRules(Proving):
         """A signed body that isn't the provider's document ends in a typed answer.
 
         Bytes that aren't UTF-8, no object, cut short, numbers and letters that parsers disagree on: all are signed.
-
         Why: whoever holds a secret of their own, as every customer does, could stop the receiver.
-
         Fix: leave the reading of bodies to core.
         """
         for body in ODD_BODIES:
@@ -95,9 +91,7 @@ class VerificationLimitRules(Proving):
         """A signed body that nests without end gets a typed answer.
 
         Arrays and objects are nested 100,000 deep.
-
         Why: a parser that recurses overflows (CVE-2024-27454).
-
         Fix: leave the reading of bodies to core.
         """
         for opening, closing in ((b"[", b"]"), (b'{"a":', b"}")):
@@ -110,9 +104,7 @@ class VerificationLimitRules(Proving):
         """Reading stops at the manifest's limit, whatever the request says of its length.
 
         A stream without end is posted.
-
         Why: strangers could fill the memory before any proof is looked at (CVE-2026-42294).
-
         Fix: declare the limit that the provider documents, and leave the reading to core.
         """
         limit = self.subject.manifest.webhooks.body_limit
@@ -129,9 +121,7 @@ class VerificationLimitRules(Proving):
         """A wrong secret, and an end point that doesn't exist, get the same answer.
 
         Both are tried with a delivery that is signed well, by a secret that nobody has here.
-
         Why: a difference tells strangers which addresses are worth an attack.
-
         Fix: leave the answers to core.
         """
         request = self.genuine(scheme, secret=STRANGERS_SECRET)
@@ -147,9 +137,7 @@ class VerificationLimitRules(Proving):
         """A refusal repeats neither the secret, nor the proof, nor the body.
 
         The answer and everything that is logged about a refused delivery are searched for all three.
-
         Why: logs are read by many, and a proof that failed by a second is a proof.
-
         Fix: log nothing in the plugin about what wasn't accepted.
         """
         endpoint, request = self.endpoint(scheme), self.genuine(scheme, secret=STRANGERS_SECRET)
@@ -168,9 +156,7 @@ class VerificationLimitRules(Proving):
         """A body of a type that the manifest doesn't list is refused, and so is a compressed one.
 
         Text, multipart, XML, no type at all and gzip are tried.
-
         Why: each of them is another parser, and a small compressed body becomes a huge one (CVE-2026-21858).
-
         Fix: list only what the provider sends.
         """
         case = self._strongest()
@@ -186,9 +172,7 @@ class VerificationLimitRules(Proving):
         """A delivery that comes again is recognised.
 
         One is posted twice, as providers do where our answer got lost.
-
         Why: without it, every retry of the provider happens twice.
-
         Fix: name the header or field with the id that stays the same on re-delivery, or neither.
         """
         case = self._strongest()
@@ -203,9 +187,7 @@ class VerificationLimitRules(Proving):
         """A handshake is answered by its own field, and no ordinary delivery is taken for one.
 
         A signed challenge is posted, then every recorded delivery.
-
         Why: what is taken for a handshake is answered and forgotten.
-
         Fix: describe the challenge by a field and value that no event has.
         """
         handshake = self.subject.manifest.webhooks.handshake

@@ -1,14 +1,13 @@
 """The shape of the contract as a document: rules, hooks, what hooks are given and answer, and the manifest.
 
-``python -m speckitty_connectors.contract.surface tests/contract/surfaces`` writes it down under its version, so
-that a change of the shape is seen, and comes with a new minor version (docs/contract/growth.md).
+``make surface`` writes it down under its version, so that a change of the shape is seen, and comes with a new minor
+version (docs/contract/growth.md).
 """
 
 from __future__ import annotations
 
 import inspect
 import json
-import sys
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
@@ -16,10 +15,9 @@ from typing import Any
 
 import attrs
 
-from .. import hookspecs, plugin, standin
-from ..providers.manifest import Capability
-from .stores import store_rules
-from .suite import CONTRACT_VERSION, all_rules
+from speckitty_connectors import Capability, hookspecs, plugin, standin
+from speckitty_connectors.contract.stores import store_rules
+from speckitty_connectors.contract.suite import CONTRACT_VERSION, all_rules
 
 OPTIONAL = ", optional"
 """Behind what needn't be named."""
@@ -36,11 +34,7 @@ OF_PLUGINS = ("speckitty_connectors.providers.", "speckitty_connectors.standin."
 
 
 def surface() -> dict[str, Any]:
-    """Return the contract's version, its rules, the signatures of its hooks, and the members of their types.
-
-    >>> surface()["hooks"]["route_event"]
-    '(delivery: Delivery) -> Outcome'
-    """
+    """Return the contract's version, its rules, the signatures of its hooks, and the members of their types."""
     public = {**vars(plugin), **vars(standin)}
     ours = {
         name: kind
@@ -56,12 +50,7 @@ def surface() -> dict[str, Any]:
 
 
 def losses(older: Mapping[str, Any], newer: Mapping[str, Any]) -> list[str]:
-    """Return what a plugin written for the older shape would miss in the newer one.
-
-    >>> shape = surface()
-    >>> losses(shape, {**shape, "hooks": {}})[0]
-    'hook install'
-    """
+    """Return what a plugin written for the older shape would miss in the newer one."""
     missed = [f"hook {name}" for name, text in older["hooks"].items() if newer["hooks"].get(name) != text]
     for name, members in older["types"].items():
         now = newer["types"].get(name, {})
@@ -123,4 +112,4 @@ def write(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    write(Path(__file__).resolve().parents[1] / "contract" / "surfaces")

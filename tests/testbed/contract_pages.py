@@ -1,15 +1,16 @@
-"""Writes a page for each rule: ``python -m speckitty_connectors.contract.pages docs/contract``."""
+"""Writes a page for each rule of the contract; ``make reference`` runs it."""
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from .rules import Over, Rule
-from .stores import store_rules
-from .suite import all_rules
+from speckitty_connectors.contract.rules import Over, Rule
+from speckitty_connectors.contract.stores import store_rules
+from speckitty_connectors.contract.suite import all_rules
+
+ROOT = Path(__file__).resolve().parents[2]
 
 GROUPS = {
     "M": "Manifest",
@@ -42,12 +43,7 @@ INDEX = "README.md"
 
 
 def pages() -> Iterator[tuple[str, str]]:
-    """Yield the name and the text of each page, the index first.
-
-    >>> name, text = next(pages())
-    >>> name, text.splitlines()[0]
-    ('README.md', '# The rules of the contract')
-    """
+    """Yield the name and the text of each page, the index first."""
     rules = {**all_rules(), **store_rules()}
     yield INDEX, _index(list(rules.values()))
     for rule in rules.values():
@@ -61,7 +57,7 @@ def _index(rules: list[Rule]) -> str:
         f"The suite judges a plugin by {len(all_rules())} rules: [how to run it](../plugin-authors.md),",
         f"[how rules come and go](growth.md). It judges a database by {len(store_rules())} more:",
         "[how to run those](stores.md). Each page says what is checked, why, and how to mend it. The pages are",
-        "written from the rules: `python -m speckitty_connectors.contract.pages docs/contract`.",
+        "written from the rules: `make reference`.",
     ]
     for letter, group in GROUPS.items():
         lines += ["", f"## {group}", "", "| rule | says | since |", "|---|---|---|"]
@@ -97,4 +93,4 @@ def write(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    write(ROOT / "docs" / "contract")
