@@ -38,7 +38,7 @@ check: $(VENV)/with-dev ## hold the rules: format, lint, types, layers, examples
 bench: $(VENV)/with-bench ## measure; never part of the tests
 	@$(BIN)/python bench/run.py $(ARGS)
 
-format: $(VENV)/with-dev ## format, and mend what the linter can mend
+format: $(VENV)/with-dev ## format, and fix what the linter can fix
 	@$(BIN)/ruff format --quiet
 	@$(BIN)/ruff check --fix --quiet
 

@@ -23,6 +23,7 @@ _NAMES = {
     "dispatch.handlers": "Dispatch",
     "dispatch.worker": "Worker",
     "errors": "ConfigurationError ConflictError ConnectorsError NotFoundError StoreUnavailableError",
+    "identifiers": "InstallationKey UnderInstallation",
     "inbox.accept": "Inbox",
     "inbox.repository": "StoredDelivery",
     "inbox.request": "Readable Request",

@@ -30,6 +30,8 @@ from .errors import ConflictError as ConflictError
 from .errors import ConnectorsError as ConnectorsError
 from .errors import NotFoundError as NotFoundError
 from .errors import StoreUnavailableError as StoreUnavailableError
+from .identifiers import InstallationKey as InstallationKey
+from .identifiers import UnderInstallation as UnderInstallation
 from .inbox.accept import Inbox as Inbox
 from .inbox.repository import StoredDelivery as StoredDelivery
 from .inbox.request import Readable as Readable
