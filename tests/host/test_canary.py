@@ -482,8 +482,8 @@ def test_no_page_of_the_database_shows_a_canary(host: Host, canaries: Canaries) 
 
 COMMANDS = [
     "apps",
-    "installations w1",
-    "mappings w1 --json",
+    "installations list w1",
+    "mappings list w1 --json",
     "review list",
     "keys list --json",
     "keys rotate --progress",
