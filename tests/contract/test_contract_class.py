@@ -53,7 +53,7 @@ def of_rule(examination: Examination, rule: str) -> list[RuleFinding]:
     return [finding for finding in examination.findings if finding.rule.id == rule]
 
 
-@pytest.mark.parametrize("name", ["test_l06_failures_are_errors", "judge", "rules", "teardown_class", "ask"])
+@pytest.mark.parametrize("name", ["test_l06_failures_are_errors", "judge", "rules", "teardown_class", "outcome"])
 def test_nothing_of_the_suite_can_be_overridden(name: str) -> None:
     """A class that has its own version of a rule, or of what judges, is refused when it is made."""
     with pytest.raises(ConfigurationError, match=f"the contract's own {name} can't be overridden"):
