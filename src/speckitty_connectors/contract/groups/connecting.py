@@ -168,7 +168,7 @@ class InstallRules(ConversationRules):
 
         The scenario is played; the answer has to hold what is expected, and nothing else may be asked.
         Why: an expectation written from the provider's page is the one check that knows the provider.
-        Fix: mend the plugin, or the scenario if the provider's page says otherwise.
+        Fix: correct the plugin, or the scenario if the provider's page says otherwise.
         """
         self.ends_as_expected(install, ANSWERS)
 
@@ -325,7 +325,7 @@ class LinkRules(ConversationRules):
 
         The scenario is played; the answer has to hold what is expected, and nothing else may be asked.
         Why: an expectation written from the provider's page is the one check that knows the provider.
-        Fix: mend the plugin, or the scenario if the provider's page says otherwise.
+        Fix: correct the plugin, or the scenario if the provider's page says otherwise.
         """
         self.ends_as_expected(link, ANSWERS)
 

@@ -52,7 +52,7 @@ class EventRules(Rules):
 
         The outcome, as a document, has to hold what the index expects; the index names at least the outcome.
         Why: an expectation written from the provider's page is the one check that knows the provider.
-        Fix: mend the plugin, or the expectation if the provider's page says otherwise.
+        Fix: correct the plugin, or the expectation if the provider's page says otherwise.
         """
         require(
             delivery.expect.get("outcome") in NAMES.values(),

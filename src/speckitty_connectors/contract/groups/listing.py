@@ -50,7 +50,7 @@ class ListingRules(Rules):
 
         The ids of each page are compared, or the code of the error that is expected.
         Why: an expectation written from the provider's page is the one check that knows the provider.
-        Fix: mend the plugin, or the scenario if the provider's page says otherwise.
+        Fix: correct the plugin, or the scenario if the provider's page says otherwise.
         """
         expected = listing.expect
         require(
@@ -98,7 +98,7 @@ class ListingRules(Rules):
         """A rename changes a key, never an id.
 
         Every key is changed wherever it stands in the answers, and the listing taken again.
-        Why: mappings hang on ids; one that follows a name goes to whoever takes the name next.
+        Why: mappings hang on ids; one that follows a name goes to the one that takes the name next.
         Fix: take the id from the provider's immutable id, and the key from the name.
         """
         before = self._resources(self._good(listing))

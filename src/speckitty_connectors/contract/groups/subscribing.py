@@ -42,7 +42,7 @@ class SubscribingRules(Rules):
 
         The scenario is played; the answer has to hold what is expected, and nothing else may be asked.
         Why: an expectation written from the provider's page is the one check that knows the provider.
-        Fix: mend the plugin, or the scenario if the provider's page says otherwise.
+        Fix: correct the plugin, or the scenario if the provider's page says otherwise.
         """
         self.ends_as_expected(subscription, ANSWERS)
 
@@ -85,7 +85,7 @@ class SubscribingRules(Rules):
         """The secret of a webhook stands in the body of a request, and nowhere else.
 
         The answer, its representation and the addresses of all requests are searched for it.
-        Why: whoever has the secret can make up deliveries.
+        Why: anyone who has the secret can make up deliveries.
         Fix: put subscription.secret into the document as it is, and keep it out of URLs and answers.
         """
         answer, stage = self.subject.ask(subscription)
