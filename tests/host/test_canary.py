@@ -409,12 +409,12 @@ def test_every_test_is_watched(way: str, place: str, tmp_path: Path, monkeypatch
     elif place == "page":
         with closing(Store(f"sqlite:///{tmp_path / 'shown.db'}")) as store, store.transaction() as connection:
             connection.execute(text("CREATE TABLE shown AS SELECT :written AS it"), {"written": written})
-    elif place in {"statement", "row"}:
+    elif place == "statement":
         with closing(Store("sqlite://")) as store, store.reading() as connection:
-            shown = (
-                text(f"SELECT '{written}'") if place == "statement" else text("SELECT :it").bindparams(it=written)
-            )
-            assert connection.execute(shown).scalar_one() == written
+            connection.exec_driver_sql(f"SELECT 1 -- {written}")
+    elif place == "row":
+        with closing(Store("sqlite://")) as store, store.reading() as connection:
+            assert connection.execute(text("SELECT :written"), {"written": written}).scalar_one() == written
     assert watch.leaks([("Captured log call", written if place == "log" else "")]) != []
 
 
