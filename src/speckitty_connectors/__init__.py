@@ -13,6 +13,7 @@ _NAMES = {
     "connectors": "Connectors",
     "conversations.refusals": "OnboardingRefusedError Refusal",
     "conversations.steps": "PickAccount SendBrowser",
+    "conversations.visitors": "Callback Visitor",
     "credentials.aws_kms": "AwsKms KmsClient",
     "credentials.hashicorp_vault": "VaultTransit",
     "credentials.key_services": "KeyService ServiceKeys",
@@ -83,7 +84,6 @@ _NAMES = {
     "tokens.oauth": "Revocation",
     "web.application": "Application",
     "web.pages": "Page",
-    "web.visitors": "Visitor",
 }
 """Where each public name is. It is imported when it is first named (PEP 562), so that a start costs nothing; type
 checkers read `__init__.pyi`, which ``make reference`` writes from this."""

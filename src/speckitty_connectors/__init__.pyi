@@ -10,6 +10,8 @@ from .conversations.refusals import OnboardingRefusedError as OnboardingRefusedE
 from .conversations.refusals import Refusal as Refusal
 from .conversations.steps import PickAccount as PickAccount
 from .conversations.steps import SendBrowser as SendBrowser
+from .conversations.visitors import Callback as Callback
+from .conversations.visitors import Visitor as Visitor
 from .credentials.aws_kms import AwsKms as AwsKms
 from .credentials.aws_kms import KmsClient as KmsClient
 from .credentials.hashicorp_vault import VaultTransit as VaultTransit
@@ -172,4 +174,3 @@ from .tokens.access_tokens import ReconnectRequiredError as ReconnectRequiredErr
 from .tokens.oauth import Revocation as Revocation
 from .web.application import Application as Application
 from .web.pages import Page as Page
-from .web.visitors import Visitor as Visitor

@@ -28,6 +28,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from speckitty_connectors import (
     AppSettings,
+    Callback,
     ConnectorsError,
     Dispatch,
     KeyRing,
@@ -36,6 +37,7 @@ from speckitty_connectors import (
     Secret,
     Settings,
     Target,
+    Visitor,
 )
 from speckitty_connectors.cli import commands
 from speckitty_connectors.connectors import Connectors
@@ -138,11 +140,12 @@ class Host:
 
     def __init__(self, database_url: str, stack: ExitStack, canaries: Canaries) -> None:
         self.canaries, self.clock = canaries, FrozenClock()
-        self.session = canary("browser-session")
+        session = canary("browser-session")
+        self.visitor = Visitor(workspace="w1", member="mona", session=session)
         self.webhook_secret, key = canary("webhook-secret"), KeyRing.new_key()
         canaries.add("client secret", canary("client-secret"))
         canaries.add("webhook secret", self.webhook_secret)
-        canaries.add("browser session", self.session)
+        canaries.add("browser session", session)
         canaries.add("key", key.reveal())
         canaries.add("bytes of the key", base64.b64decode(key.reveal()))
         self.provider = Provider(canaries, self.clock)
@@ -186,23 +189,23 @@ class Host:
     def connect(self, provider: str = "fake", **details: str) -> str:
         """Connect an account; return the installation's id."""
         place = {**self.place, "provider": provider}
-        asked = {"workspace": "w1", "member": "mona", "session": self.session, **place}
-        sent = self.connectors.onboarding.begin(**asked)
+        sent = self.connectors.onboarding.begin(visitor=self.visitor, **place)
         self.canaries.add("state", dict(parse_qsl(urlsplit(sent.url).query))["state"])
         back = self.provider.approve(sent.url, **self.provider.tokens(), **details)
-        done = self.connectors.onboarding.complete(**asked, parameters=back)
+        done = self.connectors.onboarding.complete(
+            visitor=self.visitor, callback=Callback(parameters=back, **place)
+        )
         assert isinstance(done, Done)
         self.shown += [sent, done]
         return done.installations[0].id
 
     def link(self, installation_id: str) -> None:
-        sent = self.connectors.links.begin(
-            workspace="w1", member="mona", session=self.session, installation_id=installation_id
-        )
+        sent = self.connectors.links.begin(visitor=self.visitor, installation_id=installation_id)
         self.provider.count += 1
         back = self.provider.approve(sent.url, **self.provider.tokens())
         done = self.connectors.links.complete(
-            workspace="w1", member="mona", session=self.session, **self.place, parameters=back
+            visitor=self.visitor,
+            callback=Callback(parameters=back, **self.place),
         )
         assert isinstance(done, LinkDone)
         self.shown.append(done)
@@ -230,9 +233,7 @@ class Host:
         """Do all that a host does, and let everything fail once that can."""
         foreign = {"code": canary("foreign-code"), "state": canary("foreign-state")}
         complete = self.connectors.onboarding.complete
-        self.failing(
-            lambda: complete(workspace="w1", member="mona", session=self.session, **self.place, parameters=foreign)
-        )
+        self.failing(lambda: complete(visitor=self.visitor, callback=Callback(parameters=foreign, **self.place)))
         installation_id = self.connect()
         self.link(installation_id)
         self._speak_as_the_app()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from speckitty_connectors import Connectors, ExternalIdentity, NotFoundError
+from speckitty_connectors import Callback, Connectors, ExternalIdentity, NotFoundError
 from speckitty_connectors.links.types import LinkDone
 from testbed.office import Office, open_office, who
 
@@ -15,14 +15,14 @@ Ask = Callable[[Connectors, str, str], object]
 
 ASKED: dict[str, Ask] = {
     "installation": lambda ours, made, _: ours.installation("w2", made),
-    "reauthorise": lambda ours, made, _: ours.onboarding.reauthorise(**EVE, installation_id=made),
-    "check_now": lambda ours, made, _: ours.onboarding.check_now(**EVE, installation_id=made),
+    "reauthorise": lambda ours, made, _: ours.onboarding.reauthorise(visitor=EVE, installation_id=made),
+    "check_now": lambda ours, made, _: ours.onboarding.check_now(visitor=EVE, installation_id=made),
     "remove": lambda ours, made, _: ours.onboarding.remove(
         workspace="w2", installation_id=made, actor="member:eve"
     ),
     "sync": lambda ours, made, _: ours.inventory.sync("w2", made),
     "resources": lambda ours, made, _: ours.inventory.resources("w2", made),
-    "begin": lambda ours, made, _: ours.links.begin(**EVE, installation_id=made),
+    "begin": lambda ours, made, _: ours.links.begin(visitor=EVE, installation_id=made),
     "suggest": lambda ours, made, _: ours.links.suggest(
         workspace="w2", installation_id=made, member="eve", identity=ExternalIdentity(id="u1"), actor="member:eve"
     ),
@@ -46,9 +46,10 @@ def office(database_url: str) -> Iterator[Office]:
 def test_a_foreign_id_is_as_good_as_a_missing_one(office: Office, asked: str) -> None:
     """The same error, letter by letter but for the id, and nothing changes for whom it belongs to."""
     made = office.connect()
-    sent = office.connectors.links.begin(**who(), installation_id=made.id)
+    sent = office.connectors.links.begin(visitor=who(), installation_id=made.id)
     done = office.connectors.links.complete(
-        **who(), provider="fake", host=office.host, parameters=office.server.approve(sent.url)
+        visitor=who(),
+        callback=Callback(provider="fake", host=office.host, parameters=office.server.approve(sent.url)),
     )
     assert isinstance(done, LinkDone)
     before = (office.now(made), office.connectors.links.list(workspace="w1"), office.verbs())

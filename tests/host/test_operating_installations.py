@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from speckitty_connectors import Connectors, ConnectorsError
+from speckitty_connectors import Callback, Connectors, ConnectorsError
 from speckitty_connectors.cli import commands
 from speckitty_connectors.cli.operator import Operator
 from speckitty_connectors.installations.types import Installation
@@ -35,9 +35,10 @@ def office(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Offic
 def made(office: Office) -> Installation:
     """An account that mona connected and is linked under."""
     installation = office.connect(installation="42")
-    sent = office.connectors.links.begin(**who(), installation_id=installation.id)
+    sent = office.connectors.links.begin(visitor=who(), installation_id=installation.id)
     office.connectors.links.complete(
-        **who(), provider="fake", host=office.host, parameters=office.server.approve(sent.url)
+        visitor=who(),
+        callback=Callback(provider="fake", host=office.host, parameters=office.server.approve(sent.url)),
     )
     return installation
 

@@ -16,7 +16,7 @@ from speckitty_connectors.installations.types import Installation
 from testbed.desk import ACCOUNT
 from testbed.office import Office, open_office, who
 
-MONA = Visitor(**who("mona"))
+MONA = who("mona")
 
 
 @frozen(kw_only=True)
@@ -115,7 +115,7 @@ def test_an_account_is_authorised_again_and_a_member_linked(browser: Browser, of
     path = urlsplit(office.connectors.link_url(made)).path
     back = browser.come_back(office.server.approve(browser.begin(path)))
     assert "You are octocat" in back.text
-    hugo = Browser(office=office, visitor=Visitor(**who("hugo")))
+    hugo = Browser(office=office, visitor=who("hugo"))
     assert 'name="take_over"' in hugo.ask("GET", path).text
     assert "mona" in hugo.come_back(office.server.approve(hugo.begin(path))).text
     taken = hugo.come_back(office.server.approve(hugo.begin(path, "take_over=on")))
@@ -176,7 +176,7 @@ def test_a_parameter_that_stands_twice_is_refused(browser: Browser, office: Offi
 def test_a_refusal_says_what_to_do_next(browser: Browser, office: Office) -> None:
     """Another browser's return is refused with words for the person."""
     brought = office.server.approve(browser.begin("/connect/fake"))
-    answer = Browser(office=office, visitor=Visitor(**who("eve"))).come_back(brought)
+    answer = Browser(office=office, visitor=who("eve")).come_back(brought)
     assert answer.status == 403
     assert "start again" in answer.text
 

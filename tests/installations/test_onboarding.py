@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from speckitty_connectors import (
     Account,
+    Callback,
     Change,
     ExternalIdentity,
     Lifecycle,
@@ -22,6 +23,7 @@ from speckitty_connectors import (
     Resource,
     ResourceReference,
     Target,
+    Visitor,
 )
 from speckitty_connectors.contract.fake import MANIFEST
 from speckitty_connectors.conversations.refusals import OnboardingRefusedError, Refusal
@@ -393,11 +395,8 @@ def test_a_landing_without_state_is_claimed_by_a_grant_of_ones_own(desk: Desk) -
     desk.plugin.accounts = Approvals()
     asked = waiting(desk.connect())
     sent = desk.onboarding.claim(
-        workspace="w1",
-        member="mona",
-        session=SESSION,
-        parameters={"installation_id": "42", "code": "forged", "state": ""},
-        **desk.place,
+        visitor=Visitor(workspace="w1", member="mona", session=SESSION),
+        callback=Callback(parameters={"installation_id": "42", "code": "forged", "state": ""}, **desk.place),
     )
     assert dict(desk.plugin.seen[-1].parameters) == {"installation_id": "42"}
     claimed = connected(desk.complete(desk.server.approve(sent.url)))
@@ -409,7 +408,8 @@ def test_a_claim_of_somebody_elses_installation_is_the_plugins_to_refuse(desk: D
     desk.plugin.accounts = lambda _: Connected(accounts=(Account(id="7"),))
     with pytest.raises(OnboardingRefusedError) as caught:
         desk.onboarding.claim(
-            workspace="w1", member="eve", session=SESSION, parameters={"installation_id": "42"}, **desk.place
+            visitor=Visitor(workspace="w1", member="eve", session=SESSION),
+            callback=Callback(parameters={"installation_id": "42"}, **desk.place),
         )
     assert caught.value.refusal == Refusal.UNPROVEN
     assert desk.server.exchanges == []
@@ -441,9 +441,8 @@ def test_a_provider_without_a_registered_app_cannot_be_begun(desk: Desk) -> None
 def test_an_account_is_authorised_again_and_no_other_instead(desk: Desk) -> None:
     """The plugin is told which account is meant; whoever authorises another one is refused, and nothing changes."""
     made = connected(desk.connect())
-    begin = partial(
-        desk.onboarding.reauthorise, workspace="w1", member="mona", session=SESSION, installation_id=made.id
-    )
+    mona = Visitor(workspace="w1", member="mona", session=SESSION)
+    begin = partial(desk.onboarding.reauthorise, visitor=mona, installation_id=made.id)
     with pytest.raises(OnboardingRefusedError) as caught:
         desk.complete(desk.server.approve(begin().url, account=EIGHT))
     assert caught.value.refusal == Refusal.ACCOUNT_MISMATCH
@@ -457,4 +456,6 @@ def test_an_unknown_installation_cannot_be_authorised_again(desk: Desk) -> None:
     """Nobody is sent anywhere for an installation of another workspace."""
     made = connected(desk.connect())
     with pytest.raises(NotFoundError):
-        desk.onboarding.reauthorise(workspace="w2", member="eve", session=SESSION, installation_id=made.id)
+        desk.onboarding.reauthorise(
+            visitor=Visitor(workspace="w2", member="eve", session=SESSION), installation_id=made.id
+        )

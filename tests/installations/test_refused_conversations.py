@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import select
 
-from speckitty_connectors import ConfigurationError, Refused
+from speckitty_connectors import Callback, ConfigurationError, Refused, Visitor
 from speckitty_connectors.contract.fake import FakeProvider
 from speckitty_connectors.conversations.refusals import OnboardingRefusedError, Refusal
 from speckitty_connectors.credentials.tables import conversations, credentials
@@ -42,7 +42,6 @@ def refused(attempt: Callable[[], object]) -> str:
 
 WRONG: dict[str, tuple[Refusal, Callable[[Desk, dict[str, str]], object]]] = {
     "foreign session": (Refusal.SESSION_MISMATCH, lambda desk, brought: desk.complete(brought, session="another")),
-    "no session": (Refusal.SESSION_MISMATCH, lambda desk, brought: desk.complete(brought, session="")),
     "other host": (Refusal.HOST_MISMATCH, lambda desk, brought: desk.complete(brought, host="fake.example")),
     "other provider": (Refusal.PROVIDER_MISMATCH, lambda desk, brought: desk.complete(brought, provider="other")),
     "other workspace": (
@@ -67,7 +66,8 @@ WRONG: dict[str, tuple[Refusal, Callable[[Desk, dict[str, str]], object]]] = {
     "link": (
         Refusal.STATE_UNKNOWN,
         lambda desk, brought: desk.links.complete(
-            workspace="w1", member="mona", session=SESSION, parameters=brought, **desk.place
+            visitor=Visitor(workspace="w1", member="mona", session=SESSION),
+            callback=Callback(parameters=brought, **desk.place),
         ),
     ),
     "choice": (
@@ -185,9 +185,13 @@ def test_a_plugins_refusal_keeps_its_own_words(desk: Desk) -> None:
 
 @pytest.mark.parametrize("missing", ["workspace", "member", "session"])
 def test_a_conversation_belongs_to_somebody(desk: Desk, missing: str) -> None:
-    """Without a workspace, a member or a browser session none begins."""
-    with pytest.raises(ConfigurationError):
+    """Without a workspace, a member or a browser session none begins, and none goes on."""
+    with pytest.raises(ConfigurationError, match="a workspace, a member and a browser session"):
         desk.begin(**{missing: ""})
+    brought = desk.server.approve(desk.begin().url)
+    with pytest.raises(ConfigurationError, match="a workspace, a member and a browser session"):
+        desk.complete(brought, **{missing: ""})
+    assert desk.server.exchanges == []
 
 
 def test_nothing_that_opens_anything_is_stored_in_the_clear(desk: Desk) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from speckitty_connectors import Account, ApiUnauthorizedError, ExternalIdentity, PolicyScope, Refused
+from speckitty_connectors import Account, ApiUnauthorizedError, Callback, ExternalIdentity, PolicyScope, Refused
 from speckitty_connectors.contract.fake import FakePolicy
 from speckitty_connectors.conversations.refusals import OnboardingRefusedError
 from speckitty_connectors.conversations.steps import PickAccount, SendBrowser
@@ -120,12 +120,12 @@ def test_mona_checks_now_and_proves_it_where_the_provider_cannot_tell(office: Of
     office.plugin.accounts = owners
     asked = request(office)
     owners.is_installed = True
-    sent = office.connectors.onboarding.check_now(**who(), installation_id=asked.id)
+    sent = office.connectors.onboarding.check_now(visitor=who(), installation_id=asked.id)
     assert isinstance(sent, SendBrowser)
     step = office.authorise(sent)
     assert isinstance(step, Done)
     assert step.installations[0].id == asked.id
-    done = office.connectors.onboarding.check_now(**who(), installation_id=asked.id)
+    done = office.connectors.onboarding.check_now(visitor=who(), installation_id=asked.id)
     assert isinstance(done, Done)
 
 
@@ -136,7 +136,8 @@ def test_the_owner_lands_without_a_state_and_claims_safely(office: Office) -> No
     asked = request(office)
     owners.is_installed = True
     sent = office.connectors.onboarding.claim(
-        **who("olga"), provider="fake", host=office.host, parameters={"installation_id": "42"}
+        visitor=who("olga"),
+        callback=Callback(provider="fake", host=office.host, parameters={"installation_id": "42"}),
     )
     assert stands(office, asked)[0] == "pending_approval"
     step = office.authorise(sent, "olga")
@@ -148,7 +149,7 @@ def test_the_owner_declines(office: Office) -> None:
     """Mona learns it, and a late approval of something else doesn't connect her workspace."""
     office.plugin.accounts = Owners(Refused(code="declined", reason="It was declined.", remedy="Ask an owner."))
     asked = request(office)
-    waiting = office.connectors.onboarding.check_now(**who(), installation_id=asked.id)
+    waiting = office.connectors.onboarding.check_now(visitor=who(), installation_id=asked.id)
     assert isinstance(waiting, Waiting)
     assert "declined" in waiting.reason
     assert stands(office, asked) == ("removed", "approval_declined", "connect")
@@ -233,9 +234,10 @@ def test_the_app_is_uninstalled_and_comes_back(office: Office) -> None:
     made = office.connect(installation="41")
     office.connectors.inventory.sync("w1", made.id)
     mapping = office.map(made, "b1", "apollo")
-    sent = office.connectors.links.begin(**who(), installation_id=made.id)
+    sent = office.connectors.links.begin(visitor=who(), installation_id=made.id)
     link = office.connectors.links.complete(
-        **who(), provider="fake", host=office.host, parameters=office.server.approve(sent.url)
+        visitor=who(),
+        callback=Callback(provider="fake", host=office.host, parameters=office.server.approve(sent.url)),
     )
     assert isinstance(link, LinkDone)
     defaults = PolicyScope(workspace="w1", provider="fake", installation_id=made.id)
@@ -339,7 +341,7 @@ def test_a_grant_of_several_accounts_ends_with_the_last_of_them(database_url: st
     with open_office(database_url, Script(strict(revoke_url="{web}/oauth/revoke"))) as office:
         step = office.authorise(office.begin(), accounts=[ACCOUNT, EIGHT])
         assert isinstance(step, PickAccount)
-        done = office.connectors.onboarding.choose(**who(), state=step.state, account_ids=["7", "8"])
+        done = office.connectors.onboarding.choose(visitor=who(), state=step.state, account_ids=["7", "8"])
         assert isinstance(done, Done)
         results = [
             office.connectors.onboarding.remove(workspace="w1", installation_id=made.id, actor="operator")

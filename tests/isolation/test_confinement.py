@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
 
-from speckitty_connectors import Application, Connectors, Settings, Visitor
+from speckitty_connectors import Application, Callback, Connectors, Settings
 from speckitty_connectors.cli import commands
 from speckitty_connectors.conversations.refusals import OnboardingRefusedError
 from speckitty_connectors.errors import ConfigurationError
@@ -130,9 +130,11 @@ def test_members_work_confined(office: Office) -> None:
     connectors.on()(lambda dispatch, connection: None)
     with connectors.confined("w1"):
         made = office.connect()
-        sent = connectors.links.begin(**who(), installation_id=made.id)
+        sent = connectors.links.begin(visitor=who(), installation_id=made.id)
         parameters = office.server.approve(sent.url)
-        done = connectors.links.complete(**who(), provider="fake", host=office.host, parameters=parameters)
+        done = connectors.links.complete(
+            visitor=who(), callback=Callback(provider="fake", host=office.host, parameters=parameters)
+        )
         assert isinstance(done, LinkDone)
         assert connectors.inventory.sync("w1", made.id).complete
         office.map(made, "b1", "menu")
@@ -247,7 +249,7 @@ def test_the_command_prints_the_script() -> None:
 def test_pages_are_confined_to_the_visitor(office: Office, page: str) -> None:
     """Whoever presses the button for another workspace's installation finds none, whatever is filtered."""
     made = office.connect("mona", "w1")
-    application = Application(office.connectors, identify=lambda _: Visitor(**who("eve", "w2")))
+    application = Application(office.connectors, identify=lambda _: who("eve", "w2"))
     environ = {"REQUEST_METHOD": "POST", "PATH_INFO": f"/{page}/{made.id}", "wsgi.input": io.BytesIO()}
     with without_filters(office.connectors.store):
         shown = b"".join(application(environ, lambda *_: None)).decode()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from speckitty_connectors import ConflictError, ExternalIdentity, Installation, NotFoundError
+from speckitty_connectors import Callback, ConflictError, ExternalIdentity, Installation, NotFoundError
 from speckitty_connectors.conversations.refusals import OnboardingRefusedError
 from speckitty_connectors.installations.statuses import InstallationStatus
 from speckitty_connectors.links.types import Authority, LinkDone, LinkStatus, UserLink
@@ -37,10 +37,11 @@ def link(
 ) -> UserLink:
     """Let a member sign in at the provider as that person."""
     links = office.connectors.links
-    sent = links.begin(**who(member), installation_id=installation.id, take_over=take_over)
+    sent = links.begin(visitor=who(member), installation_id=installation.id, take_over=take_over)
     user = {"id": identity.id, "name": identity.name}
     done = links.complete(
-        **who(member), provider="fake", host=office.host, parameters=office.server.approve(sent.url, user=user)
+        visitor=who(member),
+        callback=Callback(provider="fake", host=office.host, parameters=office.server.approve(sent.url, user=user)),
     )
     assert isinstance(done, LinkDone)
     return done.link

@@ -8,7 +8,15 @@ import pytest
 from attrs import evolve
 from sqlalchemy import select
 
-from speckitty_connectors import ApiUnavailableError, ConflictError, ExternalIdentity, NotFoundError, Refused
+from speckitty_connectors import (
+    ApiUnavailableError,
+    Callback,
+    ConflictError,
+    ExternalIdentity,
+    NotFoundError,
+    Refused,
+    Visitor,
+)
 from speckitty_connectors.contract.fake import MANIFEST, OAUTH
 from speckitty_connectors.conversations.attempts import Purpose
 from speckitty_connectors.conversations.refusals import OnboardingRefusedError, Refusal
@@ -44,14 +52,17 @@ def installation(desk: Desk) -> Installation:
 def begin(desk: Desk, installation: Installation, member: str = "mona", workspace: str = "w1") -> str:
     """Begin to link a member; return where the browser goes."""
     return desk.links.begin(
-        workspace=workspace, member=member, session=SESSION, installation_id=installation.id
+        visitor=Visitor(workspace=workspace, member=member, session=SESSION), installation_id=installation.id
     ).url
 
 
 def link(desk: Desk, installation: Installation, member: str, user: dict[str, str]) -> UserLink:
     """Link a member who signs in as that person."""
     brought = desk.server.approve(begin(desk, installation, member), user=user)
-    done = desk.links.complete(workspace="w1", member=member, session=SESSION, parameters=brought, **desk.place)
+    done = desk.links.complete(
+        visitor=Visitor(workspace="w1", member=member, session=SESSION),
+        callback=Callback(parameters=brought, **desk.place),
+    )
     assert isinstance(done, LinkDone)
     return done.link
 
@@ -152,14 +163,14 @@ def test_a_link_that_no_grant_proves_is_refused(desk: Desk, installation: Instal
     assert caught.value.refusal == Refusal.UNPROVEN
 
 
-@pytest.mark.parametrize("session", ["another", ""])
-def test_a_link_belongs_to_the_browser_it_was_begun_in(
-    desk: Desk, installation: Installation, session: str
-) -> None:
+def test_a_link_belongs_to_the_browser_it_was_begun_in(desk: Desk, installation: Installation) -> None:
     """A colleague who opens somebody's callback isn't linked to them."""
     brought = desk.server.approve(begin(desk, installation))
     with pytest.raises(OnboardingRefusedError) as caught:
-        desk.links.complete(workspace="w1", member="mona", session=session, parameters=brought, **desk.place)
+        desk.links.complete(
+            visitor=Visitor(workspace="w1", member="mona", session="another"),
+            callback=Callback(parameters=brought, **desk.place),
+        )
     assert caught.value.refusal == Refusal.SESSION_MISMATCH
     assert kept(desk) == []
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from speckitty_connectors import ExternalIdentity, Installation
+from speckitty_connectors import Callback, ExternalIdentity, Installation
 from speckitty_connectors.conversations.refusals import OnboardingRefusedError
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.links.types import LinkStatus
@@ -34,12 +34,14 @@ def staff(office: Office, workspace: str = "w1", account_id: str = "7") -> Insta
     made = office.connect("mona", workspace, account={"id": account_id, "name": "Seven"})
     office.connectors.inventory.sync(workspace, made.id)
     for number, member in enumerate(MEMBERS):
-        sent = office.connectors.links.begin(**who(member, workspace), installation_id=made.id)
+        sent = office.connectors.links.begin(visitor=who(member, workspace), installation_id=made.id)
         office.connectors.links.complete(
-            **who(member, workspace),
-            provider="fake",
-            host=office.host,
-            parameters=office.server.approve(sent.url, user={"id": f"u{number}", "name": member}),
+            visitor=who(member, workspace),
+            callback=Callback(
+                provider="fake",
+                host=office.host,
+                parameters=office.server.approve(sent.url, user={"id": f"u{number}", "name": member}),
+            ),
         )
     office.map(made, "b1", "apollo")
     office.map(made, "b2", "gemini")
@@ -78,9 +80,10 @@ def test_the_same_person_in_another_workspace_stays(office: Office) -> None:
     """Offboarding ends what is one workspace's alone."""
     office.connect("mona")
     other = office.connect("mona", workspace="w2")
-    sent = office.connectors.links.begin(**who("mona", "w2"), installation_id=other.id)
+    sent = office.connectors.links.begin(visitor=who("mona", "w2"), installation_id=other.id)
     office.connectors.links.complete(
-        **who("mona", "w2"), provider="fake", host=office.host, parameters=office.server.approve(sent.url)
+        visitor=who("mona", "w2"),
+        callback=Callback(provider="fake", host=office.host, parameters=office.server.approve(sent.url)),
     )
     office.connectors.members.offboard(workspace="w1", member="mona", actor="operator")
     assert [each.status for each in office.connectors.links.list(workspace="w2")] == [LinkStatus.ACTIVE]

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 from attrs import evolve, frozen
 from sqlalchemy import select
 
-from speckitty_connectors import Manifest, ResourceReference
+from speckitty_connectors import Callback, Manifest, ResourceReference, Visitor
 from speckitty_connectors.apps.service import Apps
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 from speckitty_connectors.conversations.steps import SendBrowser
@@ -143,18 +143,17 @@ class Desk:
 
     def begin(self, **values: str) -> SendBrowser:
         """Begin as mona in workspace w1."""
-        given = {"workspace": "w1", "member": "mona", "session": SESSION, **self.place, **values}
-        return self.onboarding.begin(**given)
+        return self.onboarding.begin(visitor=visitor_of(values), **{**self.place, **values})
 
     def complete(self, parameters: Mapping[str, str], **values: str) -> Step:
         """Come back as mona in workspace w1."""
-        given = {"workspace": "w1", "member": "mona", "session": SESSION, **self.place, **values}
-        return self.onboarding.complete(**given, parameters=parameters)
+        visitor = visitor_of(values)
+        callback = Callback(parameters=parameters, **{**self.place, **values})
+        return self.onboarding.complete(visitor=visitor, callback=callback)
 
     def choose(self, state: str, *account_ids: str, **values: str) -> Step:
         """Pick accounts as mona in workspace w1."""
-        given = {"workspace": "w1", "member": "mona", "session": SESSION, **values}
-        return self.onboarding.choose(**given, state=state, account_ids=account_ids)
+        return self.onboarding.choose(visitor=visitor_of(values), state=state, account_ids=account_ids)
 
     def connect(self, details: Mapping[str, object] | None = None, **values: str) -> Step:
         """Walk all the way as a person who authorises."""
@@ -167,6 +166,12 @@ class Desk:
                 audit.c.workspace_id == workspace, audit.c.verb == "conversation.refused"
             )
             return sorted(connection.execute(refused).scalars())
+
+
+def visitor_of(values: dict[str, str]) -> Visitor:
+    """Take a visitor out of values: mona in workspace w1, save for what they name."""
+    given = {"workspace": "w1", "member": "mona", "session": SESSION}
+    return Visitor(**{name: values.pop(name, default) for name, default in given.items()})
 
 
 def state_in(url: str) -> str:

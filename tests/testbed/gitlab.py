@@ -16,6 +16,7 @@ from attrs import field, frozen
 from speckitty_connectors import (
     Application,
     AppSettings,
+    Callback,
     Connectors,
     Dispatch,
     Installation,
@@ -25,6 +26,7 @@ from speckitty_connectors import (
     Secret,
     Settings,
     Target,
+    Visitor,
 )
 from speckitty_connectors.cli.http import PlainAnswer, post
 from speckitty_connectors.cli.loopback import Loopback
@@ -36,7 +38,8 @@ from speckitty_connectors.standin import StandInWebhook
 from speckitty_connectors_gitlab.manifest import WEBHOOKS
 from speckitty_connectors_gitlab.standin import GitLabStandIn, documents
 
-WORKSPACE, MEMBER, SESSION = "w1", "mona", "the session of mona's browser"
+WORKSPACE, MEMBER = "w1", "mona"
+VISITOR = Visitor(workspace=WORKSPACE, member=MEMBER, session="the session of mona's browser")
 PROJECT = Target(kind="project", id="apollo")
 OVERRIDE = PolicyScope(workspace=WORKSPACE, provider="gitlab", project_id=PROJECT.id)
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -59,32 +62,20 @@ class Workshop:
 
     def connect(self) -> Installation:
         """Connect the group as a person who agrees to everything."""
-        begun = self.connectors.onboarding.begin(
-            workspace=WORKSPACE, member=MEMBER, session=SESSION, provider="gitlab", host=self.host
-        )
+        begun = self.connectors.onboarding.begin(visitor=VISITOR, provider="gitlab", host=self.host)
         done = self.connectors.onboarding.complete(
-            workspace=WORKSPACE,
-            member=MEMBER,
-            provider="gitlab",
-            host=self.host,
-            session=SESSION,
-            parameters=landing(begun.url),
+            visitor=VISITOR,
+            callback=Callback(provider="gitlab", host=self.host, parameters=landing(begun.url)),
         )
         assert isinstance(done, Done)
         return done.installations[0]
 
     def link(self, installation: Installation) -> None:
         """Link as the member."""
-        begun = self.connectors.links.begin(
-            workspace=WORKSPACE, member=MEMBER, session=SESSION, installation_id=installation.id
-        )
+        begun = self.connectors.links.begin(visitor=VISITOR, installation_id=installation.id)
         done = self.connectors.links.complete(
-            workspace=WORKSPACE,
-            member=MEMBER,
-            provider="gitlab",
-            host=self.host,
-            session=SESSION,
-            parameters=landing(begun.url),
+            visitor=VISITOR,
+            callback=Callback(provider="gitlab", host=self.host, parameters=landing(begun.url)),
         )
         assert isinstance(done, LinkDone)
 

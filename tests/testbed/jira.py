@@ -14,6 +14,7 @@ from attrs import field, frozen
 from speckitty_connectors import (
     Application,
     AppSettings,
+    Callback,
     Connectors,
     Dispatch,
     Installation,
@@ -25,6 +26,7 @@ from speckitty_connectors import (
     Settings,
     Target,
     UserLink,
+    Visitor,
 )
 from speckitty_connectors.cli.http import PlainAnswer, post
 from speckitty_connectors.identifiers import utc_now
@@ -46,6 +48,11 @@ WORKSPACE, MEMBER, SESSION = "w1", "mona", "the session of mona's browser"
 PROJECT = Target(kind="project", id="apollo")
 OVERRIDE = PolicyScope(workspace=WORKSPACE, provider="jira", project_id=PROJECT.id)
 FIRST = str(documents.FIRST_PROJECT_ID)
+
+
+def visitor_in(workspace: str) -> Visitor:
+    """Return mona in her browser."""
+    return Visitor(workspace=workspace, member=MEMBER, session=SESSION)
 
 
 @frozen(kw_only=True)
@@ -72,16 +79,10 @@ class Site:
 
     def connect(self, *, workspace: str = WORKSPACE, host: str | None = None) -> Installation:
         """Connect as a person who agrees to everything."""
-        begun = self.connectors.onboarding.begin(
-            workspace=workspace, member=MEMBER, session=SESSION, provider="jira", host=host
-        )
+        begun = self.connectors.onboarding.begin(visitor=visitor_in(workspace), provider="jira", host=host)
         done = self.connectors.onboarding.complete(
-            workspace=workspace,
-            member=MEMBER,
-            provider="jira",
-            host=host,
-            session=SESSION,
-            parameters=self.authorised(begun.url),
+            visitor=visitor_in(workspace),
+            callback=Callback(provider="jira", host=host or "", parameters=self.authorised(begun.url)),
         )
         assert isinstance(done, Done)
         return done.installations[0]
@@ -89,15 +90,12 @@ class Site:
     def link(self, installation: Installation) -> UserLink:
         """Link as the member."""
         begun = self.connectors.links.begin(
-            workspace=installation.workspace, member=MEMBER, session=SESSION, installation_id=installation.id
+            visitor=visitor_in(installation.workspace),
+            installation_id=installation.id,
         )
         done = self.connectors.links.complete(
-            workspace=installation.workspace,
-            member=MEMBER,
-            provider="jira",
-            host=installation.host,
-            session=SESSION,
-            parameters=self.authorised(begun.url),
+            visitor=visitor_in(installation.workspace),
+            callback=Callback(provider="jira", host=installation.host, parameters=self.authorised(begun.url)),
         )
         assert isinstance(done, LinkDone)
         return done.link

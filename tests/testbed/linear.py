@@ -15,6 +15,7 @@ from attrs import define, field, frozen
 from speckitty_connectors import (
     Application,
     AppSettings,
+    Callback,
     Connectors,
     Dispatch,
     Installation,
@@ -26,6 +27,7 @@ from speckitty_connectors import (
     Settings,
     Target,
     UserLink,
+    Visitor,
 )
 from speckitty_connectors.cli.http import PlainAnswer, post
 from speckitty_connectors.identifiers import utc_now
@@ -85,19 +87,21 @@ class Studio:
 
     def connect(self, workspace: str = WORKSPACE) -> Installation:
         """Connect as an admin who agrees to everything."""
-        visitor: dict[str, Any] = {"workspace": workspace, "member": MEMBER, "session": SESSION}
-        begun = self.connectors.onboarding.begin(provider="linear", **visitor)
+        visitor = Visitor(workspace=workspace, member=MEMBER, session=SESSION)
+        begun = self.connectors.onboarding.begin(visitor=visitor, provider="linear")
         done = self.connectors.onboarding.complete(
-            provider="linear", parameters=self._authorised(begun.url), **visitor
+            visitor=visitor, callback=Callback(provider="linear", parameters=self._authorised(begun.url))
         )
         assert isinstance(done, Done)
         return done.installations[0]
 
     def link(self, installation: Installation) -> UserLink:
         """Link as the member."""
-        visitor: dict[str, Any] = {"workspace": installation.workspace, "member": MEMBER, "session": SESSION}
-        begun = self.connectors.links.begin(installation_id=installation.id, **visitor)
-        done = self.connectors.links.complete(provider="linear", parameters=self._authorised(begun.url), **visitor)
+        visitor = Visitor(workspace=installation.workspace, member=MEMBER, session=SESSION)
+        begun = self.connectors.links.begin(visitor=visitor, installation_id=installation.id)
+        done = self.connectors.links.complete(
+            visitor=visitor, callback=Callback(provider="linear", parameters=self._authorised(begun.url))
+        )
         assert isinstance(done, LinkDone)
         return done.link
 

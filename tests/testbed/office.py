@@ -6,11 +6,11 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypedDict
+from typing import Any
 
 from attrs import frozen
 
-from speckitty_connectors import Connectors, Installation, KeyRing, Secret, Settings, Target
+from speckitty_connectors import Callback, Connectors, Installation, KeyRing, Secret, Settings, Target, Visitor
 from speckitty_connectors.apps.service import RegisteredApp
 from speckitty_connectors.configuration import AppSettings
 from speckitty_connectors.conversations.steps import SendBrowser
@@ -48,15 +48,13 @@ class Office:
         """Authorise as a person would and come back."""
         assert isinstance(sent, SendBrowser)
         return self.connectors.onboarding.complete(
-            **who(member, workspace),
-            provider="fake",
-            host=self.host,
-            parameters=self.server.approve(sent.url, **details),
+            visitor=who(member, workspace),
+            callback=Callback(provider="fake", host=self.host, parameters=self.server.approve(sent.url, **details)),
         )
 
     def begin(self, member: str = "mona", workspace: str = "w1") -> SendBrowser:
         """Begin to connect."""
-        return self.connectors.onboarding.begin(**who(member, workspace), provider="fake", host=self.host)
+        return self.connectors.onboarding.begin(visitor=who(member, workspace), provider="fake", host=self.host)
 
     def connect(self, member: str = "mona", workspace: str = "w1", **details: object) -> Installation:
         """Connect an account, from the first click to the end."""
@@ -67,7 +65,7 @@ class Office:
     def reauthorise(self, installation: Installation, member: str = "mona", **details: object) -> Step:
         """Authorise an account again."""
         sent = self.connectors.onboarding.reauthorise(
-            **who(member, installation.workspace), installation_id=installation.id
+            visitor=who(member, installation.workspace), installation_id=installation.id
         )
         return self.authorise(sent, member, installation.workspace, **details)
 
@@ -133,17 +131,9 @@ class Office:
         ).id
 
 
-class Who(TypedDict):
-    """A member in a browser of their own."""
-
-    workspace: str
-    member: str
-    session: str
-
-
-def who(member: str = "mona", workspace: str = "w1") -> Who:
+def who(member: str = "mona", workspace: str = "w1") -> Visitor:
     """Return a member in a browser of their own."""
-    return Who(workspace=workspace, member=member, session=f"the browser session of {member}")
+    return Visitor(workspace=workspace, member=member, session=f"the browser session of {member}")
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from attrs import define, field, frozen
 from speckitty_connectors import (
     Application,
     AppSettings,
+    Callback,
     Connectors,
     Dispatch,
     Installation,
@@ -28,6 +29,7 @@ from speckitty_connectors import (
     Settings,
     Target,
     UserLink,
+    Visitor,
 )
 from speckitty_connectors.cli.http import PlainAnswer, post
 from speckitty_connectors.conversations.steps import SendBrowser
@@ -40,7 +42,8 @@ from speckitty_connectors_slack.standin import SlackStandIn, documents
 
 from .serving import Served
 
-WORKSPACE, MEMBER, SESSION = "w1", "mona", "the session of mona's browser"
+WORKSPACE, MEMBER = "w1", "mona"
+VISITOR = Visitor(workspace=WORKSPACE, member=MEMBER, session="the session of mona's browser")
 PROJECT = Target(kind="project", id="apollo")
 OVERRIDE = PolicyScope(workspace=WORKSPACE, provider="slack", project_id=PROJECT.id)
 TRIES = 4
@@ -81,7 +84,9 @@ class Office:
         """Connect as a person who agrees to everything."""
         return self._agree(
             self.connectors.onboarding.begin(
-                workspace=WORKSPACE, member=MEMBER, session=SESSION, provider="slack", host=self.host
+                visitor=VISITOR,
+                provider="slack",
+                host=self.host,
             )
         )
 
@@ -89,34 +94,25 @@ class Office:
         """Authorise again what is connected."""
         return self._agree(
             self.connectors.onboarding.reauthorise(
-                workspace=WORKSPACE, member=MEMBER, session=SESSION, installation_id=installation.id
+                visitor=VISITOR,
+                installation_id=installation.id,
             )
         )
 
     def _agree(self, begun: SendBrowser) -> Installation:
         done = self.connectors.onboarding.complete(
-            workspace=WORKSPACE,
-            member=MEMBER,
-            provider="slack",
-            host=self.host,
-            session=SESSION,
-            parameters=landing(begun.url),
+            visitor=VISITOR,
+            callback=Callback(provider="slack", host=self.host, parameters=landing(begun.url)),
         )
         assert isinstance(done, Done)
         return done.installations[0]
 
     def link(self, installation: Installation) -> UserLink:
         """Link as the member."""
-        begun = self.connectors.links.begin(
-            workspace=WORKSPACE, member=MEMBER, session=SESSION, installation_id=installation.id
-        )
+        begun = self.connectors.links.begin(visitor=VISITOR, installation_id=installation.id)
         done = self.connectors.links.complete(
-            workspace=WORKSPACE,
-            member=MEMBER,
-            provider="slack",
-            host=self.host,
-            session=SESSION,
-            parameters=landing(begun.url),
+            visitor=VISITOR,
+            callback=Callback(provider="slack", host=self.host, parameters=landing(begun.url)),
         )
         assert isinstance(done, LinkDone)
         return done.link

@@ -11,7 +11,7 @@ from sqlalchemy import BinaryExpression, ColumnElement, Connection, event, selec
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.visitors import ExternallyTraversible
 
-from speckitty_connectors import IgnoreConditions, PolicyScope, Secret, Signal
+from speckitty_connectors import Callback, IgnoreConditions, PolicyScope, Secret, Signal
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.inbox.request import Request
 from speckitty_connectors.inbox.signing import sign
@@ -66,9 +66,11 @@ def furnish(office: Office) -> Tenants:
     connectors.on()(lambda dispatch, connection: None)
     made = office.connect(installation="41")
     connectors.inventory.sync(THEIRS, made.id)
-    sent = connectors.links.begin(**who(), installation_id=made.id)
+    sent = connectors.links.begin(visitor=who(), installation_id=made.id)
     parameters = office.server.approve(sent.url)
-    done = connectors.links.complete(**who(), provider="fake", host=office.host, parameters=parameters)
+    done = connectors.links.complete(
+        visitor=who(), callback=Callback(provider="fake", host=office.host, parameters=parameters)
+    )
     assert isinstance(done, LinkDone)
     office.map(made, BOARD, PROJECT)
     connectors.subscriptions.add_by_hand(workspace=THEIRS, installation_id=made.id, actor="member:mona")

@@ -21,7 +21,7 @@ from urllib.parse import urlencode, urlsplit
 from attrs import define, field
 
 import speckitty_connectors
-from speckitty_connectors import Application, Resource, Signal, Target, Visitor
+from speckitty_connectors import Application, Resource, Signal, Target
 from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.store import migrations
 from speckitty_connectors.store.engine import Store
@@ -177,7 +177,7 @@ def request(
     """Send a request to the web application as mona; return the headers of a response that is no refusal."""
     sent: list[tuple[str, list[tuple[str, str]]]] = []
     asked = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query, "wsgi.input": io.BytesIO(body)}
-    application = Application(office.connectors, identify=lambda _: Visitor(**who("mona")))
+    application = Application(office.connectors, identify=lambda _: who("mona"))
     shown = b"".join(application({**asked, **environ}, lambda status, given: sent.append((status, given))))
     [(status, headers)] = sent
     assert status < "400", shown

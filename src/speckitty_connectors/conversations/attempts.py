@@ -24,6 +24,7 @@ from ..providers.accounts import Account
 from ..providers.conversations import InstallAnswer, LinkAnswer
 from ..tokens.oauth import TokenAnswer
 from .refusals import Refusal
+from .visitors import Callback, Visitor
 
 LIFETIME = timedelta(minutes=10)
 """How long a browser may take; an authorisation code lives no longer either ("Authorizing OAuth apps" of GitHub,
@@ -60,31 +61,26 @@ RETURNS = frozenset({AttemptStage.LANDING, AttemptStage.CODE})
 
 @frozen(kw_only=True)
 class Visit:
-    """Somebody with a state: who they are, in which browser, and from where they came back.
+    """Somebody with a state, and where they came back from.
 
     Attributes:
-        workspace: the workspace they are signed in to.
-        member: who they are signed in as.
-        session_digest: digest of their browser session.
+        visitor: who they are, in which browser.
         purposes: what they may have come for.
         stages: what may be waited for there.
-        state_digest: digest of the state they brought, or empty.
-        code_digest: digest of the authorisation code they brought, or empty.
-        provider: the provider in the callback URL; empty where no provider sent them.
-        host: the host in the callback URL; likewise.
-        address: the URL without its query at which the browser arrived, or None where nobody looked.
+        state: the state they brought, or empty.
+        callback: what they brought back; None where no provider sent them.
     """
 
-    workspace: str
-    member: str
-    session_digest: str
+    visitor: Visitor
     purposes: Collection[Purpose]
     stages: Collection[AttemptStage]
-    state_digest: str
-    code_digest: str = ""
-    provider: str = ""
-    host: str = ""
-    address: str | None = None
+    state: str
+    callback: Callback | None = None
+
+    @property
+    def code_digest(self) -> str:
+        """The digest of the authorisation code that they brought, or empty."""
+        return digest(self.callback.parameters.get("code", "")) if self.callback else ""
 
 
 @frozen(kw_only=True)
@@ -127,20 +123,20 @@ class Attempt:
             return Refusal.STATE_UNKNOWN
         if now >= self.expires_at:
             return Refusal.STATE_EXPIRED
-        if not compare_digest(self.session_digest, visit.session_digest):
+        if not compare_digest(self.session_digest, digest(visit.visitor.session)):
             return Refusal.SESSION_MISMATCH
-        if visit.workspace != self.workspace:
+        if visit.visitor.workspace != self.workspace:
             return Refusal.WORKSPACE_MISMATCH
-        if visit.member != self.member:
+        if visit.visitor.member != self.member:
             return Refusal.MEMBER_MISMATCH
-        return self._objection_to_place(visit) if visit.provider else None
+        return self._objection_to(visit.callback) if visit.callback else None
 
-    def _objection_to_place(self, visit: Visit) -> Refusal | None:
-        if visit.provider != self.provider:
+    def _objection_to(self, callback: Callback) -> Refusal | None:
+        if callback.provider != self.provider:
             return Refusal.PROVIDER_MISMATCH
-        if visit.host != self.host:
+        if callback.host != self.host:
             return Refusal.HOST_MISMATCH
-        if visit.address is not None and visit.address != self.redirect_uri:
+        if callback.address is not None and callback.address != self.redirect_uri:
             return Refusal.REDIRECT_MISMATCH
         return None
 

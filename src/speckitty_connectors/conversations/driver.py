@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from ..apps.service import Apps, RegisteredApp
 from ..credentials.secret import Secret
 from ..credentials.vault import Vault
-from ..errors import ConfigurationError, NotFoundError
+from ..errors import NotFoundError
 from ..identifiers import InstallationKey
 from ..loading.registry import Registry
 from ..providers.accounts import Account
@@ -43,6 +43,7 @@ from .offers import Offer
 from .refusals import OnboardingRefusedError, Refusal
 from .states import forget_expired, keep, note_refusal, take
 from .steps import PickAccount, SendBrowser
+from .visitors import Callback, Visitor
 
 ERROR_CODE: Final = re.compile(r"[a-z_]{1,64}", re.ASCII)
 """An error code that may be repeated to the person (RFC 6749, section 4.1.2.1)."""
@@ -87,9 +88,7 @@ class Conversations:
         self,
         *,
         purpose: Purpose,
-        workspace: str,
-        member: str,
-        session: str,
+        visitor: Visitor,
         app: RegisteredApp,
         installation_id: str = "",
         parameters: Mapping[str, str] = NOTHING,
@@ -97,19 +96,12 @@ class Conversations:
         """Ask the plugin its first question, and send the browser where it says.
 
         Raises:
-            ConfigurationError: the workspace, the member or the browser session is empty.
             OnboardingRefusedError: the plugin refused, or took for proven what no grant proves.
         """
-        if not (workspace and member and session):
-            raise ConfigurationError(
-                "a conversation needs a workspace, a member and a browser session",
-                subject=f"provider {app.app.provider}",
-                remedy="pass who is signed in, and a value that only their browser session has",
-            )
         attempt = Attempt(
-            workspace=workspace,
-            member=member,
-            session_digest=digest(session),
+            workspace=visitor.workspace,
+            member=visitor.member,
+            session_digest=digest(visitor.session),
             purpose=purpose,
             provider=app.app.provider,
             host=app.app.host,
@@ -135,34 +127,20 @@ class Conversations:
             except NotFoundError:
                 return self._apps.find(connection, provider=provider, host=host)
 
-    def resume(
-        self,
-        *,
-        purposes: Collection[Purpose],
-        provider: str,
-        host: str | None,
-        workspace: str,
-        member: str,
-        session: str,
-        parameters: Mapping[str, str],
-        address: str | None,
-    ) -> Turn:
+    def resume(self, purposes: Collection[Purpose], visitor: Visitor, callback: Callback) -> Turn:
         """Consume the state that a browser brought back, exchange its code if it has one, and ask the plugin.
 
         Raises:
             OnboardingRefusedError: anything isn't as it was begun, or the provider or the plugin refused.
         """
+        host = callback.host or self._registry.provider(callback.provider).manifest.hosts.default
+        parameters = callback.parameters
         visit = Visit(
-            workspace=workspace,
-            member=member,
-            session_digest=digest(session),
+            visitor=visitor,
             purposes=purposes,
             stages=RETURNS,
-            state_digest=digest(parameters.get("state", "")),
-            code_digest=digest(parameters.get("code", "")),
-            provider=provider,
-            host=host or self._registry.provider(provider).manifest.hosts.default,
-            address=address,
+            state=parameters.get("state", ""),
+            callback=evolve(callback, host=host),
         )
         attempt, unsealed = self._take(visit)
         with self._store.reading() as connection:
@@ -173,20 +151,13 @@ class Conversations:
             tokens = self._exchange(attempt, app, parameters.get("code", ""), unsealed[VERIFIER])
         return self._ask(attempt, app, parameters=parameters, tokens=tokens)
 
-    def choose(self, *, workspace: str, member: str, session: str, state: str, account_ids: Sequence[str]) -> Turn:
+    def choose(self, visitor: Visitor, state: str, account_ids: Sequence[str]) -> Turn:
         """Consume the state of a choice, and ask the plugin again with what was picked.
 
         Raises:
             OnboardingRefusedError: the state isn't this browser's, or what was picked wasn't there to choose.
         """
-        visit = Visit(
-            workspace=workspace,
-            member=member,
-            session_digest=digest(session),
-            purposes=CONNECTING,
-            stages=(AttemptStage.CHOICE,),
-            state_digest=digest(state),
-        )
+        visit = Visit(visitor=visitor, purposes=CONNECTING, stages=(AttemptStage.CHOICE,), state=state)
         attempt, unsealed = self._take(visit)
         offer = Offer.from_sealed(unsealed)
         if not offer.allows(account_ids):
@@ -319,7 +290,7 @@ class Conversations:
 
     def _take(self, visit: Visit) -> tuple[Attempt, Mapping[str, Secret]]:
         """Use up a state, whoever brings it, and only then look whether it is theirs."""
-        brought, now = visit.state_digest, self._store.now()
+        brought, now = digest(visit.state), self._store.now()
         with self._store.transaction() as connection:
             taken = None
             if brought:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from attrs import evolve
 from sqlalchemy import Connection
@@ -13,6 +13,7 @@ from ..conversations.driver import Conversations
 from ..conversations.oauth_step import Granting
 from ..conversations.refusals import Refusal
 from ..conversations.steps import SendBrowser
+from ..conversations.visitors import Callback, Visitor
 from ..credentials.vault import Vault
 from ..http.session import Transport
 from ..identifiers import InstallationKey
@@ -219,61 +220,39 @@ class Onboarding:
         apps = [*self._apps.list(workspace=workspace), *self._apps.list()]
         return tuple(sorted({each.app.host for each in apps if each.app.provider == provider}))
 
-    def begin(
-        self, *, workspace: str, member: str, session: str, provider: str, host: str | None = None
-    ) -> SendBrowser:
+    def begin(self, *, visitor: Visitor, provider: str, host: str | None = None) -> SendBrowser:
         """Begin to connect an account; no project is asked for.
 
         Args:
-            workspace: the workspace that connects.
-            member: who connects, as the host knows them.
-            session: a value that only this browser session has; whoever comes back without it is refused.
+            visitor: who connects, in which browser; the callback of another browser is refused.
             provider: provider key.
             host: one of `hosts`, where there are several.
 
         Raises:
             NotFoundError: no app is registered there.
-            ConfigurationError: the workspace, the member or the browser session is empty.
             OnboardingRefusedError: the plugin refused.
         """
-        app = self._conversations.find_app(workspace, provider, host)
-        return self._conversations.begin(
-            purpose=Purpose.INSTALL, workspace=workspace, member=member, session=session, app=app
-        )
+        app = self._conversations.find_app(visitor.workspace, provider, host)
+        return self._conversations.begin(purpose=Purpose.INSTALL, visitor=visitor, app=app)
 
-    def reauthorise(self, *, workspace: str, member: str, session: str, installation_id: str) -> SendBrowser:
-        """Begin to authorise a connected account again, with a fresh grant of whoever does it.
+    def reauthorise(self, *, visitor: Visitor, installation_id: str) -> SendBrowser:
+        """Begin to authorise a connected account again, with a fresh grant of the person who does it.
 
         It ends with the same account or not at all. Who does it becomes who connected it: that is also how a
         leaver's connection is handed over.
 
         Raises:
             NotFoundError: the workspace has no such installation, or no app is registered at its host any more.
-            ConfigurationError: the workspace, the member or the browser session is empty.
             OnboardingRefusedError: the plugin refused.
         """
         with self._store.reading() as connection:
-            known = repository.get(connection, InstallationKey(workspace=workspace, id=installation_id))
-        app = self._conversations.find_app(workspace, known.provider, known.host)
+            known = repository.get(connection, InstallationKey(workspace=visitor.workspace, id=installation_id))
+        app = self._conversations.find_app(visitor.workspace, known.provider, known.host)
         return self._conversations.begin(
-            purpose=Purpose.REAUTHORISE,
-            workspace=workspace,
-            member=member,
-            session=session,
-            app=app,
-            installation_id=installation_id,
+            purpose=Purpose.REAUTHORISE, visitor=visitor, app=app, installation_id=installation_id
         )
 
-    def claim(
-        self,
-        *,
-        workspace: str,
-        member: str,
-        session: str,
-        provider: str,
-        parameters: Mapping[str, str],
-        host: str | None = None,
-    ) -> SendBrowser:
+    def claim(self, *, visitor: Visitor, callback: Callback) -> SendBrowser:
         """Begin for a browser that comes from the provider's own pages, with no state of ours.
 
         An owner approved there, or the app was installed there and isn't shown here. What the URL says is only
@@ -282,65 +261,27 @@ class Onboarding:
 
         Raises:
             NotFoundError: no app is registered there.
-            ConfigurationError: the workspace, the member or the browser session is empty.
             OnboardingRefusedError: the plugin refused.
         """
-        app = self._conversations.find_app(workspace, provider, host)
+        app = self._conversations.find_app(visitor.workspace, callback.provider, callback.host or None)
         return self._conversations.begin(
-            purpose=Purpose.INSTALL,
-            workspace=workspace,
-            member=member,
-            session=session,
-            app=app,
-            parameters=parameters,
+            purpose=Purpose.INSTALL, visitor=visitor, app=app, parameters=callback.parameters
         )
 
-    def complete(
-        self,
-        *,
-        workspace: str,
-        member: str,
-        session: str,
-        provider: str,
-        parameters: Mapping[str, str],
-        host: str | None = None,
-        address: str | None = None,
-    ) -> Step:
+    def complete(self, *, visitor: Visitor, callback: Callback) -> Step:
         """Go on with what a browser brought back from the provider.
-
-        Args:
-            workspace: the workspace of whoever came back.
-            member: who came back.
-            session: their browser session.
-            provider: provider key in the callback URL.
-            parameters: the query of the URL; one in which a parameter stands twice must be refused before.
-            host: host in the callback URL; the provider's own where not given.
-            address: the callback URL without its query, as the browser asked for it, where the host can tell.
 
         Raises:
             OnboardingRefusedError: anything isn't as it was begun; `refusal` says what, and the audit too.
             ApiError: the provider didn't answer; the person has to start again.
         """
-        return self._answers.act(
-            self._conversations.resume(
-                purposes=CONNECTING,
-                provider=provider,
-                host=host,
-                workspace=workspace,
-                member=member,
-                session=session,
-                parameters=parameters,
-                address=address,
-            )
-        )
+        return self._answers.act(self._conversations.resume(CONNECTING, visitor, callback))
 
-    def choose(self, *, workspace: str, member: str, session: str, state: str, account_ids: Sequence[str]) -> Step:
+    def choose(self, *, visitor: Visitor, state: str, account_ids: Sequence[str]) -> Step:
         """Go on with what a person picked.
 
         Args:
-            workspace: the workspace of whoever picked.
-            member: who picked.
-            session: their browser session.
+            visitor: who picked.
             state: of the `PickAccount`.
             account_ids: the ids of the picked accounts.
 
@@ -348,13 +289,9 @@ class Onboarding:
             OnboardingRefusedError: the state isn't this browser's, or what was picked wasn't there to choose.
             ApiError: the provider didn't answer; the person has to start again.
         """
-        return self._answers.act(
-            self._conversations.choose(
-                workspace=workspace, member=member, session=session, state=state, account_ids=account_ids
-            )
-        )
+        return self._answers.act(self._conversations.choose(visitor, state, account_ids))
 
-    def check_now(self, *, workspace: str, member: str, session: str, installation_id: str) -> Step:
+    def check_now(self, *, visitor: Visitor, installation_id: str) -> Step:
         """Ask the provider whether a request was approved, while the person who wants to know waits.
 
         Where the provider can't tell us, the browser is sent there, and the person proves it.
@@ -365,13 +302,11 @@ class Onboarding:
             ApiError: the provider didn't answer.
         """
         with self._store.reading() as connection:
-            known = repository.get(connection, InstallationKey(workspace=workspace, id=installation_id))
+            known = repository.get(connection, InstallationKey(workspace=visitor.workspace, id=installation_id))
         if known.status is InstallationStatus.PENDING_APPROVAL:
-            answer = self._pending.ask(known, actor=f"member:{member}")
+            answer = self._pending.ask(known, actor=f"member:{visitor.member}")
             if answer is None:
-                return self.begin(
-                    workspace=workspace, member=member, session=session, provider=known.provider, host=known.host
-                )
+                return self.begin(visitor=visitor, provider=known.provider, host=known.host)
             known = answer
         if known.status is InstallationStatus.PENDING_APPROVAL or known.status in GONE:
             return Waiting(installation=known, reason=known.explanation)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from attrs import evolve
 from sqlalchemy import Connection
 
@@ -14,6 +12,7 @@ from ..conversations.oauth_step import Granting
 from ..conversations.refusals import Refusal
 from ..conversations.states import purpose_of
 from ..conversations.steps import SendBrowser
+from ..conversations.visitors import Callback, Visitor
 from ..credentials.vault import Vault
 from ..errors import ConflictError, NotFoundError
 from ..http.session import Transport
@@ -69,15 +68,11 @@ class Links:
         self._acting = ActingAs(store, sessions)
         self.ending = Ending(store, apps, vault, self._granting)
 
-    def begin(
-        self, *, workspace: str, member: str, session: str, installation_id: str, take_over: bool = False
-    ) -> SendBrowser:
+    def begin(self, *, visitor: Visitor, installation_id: str, take_over: bool = False) -> SendBrowser:
         """Begin to link a member under an installation.
 
         Args:
-            workspace: the workspace.
-            member: who links, as the host knows them.
-            session: a value that only this browser session has; whoever comes back without it is refused.
+            visitor: who links, in which browser; the callback of another browser is refused.
             installation_id: the installation.
             take_over: whether to take the identity from another member who has it, because it is one's own: the
                 way out of `already_linked`.
@@ -85,11 +80,11 @@ class Links:
         Raises:
             NotFoundError: the workspace has no such installation.
             ConflictError: the installation isn't connected any more, or not yet.
-            ConfigurationError: the workspace, the member or the browser session is empty.
             OnboardingRefusedError: the plugin refused.
         """
         with self._store.reading() as connection:
-            installation = installations.get(connection, InstallationKey(workspace=workspace, id=installation_id))
+            key = InstallationKey(workspace=visitor.workspace, id=installation_id)
+            installation = installations.get(connection, key)
             app = self._apps.of(connection, installation)
         if not installation.is_live:
             raise ConflictError(
@@ -99,9 +94,7 @@ class Links:
             )
         return self._conversations.begin(
             purpose=Purpose.TAKE_OVER if take_over else Purpose.LINK,
-            workspace=workspace,
-            member=member,
-            session=session,
+            visitor=visitor,
             app=app,
             installation_id=installation_id,
         )
@@ -111,44 +104,16 @@ class Links:
         with self._store.reading() as connection:
             return purpose_of(connection, state=state) in LINKING
 
-    def complete(
-        self,
-        *,
-        workspace: str,
-        member: str,
-        session: str,
-        provider: str,
-        parameters: Mapping[str, str],
-        host: str | None = None,
-        address: str | None = None,
-    ) -> SendBrowser | LinkDone:
+    def complete(self, *, visitor: Visitor, callback: Callback) -> SendBrowser | LinkDone:
         """Go on with what a browser brought back from the provider.
 
         The member becomes the identity that the grant proves, whatever was linked to them before.
-
-        Args:
-            workspace: the workspace of whoever came back.
-            member: who came back.
-            session: their browser session.
-            provider: provider key in the callback URL.
-            parameters: the query of the URL; one in which a parameter stands twice must be refused before.
-            host: host in the callback URL; the provider's own where not given.
-            address: the callback URL without its query, as the browser asked for it, where the host can tell.
 
         Raises:
             OnboardingRefusedError: anything isn't as it was begun, or another member has that identity.
             ApiError: the provider didn't answer; the person has to start again.
         """
-        turn = self._conversations.resume(
-            purposes=LINKING,
-            provider=provider,
-            host=host,
-            workspace=workspace,
-            member=member,
-            session=session,
-            parameters=parameters,
-            address=address,
-        )
+        turn = self._conversations.resume(LINKING, visitor, callback)
         sent = self._conversations.send(turn)
         if sent is not None:
             return sent

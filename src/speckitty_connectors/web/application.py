@@ -15,16 +15,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, unquote
 
+from ..conversations.visitors import Callback, Visitor
 from ..errors import ConnectorsError
 from ..inbox.request import Request
 from ..installations.steps import Step
 from ..links.types import LinkDone
 from . import pages
 from .pages import Page, Present
-from .visitors import Environ, Identify, Visitor, nobody
 
 if TYPE_CHECKING:
     from ..connectors import Connectors
@@ -33,6 +33,18 @@ MAXIMUM_FORM_BYTES = 64 * 1024
 MAXIMUM_FIELDS = 100
 
 SIGN_IN = ("Nobody is signed in", "Sign in and open this page again.")
+
+Environ = dict[str, Any]
+"""A WSGI environment (PEP 3333)."""
+
+Identify = Callable[[Environ], Visitor | None]
+"""Returns who is at the browser, or None where nobody is signed in: the host knows, core asks."""
+
+
+def nobody(environ: Environ) -> Visitor | None:  # noqa: ARG001 - the signature of `Identify`
+    """Return None: an application that takes webhooks only."""
+    return None
+
 
 logger = logging.getLogger(__name__)
 
@@ -113,30 +125,27 @@ class Application:
         if parameters and "state" not in parameters:
             return self._asked_of_visitors(environ, pages.claiming(parameters))
         address = f"{self._connectors.settings.public_url}{quote(str(environ.get('PATH_INFO', '')))}"
+        callback = Callback(provider=provider, host=host, parameters=parameters, address=address)
         links = self._connectors.links
         service = links if links.owns(parameters.get("state", "")) else self._connectors.onboarding
         return self._converse(
             environ,
-            lambda visitor: service.complete(
-                **_who(visitor), provider=provider, host=host, address=address, parameters=parameters
-            ),
+            lambda visitor: service.complete(visitor=visitor, callback=callback),
         )
 
     def _answered(self, environ: Environ, provider: str, host: str) -> Page:
         """Continue with the accounts that a person picked, or begin for one who claims what was installed there."""
         pairs = _form(environ)
         if not any(name == "state" for name, _ in pairs):
+            callback = Callback(provider=provider, host=host, parameters=dict(pairs))
             return self._begun_here(
-                environ,
-                lambda visitor: self._connectors.onboarding.claim(
-                    **_who(visitor), provider=provider, host=host, parameters=dict(pairs)
-                ),
+                environ, lambda visitor: self._connectors.onboarding.claim(visitor=visitor, callback=callback)
             )
         picked = tuple(value for name, value in pairs if name == "account")
         state = next((value for name, value in pairs if name == "state"), "")
         return self._converse(
             environ,
-            lambda visitor: self._connectors.onboarding.choose(**_who(visitor), state=state, account_ids=picked),
+            lambda visitor: self._connectors.onboarding.choose(visitor=visitor, state=state, account_ids=picked),
         )
 
     def _ask(self, environ: Environ, purpose: str, subject: str) -> Page:
@@ -159,13 +168,12 @@ class Application:
         form = dict(_form(environ))
 
         def begin(visitor: Visitor) -> Step:
-            who = _who(visitor)
             onboarding, links = self._connectors.onboarding, self._connectors.links
             if purpose == "connect":
-                return onboarding.begin(**who, provider=subject, host=form.get("host") or None)
+                return onboarding.begin(visitor=visitor, provider=subject, host=form.get("host") or None)
             if purpose == "reauthorise":
-                return onboarding.reauthorise(**who, installation_id=subject)
-            return links.begin(**who, installation_id=subject, take_over="take_over" in form)
+                return onboarding.reauthorise(visitor=visitor, installation_id=subject)
+            return links.begin(visitor=visitor, installation_id=subject, take_over="take_over" in form)
 
         return self._begun_here(environ, begin)
 
@@ -186,16 +194,6 @@ class Application:
         except ConnectorsError as error:
             logger.info("a conversation was refused: %s", error.code)
             return pages.refusal(error)
-
-
-class _Who(TypedDict):
-    workspace: str
-    member: str
-    session: str
-
-
-def _who(visitor: Visitor) -> _Who:
-    return _Who(workspace=visitor.workspace, member=visitor.member, session=visitor.session)
 
 
 def headers_of(environ: Environ) -> Sequence[tuple[str, str]]:

@@ -23,9 +23,7 @@ COOKIE = {"session": VISITOR.session}
 def connect(scene: Scene) -> Installation:
     """Walk a browser through the provider's pages until the account is connected."""
     heading(f"Connect an account of {scene.manifest.title}; no project is asked for")
-    first = scene.connectors.onboarding.begin(
-        workspace=VISITOR.workspace, member=VISITOR.member, session=VISITOR.session, provider=scene.provider
-    )
+    first = scene.connectors.onboarding.begin(visitor=VISITOR, provider=scene.provider)
     page = browse(first.url, cookies=COOKIE)
     found = scene.connectors.installations(VISITOR.workspace)
     if not found:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from ...configuration import AppSettings, Settings
 from ...connectors import Connectors
+from ...conversations.visitors import Visitor
 from ...credentials.keyring import KeyRing
 from ...credentials.secret import Secret
 from ...dispatch.handlers import Dispatch
@@ -20,8 +21,7 @@ from ...loading.registry import Registry
 from ...providers.manifest import Manifest
 from ...providers.suggestions import Target
 from ...standin.protocol import StandIn, stand_ins
-from ...web.application import Application
-from ...web.visitors import Environ, Visitor
+from ...web.application import Application, Environ
 from ..loopback import Loopback
 
 VISITOR = Visitor(workspace="demo-workspace", member="mona", session="the-session-of-monas-browser")
