@@ -24,12 +24,15 @@ from .credentials.sealing import Keys as Keys
 from .credentials.sealing import UnsealError as UnsealError
 from .credentials.secret import Secret as Secret
 from .dispatch.handlers import Dispatch as Dispatch
+from .dispatch.handlers import EffectHandler as EffectHandler
+from .dispatch.handlers import TransactionalHandler as TransactionalHandler
 from .dispatch.worker import Worker as Worker
 from .errors import ConfigurationError as ConfigurationError
 from .errors import ConflictError as ConflictError
 from .errors import ConnectorsError as ConnectorsError
 from .errors import NotFoundError as NotFoundError
 from .errors import StoreUnavailableError as StoreUnavailableError
+from .identifiers import Clock as Clock
 from .identifiers import InstallationKey as InstallationKey
 from .identifiers import UnderInstallation as UnderInstallation
 from .inbox.accept import Inbox as Inbox
@@ -172,4 +175,6 @@ from .tokens.access_tokens import ReconnectRequiredError as ReconnectRequiredErr
 from .tokens.oauth import Revocation as Revocation
 from .web.application import Application as Application
 from .web.pages import Page as Page
+from .web.pages import Present as Present
+from .web.visitors import Identify as Identify
 from .web.visitors import Visitor as Visitor

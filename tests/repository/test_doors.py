@@ -96,6 +96,7 @@ def reached(value: object, *, constructor: bool) -> Iterator[tuple[str, type]]:
         yield from (("base", base) for base in bases if not base.__name__.startswith("_"))
         fields = hints(value).items()
         yield from ((name, each) for name, hint in fields if not name.startswith("_") for each in ours(hint))
+        yield from (("raises", error) for error in raised(value))
         named = [(name, each) for name, each in functions(value) if constructor or name != "__init__"]
     elif inspect.isfunction(value):
         named = [(value.__name__, value)]
