@@ -23,8 +23,8 @@ from testbed.public_api import DOORS, names_of
 
 HOSTS, PLUGINS, STANDINS, CONTRACT = DOORS
 
-TO_BE_RENAMED = {"Finding", "Principal"}
-"""Names that two classes share still: of the suggestions and of `doctor`, of the inbox and of the router."""
+TO_BE_RENAMED = {"Principal"}
+"""Names that two classes still share: of the inbox and of the router."""
 
 PLUGINS_OWN = {PLUGINS, STANDINS}
 RAISES = re.compile(r"^ +(\w+):", re.MULTILINE)
