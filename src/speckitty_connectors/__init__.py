@@ -21,10 +21,10 @@ _NAMES = {
     "credentials.rotation": "KeyRotation KeyUse Progress",
     "credentials.sealing": "KeyServiceUnavailableError Keys UnsealError",
     "credentials.secret": "Secret",
-    "dispatch.handlers": "Dispatch",
+    "dispatch.handlers": "Dispatch EffectHandler TransactionalHandler",
     "dispatch.worker": "Worker",
     "errors": "ConfigurationError ConflictError ConnectorsError NotFoundError StoreUnavailableError",
-    "identifiers": "InstallationKey UnderInstallation",
+    "identifiers": "Clock InstallationKey UnderInstallation",
     "inbox.accept": "Inbox",
     "inbox.repository": "StoredDelivery",
     "inbox.request": "Readable Request",
@@ -82,8 +82,8 @@ _NAMES = {
     "suggestions.types": "Finding ResourceSuggestion Source SuggestionState",
     "tokens.access_tokens": "ReconnectRequiredError",
     "tokens.oauth": "Revocation",
-    "web.application": "Application",
-    "web.pages": "Page",
+    "web.application": "Application Identify",
+    "web.pages": "Page Present",
 }
 """Where each public name is. It is imported when it is first named (PEP 562), so that a start costs nothing; type
 checkers read `__init__.pyi`, which ``make reference`` writes from this."""

@@ -26,12 +26,15 @@ from .credentials.sealing import Keys as Keys
 from .credentials.sealing import UnsealError as UnsealError
 from .credentials.secret import Secret as Secret
 from .dispatch.handlers import Dispatch as Dispatch
+from .dispatch.handlers import EffectHandler as EffectHandler
+from .dispatch.handlers import TransactionalHandler as TransactionalHandler
 from .dispatch.worker import Worker as Worker
 from .errors import ConfigurationError as ConfigurationError
 from .errors import ConflictError as ConflictError
 from .errors import ConnectorsError as ConnectorsError
 from .errors import NotFoundError as NotFoundError
 from .errors import StoreUnavailableError as StoreUnavailableError
+from .identifiers import Clock as Clock
 from .identifiers import InstallationKey as InstallationKey
 from .identifiers import UnderInstallation as UnderInstallation
 from .inbox.accept import Inbox as Inbox
@@ -173,4 +176,6 @@ from .suggestions.types import SuggestionState as SuggestionState
 from .tokens.access_tokens import ReconnectRequiredError as ReconnectRequiredError
 from .tokens.oauth import Revocation as Revocation
 from .web.application import Application as Application
+from .web.application import Identify as Identify
 from .web.pages import Page as Page
+from .web.pages import Present as Present

@@ -23,8 +23,8 @@ from testbed.public_api import DOORS, names_of
 
 HOSTS, PLUGINS, STANDINS, CONTRACT = DOORS
 
-TO_BE_RENAMED = {"Finding", "Principal"}
-"""Names that two classes share still: of the suggestions and of `doctor`, of the inbox and of the router."""
+TO_BE_RENAMED = {"Principal"}
+"""Names that two classes still share: of the inbox and of the router."""
 
 PLUGINS_OWN = {PLUGINS, STANDINS}
 RAISES = re.compile(r"^ +(\w+):", re.MULTILINE)
@@ -96,6 +96,7 @@ def reached(value: object, *, constructor: bool) -> Iterator[tuple[str, type]]:
         yield from (("base", base) for base in bases if not base.__name__.startswith("_"))
         fields = hints(value).items()
         yield from ((name, each) for name, hint in fields if not name.startswith("_") for each in ours(hint))
+        yield from (("raises", error) for error in raised(value))
         named = [(name, each) for name, each in functions(value) if constructor or name != "__init__"]
     elif inspect.isfunction(value):
         named = [(value.__name__, value)]

@@ -51,7 +51,7 @@ class Health(StrEnum):
 
 
 @frozen(kw_only=True)
-class Finding:
+class Diagnosis:
     """What was found of one part.
 
     Attributes:
@@ -69,7 +69,7 @@ class Finding:
     facts: Mapping[str, object] = field(factory=dict)
 
     @classmethod
-    def of(cls, part: str, error: ConnectorsError, **facts: object) -> Finding:
+    def of(cls, part: str, error: ConnectorsError, **facts: object) -> Diagnosis:
         """Return the finding of a part that answers with an error."""
         says = " · ".join(filter(None, (error.what, error.subject)))
         facts = {"code": error.code, **facts}
@@ -104,19 +104,19 @@ def doctor(operator: Operator, *, as_json: bool, bundle: Path | None) -> None:
         raise click.exceptions.Exit(FAILED)
 
 
-def bundled(findings: Sequence[Finding]) -> str:
+def bundled(findings: Sequence[Diagnosis]) -> str:
     """Return the findings as a document without any word of a plugin, a provider, a driver or a customer."""
     kept = [{"part": each.part, "health": each.health.value, "facts": dict(each.facts)} for each in findings]
     return json.dumps({"made_at": utc_now().isoformat(timespec="seconds"), "findings": kept}, indent=2) + "\n"
 
 
-def diagnose(operator: Operator) -> Iterator[Finding]:
+def diagnose(operator: Operator) -> Iterator[Diagnosis]:
     """Yield what is found of each part, change nothing, and never raise because of a fault in a part."""
     yield _versions()
     try:
         settings, registry = operator.settings(), operator.registry()
     except ConfigurationError as error:
-        yield Finding.of("settings", error)
+        yield Diagnosis.of("settings", error)
         yield from _plugins(Registry())
         return
     yield _settings(settings)
@@ -125,14 +125,14 @@ def diagnose(operator: Operator) -> Iterator[Finding]:
     yield from _database(settings, registry)
 
 
-def checked(check: Callable[..., Finding], part: str, *given: object) -> Finding:
+def checked(check: Callable[..., Diagnosis], part: str, *given: object) -> Diagnosis:
     """Return what is found of a part, whatever it raises."""
     try:
         return check(part, *given)
     except ConnectorsError as error:
-        return Finding.of(part, error)
+        return Diagnosis.of(part, error)
     except Exception as error:  # noqa: BLE001 - a host's module, a key service or a driver may raise anything
-        return Finding(
+        return Diagnosis(
             part=part,
             says=f"{type(error).__name__}: {' '.join(str(error).split())[:REASON_LIMIT]}",
             health=Health.ERROR,
@@ -141,7 +141,7 @@ def checked(check: Callable[..., Finding], part: str, *given: object) -> Finding
         )
 
 
-def _versions() -> Finding:
+def _versions() -> Diagnosis:
     named = [
         re.match(r"[\w.-]+", requirement) for requirement in metadata.requires(CORE) or () if ";" not in requirement
     ]
@@ -154,10 +154,10 @@ def _versions() -> Finding:
         "system": f"{platform.system()} {platform.machine()}",
         "requirements": {found[0]: metadata.version(found[0]) for found in named if found},
     }
-    return Finding(part="versions", says=f"{CORE} {core}, contract {contract}, Python {python}", facts=facts)
+    return Diagnosis(part="versions", says=f"{CORE} {core}, contract {contract}, Python {python}", facts=facts)
 
 
-def _settings(settings: Settings) -> Finding:
+def _settings(settings: Settings) -> Diagnosis:
     facts = {
         "apps": len(settings.apps),
         "keys": len(settings.keys),
@@ -165,13 +165,13 @@ def _settings(settings: Settings) -> Finding:
         "exclusive_accounts": settings.exclusive_accounts,
     }
     says = f"they can be read; number of apps: {len(settings.apps)}, of keys: {len(settings.keys)}"
-    return Finding(part="settings", says=says, facts=facts)
+    return Diagnosis(part="settings", says=says, facts=facts)
 
 
-def _plugins(registry: Registry) -> Iterator[Finding]:
+def _plugins(registry: Registry) -> Iterator[Diagnosis]:
     statuses = registry.check()
     if not statuses:
-        yield Finding(
+        yield Diagnosis(
             part="plugins",
             says="no provider plugin is installed",
             health=Health.WARNING,
@@ -180,10 +180,10 @@ def _plugins(registry: Registry) -> Iterator[Finding]:
     yield from map(_plugin, statuses)
 
 
-def _plugin(status: PluginStatus) -> Finding:
+def _plugin(status: PluginStatus) -> Diagnosis:
     """Return a plugin's finding; its own words are kept out of the facts."""
     usual = {PluginState.ACTIVE: Health.OK, PluginState.DISABLED: Health.WARNING}
-    return Finding(
+    return Diagnosis(
         part=f"plugin {status.provider or status.distribution}",
         says=status.reason,
         health=usual.get(status.state, Health.ERROR),
@@ -192,9 +192,9 @@ def _plugin(status: PluginStatus) -> Finding:
     )
 
 
-def _handler(part: str, settings: Settings) -> Finding:
+def _handler(part: str, settings: Settings) -> Diagnosis:
     if not settings.handler:
-        return Finding(
+        return Diagnosis(
             part=part,
             says="the settings name none, so 'serve' and 'work' route events and dispatch none",
             health=Health.WARNING,
@@ -202,15 +202,15 @@ def _handler(part: str, settings: Settings) -> Finding:
             facts={"named": False},
         )
     load_object(settings.handler, setting=part)
-    return Finding(part=part, says=f"{settings.handler} can be imported", facts={"named": True})
+    return Diagnosis(part=part, says=f"{settings.handler} can be imported", facts={"named": True})
 
 
-def _database(settings: Settings, registry: Registry) -> Iterator[Finding]:
+def _database(settings: Settings, registry: Registry) -> Iterator[Diagnosis]:
     """Yield what is found in the database; where it doesn't answer, or has other tables, that is all."""
     try:
         store = _opened(settings)
     except ConfigurationError as error:
-        yield Finding.of("database", error)
+        yield Diagnosis.of("database", error)
         return
     with closing(store):
         for part, check in (("database", _server), ("tables", _tables)):
@@ -249,31 +249,31 @@ def _opened(settings: Settings) -> Store:
     return store
 
 
-def _server(part: str, store: Store) -> Finding:
+def _server(part: str, store: Store) -> Diagnosis:
     kind = store.engine.dialect.name
     with store.reading() as connection:
         version = ".".join(map(str, connection.dialect.server_version_info or ()))
-    return Finding(part=part, says=f"{kind} {version} answers", facts={"kind": kind, "version": version})
+    return Diagnosis(part=part, says=f"{kind} {version} answers", facts={"kind": kind, "version": version})
 
 
-def _tables(part: str, store: Store) -> Finding:
+def _tables(part: str, store: Store) -> Diagnosis:
     found = migrations.current(store)
     revisions = {"found": found, "needed": migrations.latest()}
     try:
         migrations.check(store)
     except ConfigurationError as error:
-        return Finding.of(part, error, **revisions)
-    return Finding(part=part, says=f"they are at {found}", facts=revisions)
+        return Diagnosis.of(part, error, **revisions)
+    return Diagnosis(part=part, says=f"they are at {found}", facts=revisions)
 
 
-def _keys(part: str, store: Store, settings: Settings) -> Finding:
+def _keys(part: str, store: Store, settings: Settings) -> Diagnosis:
     keys = configured_keys(settings)
     unknown = compare_keys(keys, store)
     facts = {"active": keys.active, "ids": sorted(keys.ids), "unused": list(unknown)}
-    return Finding(part=part, says=f"they fit the database; the active one is {keys.active}", facts=facts)
+    return Diagnosis(part=part, says=f"they fit the database; the active one is {keys.active}", facts=facts)
 
 
-def _apps(part: str, store: Store, registry: Registry) -> Finding:
+def _apps(part: str, store: Store, registry: Registry) -> Diagnosis:
     with store.reading() as connection:
         rows = connection.execute(select(apps.c.id, apps.c.provider).order_by(apps.c.id)).all()
     facts = {"registered": [{"id": row.id, "provider": row.provider} for row in rows]}
@@ -286,20 +286,20 @@ def _apps(part: str, store: Store, registry: Registry) -> Finding:
         remedy = "add one under [[apps]] in the settings, and start the host once"
     else:
         says, health, remedy = f"{len(rows)} registered", Health.OK, ""
-    return Finding(part=part, says=says, health=health, remedy=remedy, facts=facts)
+    return Diagnosis(part=part, says=says, health=health, remedy=remedy, facts=facts)
 
 
-def _installations(part: str, store: Store) -> Finding:
+def _installations(part: str, store: Store) -> Diagnosis:
     columns = installations.c
     query = select(columns.provider, columns.status, func.count().label("count"))
     with store.reading() as connection:
         rows = connection.execute(query.group_by(columns.provider, columns.status)).all()
     counts = [{"provider": row.provider, "status": row.status, "count": row[2]} for row in rows]
     says = ", ".join(f"{each['count']} x {each['provider']} {each['status']}" for each in counts) or "none yet"
-    return Finding(part=part, says=says, facts={"counts": counts})
+    return Diagnosis(part=part, says=says, facts={"counts": counts})
 
 
-def _work(part: str, store: Store, table: Table) -> Finding:
+def _work(part: str, store: Store, table: Table) -> Diagnosis:
     """Return how much waits and how much is parked, with the ids that `retry` takes."""
     columns = table.c
     parked = select(columns.workspace_id, columns.id).where(columns.state == PARKED).order_by(columns.id)
@@ -307,7 +307,7 @@ def _work(part: str, store: Store, table: Table) -> Finding:
         rows = connection.execute(select(columns.state, func.count()).group_by(columns.state)).all()
         ids = connection.execute(parked.limit(MOST_IDS)).all()
     counts: dict[str, int] = {row.state: row[1] for row in rows}
-    return Finding(
+    return Diagnosis(
         part=part,
         says=", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "empty",
         health=Health.WARNING if ids else Health.OK,
