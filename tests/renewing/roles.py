@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,6 @@ from speckitty_connectors.credentials.vault import OpenCredential, Vault
 from speckitty_connectors.errors import ConnectorsError
 from speckitty_connectors.http.egress import Egress
 from speckitty_connectors.http.session import Transport
-from speckitty_connectors.identifiers import utc_now
 from speckitty_connectors.links.grants import follow
 from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.plugin import RefreshRules
@@ -33,8 +33,11 @@ from speckitty_connectors.tokens.grants import StoredGrant
 from speckitty_connectors.tokens.oauth import OAuthFlow
 from speckitty_connectors.tokens.renewal import Asking, RenewalTimes, _Turn
 
-TIMES = RenewalTimes(send=1.5, slack=0.5, retry=0.2, longest_retry=0.5, wait=20.0)
+TIMES = RenewalTimes(send=1.5, slack=2.5, retry=0.2, longest_retry=0.5, wait=20.0)
 """Short, so that a dead holder's turn ends within the test; long enough for a request on a busy machine."""
+
+PAUSE_SECONDS = 1.1 * TIMES.lease
+"""Past the lease, and far from the end of the time that the holder of a strict provider's answer is given."""
 
 BREATH_SECONDS = 0.02
 
@@ -146,8 +149,15 @@ def _asked(tokens: AccessTokens, credential_id: str) -> str:
 
 
 def _trouble(assignment: Assignment, grants: list[str], action: str) -> None:
-    assignment.tell(hit=grants, at=utc_now().isoformat())
-    os.kill(os.getpid(), signal.SIGKILL if action == "kill" else signal.SIGSTOP)
+    """Die, or stop for so long that the turn is over."""
+    assignment.tell(hit=grants)
+    if action == "pause":
+        # Who wakes us counts from now, however long the other processes of the test take to be hit.
+        subprocess.Popen(["sh", "-c", f"sleep {PAUSE_SECONDS}; kill -CONT {os.getpid()}"])
+        os.kill(os.getpid(), signal.SIGSTOP)
+        assignment.tell(resumed=grants)
+    else:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _once(before: Callable[[], None] | None, wrapped: Callable[..., Any], after: Callable[[], None] | None) -> Any:
