@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from inspect import unwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import MetaData, Table, text
@@ -44,6 +46,15 @@ def corpus(request: pytest.FixtureRequest) -> Path:
     if not folder.is_dir():
         pytest.skip("the corpus of recorded deliveries isn't beside this project")
     return folder
+
+
+@pytest.fixture(scope="session")
+def delivery_cases(request: pytest.FixtureRequest) -> Mapping[str, Any]:
+    """What providers were seen to send, by name; beside the project in ``shared/cases``."""
+    file = request.config.rootpath.parent / "shared" / "cases" / "deliveries.json"
+    if not file.is_file():
+        pytest.skip("the cases of deliveries aren't beside this project")
+    return {case["name"]: case for case in json.loads(file.read_bytes())}
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -65,6 +65,12 @@ def channel_in(kind: str, document: dict[str, Any]) -> str:
     return str((document.get(outer) or {}).get(inner) or "")
 
 
+def outcomes(office: Office) -> list[str]:
+    """Return what became of all deliveries, the oldest first."""
+    with office.connectors.store.reading() as connection:
+        return list(connection.scalars(select(inbox.c.outcome).order_by(inbox.c.id)))
+
+
 def test_every_recorded_delivery_gets_a_typed_outcome(office: Office, corpus: Path) -> None:
     """As the JSON or the form that Slack sends: one with a channel is about that channel, the rest is typed."""
     expected: dict[str, str] = {}
@@ -87,7 +93,7 @@ def test_every_recorded_delivery_gets_a_typed_outcome(office: Office, corpus: Pa
     for delivery_id, state, named, reason, typed in rows:
         assert state == "done"
         if named == "ignored":
-            assert not expected[delivery_id] or "own doing" in reason
+            assert not expected[delivery_id] or "own doing" in reason or "direct message" in reason
             continue
         outcome = outcome_from(typed)
         assert isinstance(outcome, Event | Lifecycle)
@@ -146,7 +152,39 @@ def test_what_the_app_wrote_itself_makes_no_circle(office: Office) -> None:
     """A mapping in both directions doesn't bring our own messages back."""
     office.set_up()
     office.write(app_id=documents.APP_ID)
+    office.tell("file_shared", channel_id=FIRST, user_id=documents.BOT_ID, file_id="F1")
     assert office.dispatched == []
+    office.tell("file_shared", channel_id=FIRST, user_id=documents.USER_ID, file_id="F2")
+    assert len(office.dispatched) == 1
+
+
+DIRECT = [
+    ("reaction_added", {"user": "U1", "reaction": "eyes", "item": {"type": "message", "channel": "D024BE91L"}}),
+    ("file_shared", {"channel_id": "D024BE91L", "user_id": "U1", "file_id": "F1"}),
+    ("message", {"channel": "G1", "channel_type": "mpim", "user": "U1"}),
+]
+
+
+@pytest.mark.parametrize(("kind", "values"), DIRECT, ids=[kind for kind, _ in DIRECT])
+def test_a_direct_message_is_nobodys_channel(office: Office, kind: str, values: dict[str, Any]) -> None:
+    """Whatever happens in it is ignored, and no person is asked about it."""
+    office.set_up()
+    office.tell(kind, **values)
+    assert not office.connectors.review.list(workspace=WORKSPACE)
+    assert office.dispatched == []
+    assert outcomes(office) == ["ignored"]
+
+
+def test_the_reaction_in_a_direct_message_that_became_a_review_item(
+    office: Office, delivery_cases: Mapping[str, Any]
+) -> None:
+    """The recorded case: ignored, with nothing for a person to do."""
+    (step,) = delivery_cases["slack-reaction-in-a-direct-message"]["steps"]
+    office.set_up()
+    body = json.dumps({**step["body"], "team_id": documents.TEAM_ID, "api_app_id": documents.APP_ID}).encode()
+    assert office.post(body).status == 202
+    office.work()
+    assert (outcomes(office), list(office.connectors.review.list(workspace=WORKSPACE))) == (["ignored"], [])
 
 
 def test_a_button_and_a_command_are_routed_and_answered_with_nothing(office: Office) -> None:

@@ -18,6 +18,7 @@ from speckitty_connectors.plugin import (
     ResourceReference,
 )
 
+SEEN = {"team_id": "T1", "enterprise_id": None, "user_id": "UBOT", "is_bot": True, "is_enterprise_install": False}
 WORKSPACE = Account(id="T1", kind="workspace")
 ORGANIZATION = Account(id="E1", kind="organization")
 NOON = 1_767_312_000
@@ -82,6 +83,15 @@ def test_a_prefix_decides_nothing(tell: Callable[..., Outcome], channel: str) ->
     ("kind", "values"),
     [
         ("message", {"channel": "D1", "channel_type": "im"}),
+        ("message", {"subtype": "message_changed", "channel": "D1", "message": {"user": "U1"}}),
+        ("reaction_added", {"item": {"type": "message", "channel": "D1", "ts": "1.2"}}),
+        ("reaction_removed", {"item": {"type": "message", "channel": "D1", "ts": "1.2"}}),
+        ("file_shared", {"channel_id": "D1", "user_id": "U1"}),
+        ("pin_added", {"channel_id": "D1", "item": {"channel": "D1"}}),
+        ("app_mention", {"channel": "D1"}),
+        ("an event of next year", {"channel": {"id": "D1"}}),
+        ("an event of next year", {"channel": {"id": "G1", "is_mpim": True}}),
+        ("an event of next year", {"channel": {"id": "C1", "name": "mpdm-mona--octo-1"}}),
         ("message", {"channel": "G1", "channel_type": "mpim"}),
         ("message", {"channel": "D1", "channel_type": "app_home"}),
         ("app_home_opened", {"channel": "D1"}),
@@ -153,7 +163,10 @@ def test_the_actor_is_told_apart_from_bots_and_people_of_other_companies(
     [
         {"user": "UBOT"},
         {"app_id": "A1", "bot_id": "B1"},
+        {"bot_id": "B1", "bot_profile": {"app_id": "A1"}},
         {"subtype": "message_changed", "message": {"app_id": "A1"}},
+        {"subtype": "message_changed", "message": {"bot_profile": {"app_id": "A1"}}},
+        {"subtype": "message_changed", "message": {"user": "UBOT"}},
     ],
 )
 def test_what_the_app_did_itself_is_ignored(tell: Callable[..., Outcome], values: dict[str, Any]) -> None:
@@ -161,6 +174,25 @@ def test_what_the_app_did_itself_is_ignored(tell: Callable[..., Outcome], values
     ignored = tell("message", channel="C1", **values)
     assert ignored == Ignored(reason="message is the app's own doing")
     assert isinstance(tell("message", channel="C1", app_id="A2", bot_id="B2"), Event)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("file_shared", {"channel_id": "C1", "user_id": "UBOT"}),
+        ("reaction_added", {"user": "UBOT", "item": {"channel": "C1"}}),
+        ("pin_added", {"user": "UBOT", "channel_id": "C1"}),
+    ],
+)
+@pytest.mark.parametrize("first", [(), ({"team_id": "T1", "user_id": "U1", "is_bot": False},)])
+def test_whatever_the_app_did_is_its_own_doing(
+    tell: Callable[..., Outcome], kind: str, values: dict[str, Any], first: tuple[dict[str, Any], ...]
+) -> None:
+    """Its files, reactions and pins as well, whichever authorisation stands first; a person's are events."""
+    seen = (*first, SEEN)
+    assert tell(kind, seen=seen, **values) == Ignored(reason=f"{kind} is the app's own doing")
+    someone = {name: "U2" if value == "UBOT" else value for name, value in values.items()}
+    assert isinstance(tell(kind, seen=seen, **someone), Event)
 
 
 # --- interactions ----------------------------------------------------------------------------------------------
@@ -220,7 +252,14 @@ def test_an_interactions_channel_may_stand_elsewhere(
 
 
 @pytest.mark.parametrize(
-    "values", [{"channel": None}, {"channel": {"id": "D1", "name": "directmessage"}}, {"type": None}]
+    "values",
+    [
+        {"channel": None},
+        {"channel": {"id": "D1", "name": "directmessage"}},
+        {"channel": {"id": "G1", "name": "mpdm-mona--octo-1"}},
+        {"channel": None, "container": {"channel_id": "D1"}},
+        {"type": None},
+    ],
 )
 def test_an_interaction_outside_channels_is_ignored(route: Callable[..., Outcome], values: dict[str, Any]) -> None:
     """A modal or a direct message concerns no channel."""

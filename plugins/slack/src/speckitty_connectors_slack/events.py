@@ -19,6 +19,7 @@ from .lifecycle import read_lifecycle
 from .manifest import WEBHOOKS
 from .payload import (
     Action,
+    BotProfile,
     Channel,
     Container,
     Happening,
@@ -30,7 +31,7 @@ from .payload import (
     User,
     View,
     account,
-    bot_user,
+    bot_users,
     decode,
     first,
     from_fields,
@@ -46,8 +47,11 @@ _CONVERSATIONS_OF_PEOPLE = frozenset({"app_home", "im", "mpim"})
 _EVENTS_OF_PEOPLE = frozenset({"app_home_opened", "im_close", "im_created", "im_history_changed", "im_open"})
 """Events whose ``channel`` is a direct message, without a type that says so ("Events reference")."""
 
-_HIDDEN = "directmessage"
-"""What stands for the name of a direct message ("Slash commands")."""
+_DIRECT = "D"
+"""How the id of a direct message begins; of channels, no letter tells the kind ("Conversation object")."""
+
+_NAMES_OF_PEOPLE = ("directmessage", "mpdm-")
+"""How the name of a direct message begins, of two people or more ("Slash commands", "Conversation object")."""
 
 
 @hookimpl
@@ -73,7 +77,11 @@ def _event(payload: Payload, event: Happening) -> Event | Ignored:
     channel = reference(event.channel, event.channel_id, item)
     if channel is None or not kind:
         return Ignored(reason=f"{kind or 'an event without a type'} concerns no channel")
-    if kind in _EVENTS_OF_PEOPLE or read_text(event.channel_type) in _CONVERSATIONS_OF_PEOPLE:
+    if (
+        kind in _EVENTS_OF_PEOPLE
+        or read_text(event.channel_type) in _CONVERSATIONS_OF_PEOPLE
+        or _is_direct(channel, event.channel)
+    ):
         return Ignored(reason=f"{kind} in a direct message concerns no channel")
     if _is_own(payload, event):
         return Ignored(reason=f"{kind} is the app's own doing")
@@ -89,14 +97,22 @@ def _event(payload: Payload, event: Happening) -> Event | Ignored:
     )
 
 
+def _is_direct(channel: ResourceReference, stated: object) -> bool:
+    """Return whether a conversation of people, which can't be mapped, is known as one by its id, flags or name."""
+    if not isinstance(stated, Channel):
+        return channel.id.startswith(_DIRECT)
+    named = read_text(stated.name).startswith(_NAMES_OF_PEOPLE)
+    return channel.id.startswith(_DIRECT) or named or True in (stated.is_im, stated.is_mpim)
+
+
 def _is_own(payload: Payload, event: Happening) -> bool:
     """Return whether our own app did it, so that a mapping in both directions makes no circle."""
+    message = event.message if isinstance(event.message, Message) else Message()
+    profiles = (each.bot_profile for each in (event, message))
+    apps = (event.app_id, message.app_id, *(each.app_id for each in profiles if isinstance(each, BotProfile)))
+    people = (identity(each) for each in (event.user, event.user_id, message.user))
     app = read_text(payload.api_app_id)
-    message = event.message.app_id if isinstance(event.message, Message) else None
-    if app and app in (event.app_id, message):
-        return True
-    person = identity(event.user)
-    return person is not None and person.id == bot_user(payload)
+    return bool(app and app in apps) or any(each.id in bot_users(payload) for each in people if each)
 
 
 def _actor(payload: Payload, event: Happening) -> ExternalIdentity | None:
@@ -114,7 +130,7 @@ def _interaction(payload: Payload) -> Event | Ignored:
     channel = _picked(payload)
     if channel is None or not kind:
         return Ignored(reason=f"{kind or 'a document without a type'} concerns no channel")
-    if isinstance(payload.channel, Channel) and payload.channel.name == _HIDDEN:
+    if _is_direct(channel, payload.channel):
         return Ignored(reason=f"{kind} in a direct message concerns no channel")
     action = first(payload.actions)
     named = read_text(action.action_id) or read_text(action.name) if isinstance(action, Action) else ""

@@ -10,7 +10,7 @@ from attrs import evolve
 from speckitty_connectors.plugin import Account, Change, Ignored, Lifecycle, read_text
 
 from .manifest import ORGANIZATION, WORKSPACE
-from .payload import Happening, Payload, Tokens, User, bot_user, identity, moment, receiver, reference
+from .payload import Happening, Payload, Tokens, User, bot_users, identity, moment, receiver, reference
 
 RATE_LIMITED = "app_rate_limited"
 """Deliveries that were left out: 30,000 an hour are made at most, a workspace and app ("The Events API")."""
@@ -42,7 +42,8 @@ def read_lifecycle(payload: Payload) -> Lifecycle | Ignored | None:
 
 
 def _is_our_bot(payload: Payload, event: Happening) -> bool:
-    return bool(bot_user(payload)) and event.user == bot_user(payload)
+    person = identity(event.user)
+    return person is not None and person.id in bot_users(payload)
 
 
 def _rate_limited(payload: Payload) -> Lifecycle | Ignored:

@@ -41,6 +41,8 @@ class Channel(msgspec.Struct):
 
     id: object = None
     name: object = None
+    is_im: object = None
+    is_mpim: object = None
 
 
 class Item(msgspec.Struct):
@@ -67,10 +69,18 @@ class Tokens(msgspec.Struct):
     bot: list[object] | NotAList = None
 
 
+class BotProfile(msgspec.Struct):
+    """The bot that wrote a message ("Message event", subtype ``bot_message``)."""
+
+    app_id: object = None
+
+
 class Message(msgspec.Struct):
     """The message that a change of a message is about."""
 
+    user: User | NotAnObject = None
     app_id: object = None
+    bot_profile: BotProfile | NotAnObject = None
 
 
 class Happening(msgspec.Struct):
@@ -85,6 +95,7 @@ class Happening(msgspec.Struct):
     user_team: object = None
     source_team: object = None
     bot_id: object = None
+    bot_profile: BotProfile | NotAnObject = None
     app_id: object = None
     channel: Channel | NotAnObject = None
     channel_id: object = None
@@ -223,10 +234,11 @@ def receiver(payload: Payload) -> Account | None:
     return account(team, enterprise, payload.is_enterprise_install)
 
 
-def bot_user(payload: Payload) -> str:
-    """Return the id of the app's own bot in the installation that sees the event, or nothing."""
-    seen = first(payload.authorizations)
-    return read_text(seen.user_id) if isinstance(seen, Authorization) and seen.is_bot is True else ""
+def bot_users(payload: Payload) -> frozenset[str]:
+    """Return the ids of the app's own bot in the installations that see the event."""
+    seen = payload.authorizations if isinstance(payload.authorizations, list) else []
+    bots = (each for each in seen if isinstance(each, Authorization) and each.is_bot is True)
+    return frozenset(filter(None, (read_text(bot.user_id) for bot in bots)))
 
 
 def label(name: object) -> str:
