@@ -13,10 +13,11 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python;
 
 EXTRAS := .[all,contract]
 INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile
 NEWEST := build/newest
 PINNED := --constraint constraints.txt --build-constraint constraints.txt
 
-.PHONY: help demo test check bench format reference surface constraints clean
+.PHONY: help demo test soak check bench format reference surface constraints clean
 
 help: ## list the tasks
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -24,8 +25,11 @@ help: ## list the tasks
 demo: $(VENV)/installed ## show a delivery's whole way, offline and signed; choose with PROVIDER=slack
 	@$(BIN)/speckitty-connectors demo $(PROVIDER:%=--provider %)
 
-test: $(VENV)/with-dev ## run every test: core, plugins, documentation; choose some with ARGS="tests/inbox -k refused"
-	@$(BIN)/pytest $(ARGS)
+test: $(VENV)/with-dev ## run the tests of core, plugins and documentation; choose some with ARGS="tests/inbox -k refused"
+	@$(PYTEST) -m "not soak" $(ARGS)
+
+soak: $(VENV)/with-dev ## run the long tests: processes are killed, thousands of cases tried, the tests themselves tested
+	@$(PYTEST) -m soak $(ARGS)
 
 check: $(VENV)/with-dev ## hold the rules: format, lint, types, layers, examples
 	$(BIN)/ruff format --check --quiet

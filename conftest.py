@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import doctest
 import logging
-from collections.abc import Generator
-from contextlib import ExitStack, chdir
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, chdir, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,6 +22,7 @@ from sybil.sybil import SybilCollection
 from speckitty_connectors.http.adapter import GuardedAdapter
 from testbed import schemas
 from testbed.canaries import Watch
+from testbed.postgresql import PostgresqlUnavailableError, running_postgresql
 
 ROOT = Path(__file__).parent
 SOURCES = [ROOT / "src", *sorted(ROOT.glob("plugins/*/src"))]
@@ -65,6 +66,16 @@ def pytest_configure(config: pytest.Config) -> None:
     patch = pytest.MonkeyPatch()
     watch.install(patch)
     config.add_cleanup(patch.undo)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: Sequence[object]) -> None:
+    """Start the one PostgreSQL in which all workers of a run make databases of their own."""
+    server = ExitStack()
+    config.add_cleanup(server.close)
+    with suppress(PostgresqlUnavailableError):  # the tests that need one say so
+        url = server.enter_context(running_postgresql(users=len(specs)))
+        server.enter_context(pytest.MonkeyPatch.context()).setenv("DATABASE_URL", url)
 
 
 def pytest_runtest_logstart() -> None:

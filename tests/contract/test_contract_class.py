@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -48,12 +49,41 @@ def ending_quietly(**settings: Any) -> Examination:
     return examine(contract_of(switch(), honest_samples(), **settings))
 
 
+def routing_module(name: str, route_event: Callable[[Delivery], Outcome]) -> ModuleType:
+    """Return a plugin that is a module and only routes."""
+    unsupported = dict.fromkeys(Capability, Support.unsupported("it only routes"))
+    module = ModuleType(name, "Boards in memory, only routed.")
+    capabilities = {**unsupported, Capability.ROUTE_EVENT: Support.full()}
+    vars(module).update(manifest=evolve(MANIFEST, capabilities=capabilities), route_event=hookimpl(route_event))
+    return module
+
+
 def of_rule(examination: Examination, rule: str) -> list[RuleFinding]:
     """Return what was found about a rule."""
     return [finding for finding in examination.findings if finding.rule.id == rule]
 
 
-@pytest.mark.parametrize("name", ["test_l06_failures_are_errors", "judge", "rules", "teardown_class", "ask"])
+def test_a_module_is_judged_as_an_object_is() -> None:
+    """A module that routes passes every rule; one that keeps something between calls breaks H08, and only that."""
+    fake = FakeProvider()
+
+    def honest(delivery: Delivery) -> Outcome:
+        """Say what a delivery means."""
+        return fake.route_event(delivery)
+
+    def keeping(delivery: Delivery) -> Outcome:
+        """Say what a delivery means, and count."""
+        vars(counting)["calls"] = vars(counting).get("calls", 0) + 1
+        return fake.route_event(delivery)
+
+    counting = routing_module("acme_counting", keeping)
+    deliveries = Samples(deliveries=FAKE.deliveries)
+    passed = examine(contract_of(routing_module("acme_boards", honest), deliveries))
+    assert (passed.plugin, passed.broken, passed.passed) == ("acme_boards", [], True)
+    assert examine(contract_of(counting, deliveries)).broken == ["H08"]
+
+
+@pytest.mark.parametrize("name", ["test_l06_failures_are_errors", "judge", "rules", "teardown_class", "outcome"])
 def test_nothing_of_the_suite_can_be_overridden(name: str) -> None:
     """A class that has its own version of a rule, or of what judges, is refused when it is made."""
     with pytest.raises(ConfigurationError, match=f"the contract's own {name} can't be overridden"):

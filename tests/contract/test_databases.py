@@ -249,6 +249,7 @@ def test_every_rule_has_a_database_that_breaks_it() -> None:
     assert list(HOSTILE) == list(store_rules())
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("rule", HOSTILE)
 def test_a_misbehaviour_breaks_its_rule(rule: str, tmp_path: Path) -> None:
     """The rule notices, and no other; the report names it and says what to do."""

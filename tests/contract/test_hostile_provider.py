@@ -63,6 +63,7 @@ def test_every_rule_has_a_switch() -> None:
     assert sorted(SWITCHES) == sorted(all_rules())
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("switch", CASES)
 def test_a_misbehaviour_breaks_its_rule(switch: type[Hostile]) -> None:
     """The rule notices, its declared consequences do, and nothing else; the report names rule, plugin, remedy."""

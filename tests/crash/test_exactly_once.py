@@ -12,7 +12,7 @@ import pytest
 
 from crash.harness import harness
 
-pytestmark = pytest.mark.crash
+pytestmark = pytest.mark.soak
 
 SECONDS = 20.0
 LONGEST_HUNT_SECONDS = 180.0

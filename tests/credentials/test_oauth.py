@@ -68,9 +68,9 @@ class Server:
     def request(self) -> Received:
         return self.host.received[-1]
 
-    def renew(self, rules: OAuthRules = RULES, seconds_left: float = 5.0) -> TokenAnswer:
+    def renew(self, rules: OAuthRules = RULES, may_leave: bool = True) -> TokenAnswer:
         flow = OAuthFlow(rules, self.app, Secret(CLIENT_SECRET), self._transport)
-        return flow.renew(refresh_token=Secret(REFRESH), redirect_uri=BACK, seconds_left=lambda: seconds_left)
+        return flow.renew(refresh_token=Secret(REFRESH), redirect_uri=BACK, may_leave=lambda: may_leave)
 
 
 @pytest.fixture
@@ -420,7 +420,7 @@ def test_rules_shape_the_request_of_a_renewal(
 def test_a_renewal_whose_time_is_over_is_not_sent(server: Server) -> None:
     """A refresh token that may have been used by another meanwhile stays here."""
     with pytest.raises(ApiUnavailableError, match="before it was sent"):
-        server.renew(seconds_left=0)
+        server.renew(may_leave=False)
     assert server.host.received == []
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from datetime import timedelta
+from socket import socket
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -22,6 +23,7 @@ from speckitty_connectors.credentials.secret import Secret
 from speckitty_connectors.credentials.tables import credentials, grants
 from speckitty_connectors.credentials.vault import Vault
 from speckitty_connectors.errors import NotFoundError, StoreUnavailableError
+from speckitty_connectors.http.egress import Egress
 from speckitty_connectors.http.session import Transport, TransportSession
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations.statuses import InstallationStatus
@@ -34,7 +36,7 @@ from speckitty_connectors.plugin import OAuthRules, RefreshRules
 from speckitty_connectors.providers.api import ApiError, ApiUnauthorizedError, ApiUnavailableError
 from speckitty_connectors.store.engine import Store
 from speckitty_connectors.tokens.access_tokens import ReconnectRequiredError
-from speckitty_connectors.tokens.grants import GRANT, LINK_GRANT, GrantCondition, seal_grant
+from speckitty_connectors.tokens.grants import GRANT, LINK_GRANT, GrantCondition, find_grant, seal_grant
 from speckitty_connectors.tokens.oauth import TokenAnswer
 from speckitty_connectors.tokens.renewal import RenewalTimes
 from speckitty_connectors.tokens.sessions import Sessions
@@ -606,22 +608,81 @@ def test_a_busy_database_does_not_cost_the_answer(
     assert len(desk.presented) == 1
 
 
+@pytest.fixture
+def while_connecting(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Let something happen once between the connection to the provider and the request on it."""
+    connect, happenings = Egress.connect, list[Callable[[], object]]()
+
+    def connecting(*given: Any, **named: Any) -> socket:
+        connected = connect(*given, **named)
+        while happenings:
+            happenings.pop()()
+        return connected
+
+    monkeypatch.setattr(Egress, "connect", connecting)
+    return happenings.append
+
+
 def test_whoever_was_paused_too_long_before_asking_sends_nothing(
-    desk: Desk, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, clock: FrozenClock, while_connecting: Callable[[Callable[[], object]], None]
 ) -> None:
-    """A holder whose time was over before the request left keeps the refresh token to itself."""
+    """A holder whose time was over before the request left, be it while connecting, keeps the refresh token."""
     installation = desk.install()
     clock.advance(HOUR)
-    version = desk.vault.version
-
-    def paused(*given: Any, **named: Any) -> int:
-        time.sleep(0.06)
-        return version(*given, **named)
-
-    monkeypatch.setattr(desk.vault, "version", paused)
+    while_connecting(lambda: time.sleep(0.06))
     with pytest.raises(ApiUnavailableError):
         desk.another_process(send=0.05).for_installation(installation).get("/boards")
     assert desk.presented == []
+
+
+def test_no_refresh_token_is_shown_that_is_older_than_the_stored_one(
+    desk: Desk, clock: FrozenClock, while_connecting: Callable[[Callable[[], object]], None]
+) -> None:
+    """A late answer that is written while the next one connects: that one sends nothing, and uses the new token."""
+    installation = desk.install()
+    clock.advance(HOUR)
+    written = {"access_token": "access-2", "refresh_token": "refresh-2"}
+    while_connecting(lambda: desk.replace(installation.credential_id, 1, **written))
+    assert desk.call(desk.sessions.for_installation(installation)) == "access-2"
+    assert desk.presented == []
+    with desk.store.reading() as connection:
+        stored = find_grant(connection, workspace="w1", credential_id=installation.credential_id)
+    assert stored is not None
+    assert (stored.condition, stored.is_being_renewed, stored.is_open) == (GrantCondition.GOOD, False, True)
+
+
+def test_a_late_answer_leaves_the_turn_to_whoever_asks_by_now(desk: Desk, clock: FrozenClock) -> None:
+    """Nobody uses the new refresh token up while the old one may be on its way; its holder ends the turn."""
+    installation = desk.install()
+    clock.advance(HOUR)
+    begun, written = threading.Event(), threading.Event()
+    other = threading.Thread(target=lambda: desk.call(desk.another_process().for_installation(installation)))
+
+    def turn() -> tuple[bool, bool]:
+        with desk.store.reading() as connection:
+            stored = find_grant(connection, workspace="w1", credential_id=installation.credential_id)
+        assert stored is not None
+        return stored.is_being_renewed, stored.is_open
+
+    def overtaken(number: int) -> Reply:
+        if number == 1:
+            desk.pass_time()
+            other.start()
+            assert begun.wait(20)
+            return desk.rotated(number)
+        begun.set()
+        assert written.wait(20)
+        return refusal()
+
+    desk.answer = overtaken
+    assert desk.call(desk.sessions.for_installation(installation)) == "access-2"
+    during = turn()
+    written.set()
+    other.join()
+    assert (during, turn()) == ((True, False), (False, True))
+    assert desk.bearers() == ["access-2", "access-2"]
+    assert desk.stored(installation.credential_id)["refresh_token"] == "refresh-2"
+    assert installation_of(desk.store, installation).status is InstallationStatus.ACTIVE
 
 
 def test_a_forgotten_grant_is_not_brought_back_by_an_answer(desk: Desk, clock: FrozenClock) -> None:

@@ -257,6 +257,7 @@ def patient_store(database_url: str) -> Iterator[Store]:
     opened.close()
 
 
+@pytest.mark.soak
 def test_ten_thousand_credentials_are_rotated_under_load(patient_store: Store) -> None:
     """While they are read and renewed, none fails to open, no renewal is lost, and all end under the new key."""
     places = seal(patient_store, CREDENTIALS)

@@ -27,6 +27,7 @@ def run(operator: CliRunner, *arguments: str) -> Result:
     return operator.invoke(commands, ["hooks", *arguments])
 
 
+@pytest.mark.shows_secrets
 def test_a_webhook_is_made_by_hand_and_listed(operator: CliRunner, store: Store) -> None:
     """Its address and secret are shown once; the list shows neither."""
     installation = add_installation(store, provider="gitlab", host="gitlab.com", account_kind="group")
@@ -41,8 +42,9 @@ def test_a_webhook_is_made_by_hand_and_listed(operator: CliRunner, store: Store)
     assert secret not in listed.output
 
 
+@pytest.mark.shows_secrets
 def test_what_is_due_is_synced_without_naming_it(operator: CliRunner, store: Store) -> None:
-    """An installation whose webhooks are a person's needs nothing; one that isn't there is an error."""
+    """An installation whose webhooks are a person's, shown when made, needs nothing; a missing one is an error."""
     installation = add_installation(store, provider="gitlab", host="gitlab.com", account_kind="group")
     run(operator, "add", "w1", installation.id)
     assert run(operator, "sync").output == "0 installations were checked\n"

@@ -48,7 +48,7 @@ from speckitty_connectors.installations.steps import Done
 from speckitty_connectors.links.types import LinkDone
 from speckitty_connectors.plugin import AppTokenRules, Listing, ResourcePage, hookimpl
 from speckitty_connectors.store.engine import Store
-from testbed.canaries import Canaries, Watch
+from testbed.canaries import Canaries, DatabaseLog, Watch
 from testbed.clock import FrozenClock
 from testbed.desk import AuthorizationServer
 from testbed.hosts import Received, Reply
@@ -311,11 +311,15 @@ class Log(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.names: set[str] = set()
-        self.text = ""
+        self._lines: list[str] = []
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self._lines)
 
     def emit(self, record: logging.LogRecord) -> None:
         self.names.add(record.name.partition(".")[0])
-        self.text += f"{self.format(record)} {vars(record)!r}\n"
+        self._lines.append(f"{self.format(record)} {vars(record)!r}")
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -331,15 +335,15 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="module")
 def log() -> Iterator[Log]:
     """Every log at DEBUG, with the database's statements and rows."""
-    kept, root, database = Log(), logging.getLogger(), logging.getLogger("sqlalchemy")
-    levels = root.level, database.level
-    root.addHandler(kept)
+    kept, root, database = Log(), logging.getLogger(), logging.getLogger(DatabaseLog.NAME)
+    level = root.level
     root.setLevel(logging.DEBUG)
-    database.setLevel(logging.DEBUG)
+    root.addHandler(kept)
+    database.addHandler(kept)  # which goes to the watch alone otherwise
     yield kept
+    database.removeHandler(kept)
     root.removeHandler(kept)
-    root.setLevel(levels[0])
-    database.setLevel(levels[1])
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="module")
@@ -366,7 +370,7 @@ HANDED = TOLD | {"browser session"}
 @pytest.mark.parametrize("name", ["access_token 2", "client secret", "bytes of the key"])
 def test_the_search_would_find_a_canary(host: Host, canaries: Canaries, name: str) -> None:
     """Each way to write a marker down is found again, so that finding nothing means something."""
-    secret = canaries.known[name]
+    secret = canaries.named(name)
     written = [
         secret,
         secret.hex().encode(),
@@ -377,7 +381,7 @@ def test_the_search_would_find_a_canary(host: Host, canaries: Canaries, name: st
         repr(secret).encode(),
     ]
     assert all(canaries.found_in(b"before " + each + b" after") for each in written)
-    assert {"assertion", "minted token", "line 3 of the private key"} < canaries.known.keys()
+    assert {"assertion", "minted token", "line 3 of the private key"} < set(canaries.known.values())
 
 
 WAYS: Mapping[str, Callable[[str], str]] = {
@@ -390,7 +394,7 @@ WAYS: Mapping[str, Callable[[str], str]] = {
 
 @pytest.mark.shows_secrets
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("place", ["log", "error", "command", "page"])
+@pytest.mark.parametrize("place", ["log", "error", "command", "page", "statement", "row"])
 def test_every_test_is_watched(way: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever a test shows a secret on purpose, as this one does, the watch over all tests finds it."""
     watch = Watch()
@@ -405,6 +409,12 @@ def test_every_test_is_watched(way: str, place: str, tmp_path: Path, monkeypatch
     elif place == "page":
         with closing(Store(f"sqlite:///{tmp_path / 'shown.db'}")) as store, store.transaction() as connection:
             connection.execute(text("CREATE TABLE shown AS SELECT :written AS it"), {"written": written})
+    elif place == "statement":
+        with closing(Store("sqlite://")) as store, store.reading() as connection:
+            connection.exec_driver_sql(f"SELECT 1 -- {written}")
+    elif place == "row":
+        with closing(Store("sqlite://")) as store, store.reading() as connection:
+            assert connection.execute(text("SELECT :written"), {"written": written}).scalar_one() == written
     assert watch.leaks([("Captured log call", written if place == "log" else "")]) != []
 
 
@@ -482,8 +492,8 @@ def test_no_page_of_the_database_shows_a_canary(host: Host, canaries: Canaries) 
 
 COMMANDS = [
     "apps",
-    "installations w1",
-    "mappings w1 --json",
+    "installations list w1",
+    "mappings list w1 --json",
     "review list",
     "keys list --json",
     "keys rotate --progress",

@@ -305,6 +305,7 @@ BODIES = st.builds(
 )
 
 
+@pytest.mark.soak
 def test_eleven_thousand_hostile_requests(receiver: Receiver) -> None:
     """Any mixture of odd bodies, odd headers and good or bad signatures ends in a typed 4xx; nothing is stored."""
 

@@ -30,6 +30,8 @@ from speckitty_connectors.suggestions import findings as suggestions_keeping
 from speckitty_connectors.suggestions.types import ResourceSuggestion, found_again
 from testbed.office import open_office
 
+pytestmark = pytest.mark.soak
+
 HISTORIES = int(os.environ.get("SPECKITTY_MODEL_HISTORIES", "10"))
 """Histories that are tried on each database; ten take some ten seconds."""
 

@@ -20,6 +20,7 @@ from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 from speckitty_connectors.credentials.keyring import KeyRing
 from speckitty_connectors.credentials.vault import OpenCredential, Vault
 from speckitty_connectors.errors import ConnectorsError
+from speckitty_connectors.http.egress import Egress
 from speckitty_connectors.http.session import Transport
 from speckitty_connectors.identifiers import utc_now
 from speckitty_connectors.links.grants import follow
@@ -106,6 +107,9 @@ class UnlockedAsking(Asking):
     def _begin(self, credential: OpenCredential, grant: StoredGrant, seconds: float) -> _Turn | None:
         return _Turn(mark=1, credential=credential, grant=grant)
 
+    def _may_leave(self, turn: _Turn, end: float) -> bool:
+        return True
+
 
 def call_once(assignment: Assignment, threads: int, at: float) -> None:
     """Ask for the token of each grant in so many threads, all at one moment, and tell what each was given."""
@@ -170,6 +174,7 @@ def _patch(owner: Any, name: str, *, before: Any = None, after: Any = None) -> N
 
 FAILPOINTS: dict[str, Callable[[Callable[[], None]], None]] = {
     "after the turn is taken": lambda trouble: _patch(OAuthFlow, "renew", before=trouble),
+    "after connecting, before the request leaves": lambda trouble: _patch(Egress, "connect", after=trouble),
     "after the answer, before its write": lambda trouble: _patch(OAuthFlow, "renew", after=trouble),
     "after the write, before its commit": lambda trouble: _patch(asking, "end_renewal", after=trouble),
     "after the commit": lambda trouble: _patch(Asking, "_bring_home", after=trouble),

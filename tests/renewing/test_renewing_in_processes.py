@@ -40,7 +40,7 @@ def test_one_expiry_makes_one_request(database_url: str, tmp_path: Path) -> None
         assert len(tried.provider.host.received) == 1
 
 
-@pytest.mark.crash
+@pytest.mark.soak
 @pytest.mark.parametrize("grace", [True, False], ids=["with grace", "strict"])
 def test_a_holder_that_dies_or_stops_loses_no_grant(grace: bool, database_url: str, tmp_path: Path) -> None:
     """At each point of a renewal a holder is killed or paused past its lease; others take over by the rules.
@@ -72,7 +72,7 @@ def test_a_holder_that_dies_or_stops_loses_no_grant(grace: bool, database_url: s
         assert [tried.number(name) for name in by_nature] == [1] * len(by_nature)
 
 
-@pytest.mark.crash
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("grace", "kills"), [(True, True), (False, False)], ids=["kills and pauses, with grace", "pauses, strict"]
 )
@@ -89,7 +89,7 @@ def test_a_storm_loses_no_grant(grace: bool, kills: bool, database_url: str, tmp
         assert sum(tried.provider.renewals.values()) > 8, f"seed {seed}"
 
 
-@pytest.mark.crash
+@pytest.mark.soak
 def test_processes_that_take_no_turns_are_caught(database_url: str, tmp_path: Path) -> None:
     """Without turns, the same harness sees a strict provider revoke grants for tokens that were used before."""
     grants = [f"g{number}" for number in range(4)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from speckitty_connectors.store.engine import Store
 from testbed.world import World
 
@@ -13,6 +15,7 @@ SHARE_REACHED = 0.49
 MARGIN = 0.02
 
 
+@pytest.mark.soak
 def test_inference_is_right_or_silent(store: Store, record_property: Callable[[str, object], None]) -> None:
     """Of 5,000 repositories in 200 workspaces no event goes where it doesn't belong, and half are placed."""
     world = World(store, workspaces=200, situations=20)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -25,24 +26,34 @@ LINE = 32
 
 
 class Canaries:
-    """The markers by name, and everything that a program may write them as."""
+    """Markers and their names, and everything that a program may write them as.
+
+    Attributes:
+        known: marker → its name; several may have the same one.
+    """
 
     def __init__(self) -> None:
-        self.known: dict[str, bytes] = {}
+        self.known: dict[bytes, str] = {}
+        self._written: dict[bytes, tuple[str, str]] = {}
 
     def add(self, name: str, secret: str | bytes) -> None:
         """Add a marker."""
-        self.known[name] = secret if isinstance(secret, bytes) else secret.encode()
+        marker = secret if isinstance(secret, bytes) else secret.encode()
+        self.known[marker] = name
+        for form, written in forms(marker):
+            self._written.setdefault(written, (name, form))
+
+    def named(self, name: str) -> bytes:
+        """Return the last marker of that name."""
+        return [marker for marker, its in self.known.items() if its == name][-1]
 
     def found_in(self, content: str | bytes, *, but: frozenset[str] = frozenset()) -> list[str]:
         """Return which markers the content shows, and how they are written there."""
         searched = content if isinstance(content, bytes) else content.encode(errors="surrogateescape")
         return [
             f"{name} as {form}"
-            for name, secret in self.known.items()
-            if name not in but
-            for form, written in forms(secret)
-            if written in searched
+            for written, (name, form) in self._written.items()
+            if written in searched and name not in but
         ]
 
 
@@ -66,10 +77,28 @@ def forms(secret: bytes) -> Iterator[tuple[str, bytes]]:
         yield "JSON", json.dumps(secret.decode())[1:-1].encode()
 
 
+class DatabaseLog(logging.Handler):
+    """Passes on the statements and rows that SQLAlchemy logs at DEBUG, each text once.
+
+    Args:
+        hear: what to pass them to.
+    """
+
+    NAME = "sqlalchemy.engine"
+
+    def __init__(self, hear: Callable[[str], None]) -> None:
+        super().__init__(logging.DEBUG)
+        self._hear = hear
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass a statement or row on."""
+        self._hear(record.getMessage())
+
+
 class Watch:
     """Knows every `Secret` that a test makes, and looks whether what the test wrote down shows one.
 
-    Looked at are logs at DEBUG with tracebacks and the database's statements, standard output and error, the
+    Looked at are logs at DEBUG with tracebacks, the database's statements and rows, standard output and error, the
     text of each of our errors, what commands print, and the pages of SQLite's files. What other processes write
     is theirs.
     """
@@ -85,7 +114,7 @@ class Watch:
         self._made, self._written, self._databases = set(), set(), set()
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
-        """Hear of secrets, errors, databases and the output of commands from now on."""
+        """Hear of secrets, errors, databases, statements, rows and the output of commands from now on."""
         bytes_of = secrets._bytes_of  # noqa: SLF001 - every secret passes it
         initialise, invoke, open_store = ConnectorsError.__init__, CliRunner.invoke, Store.__init__
 
@@ -96,7 +125,7 @@ class Watch:
 
         def read(error: ConnectorsError, *arguments: Any, **named: Any) -> None:
             initialise(error, *arguments, **named)
-            self._written.add(str(error))
+            self._read(str(error))
 
         def watch(runner: CliRunner, *arguments: Any, **named: Any) -> Result:
             result = invoke(runner, *arguments, **named)
@@ -109,10 +138,17 @@ class Watch:
             if store.is_sqlite and store.url.database:
                 self._databases.add(Path(store.url.database))
 
+        # This log goes to us alone: what formats each row for a report costs more than most tests.
+        database = logging.getLogger(DatabaseLog.NAME)
+        patch.setattr(database, "handlers", [*database.handlers, DatabaseLog(self._read)])
+        patch.setattr(database, "propagate", False)
         patch.setattr(secrets, "_bytes_of", hear)
         patch.setattr(Store, "__init__", note)
         patch.setattr(ConnectorsError, "__init__", read)
         patch.setattr(CliRunner, "invoke", watch)
+
+    def _read(self, text: str) -> None:
+        self._written.add(text)
 
     def leaks(self, sections: Iterable[tuple[str, str]]) -> list[str]:
         """Return where a secret shows, and how; never the secret itself."""
@@ -120,7 +156,9 @@ class Watch:
         if not canaries.known:
             return []
         shown = {title: "\n".join(set(text.splitlines())).encode(errors="replace") for title, text in sections}
-        shown["an error or the output of a command"] = "\n".join(self._written).encode(errors="replace")
+        shown["an error, a statement, a row or the output of a command"] = "\n".join(self._written).encode(
+            errors="replace"
+        )
         for database in self._databases:
             for path in database.parent.glob(f"{database.name}*"):
                 shown[path.name] = path.read_bytes()
@@ -129,8 +167,7 @@ class Watch:
     def _canaries(self) -> Canaries:
         canaries = Canaries()
         for secret in self._made | self._lasting:
-            lines = {line for line in secret.splitlines() if len(line) >= LINE}
-            for part in {secret, *lines}:
+            for part in {secret, *(line for line in secret.splitlines() if len(line) >= LINE)}:
                 if len(part) >= SHORTEST:
                     canaries.add(f"the secret of {len(part)} bytes that begins with {part[:4]!r}", part)
         return canaries

@@ -56,7 +56,7 @@ def _index(rules: list[Rule]) -> str:
         "",
         f"The suite judges a plugin by {len(all_rules())} rules: [how to run it](../plugin-authors.md),",
         f"[how rules come and go](growth.md). It judges a database by {len(store_rules())} more:",
-        "[how to run those](stores.md). Each page says what is checked, why, and how to mend it. The pages are",
+        "[how to run those](stores.md). Each page says what is checked, why, and how to fix it. The pages are",
         "written from the rules: `make reference`.",
     ]
     for letter, group in GROUPS.items():

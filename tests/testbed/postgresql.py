@@ -24,6 +24,9 @@ import psycopg
 from sqlalchemy.engine import URL, make_url
 
 START_SECONDS = 30.0
+CONNECTIONS = 60
+"""How many one process of a test run may have open, with the processes that its tests start."""
+
 SUPERUSER = "connectors"
 
 SETTINGS = {
@@ -31,7 +34,6 @@ SETTINGS = {
     "unix_socket_directories": "",
     "fsync": "on",
     "shared_buffers": "16MB",
-    "max_connections": "60",
     "log_min_messages": "fatal",
 }
 
@@ -50,8 +52,11 @@ class PostgresqlUnavailableError(Exception):
 
 
 @contextmanager
-def running_postgresql() -> Iterator[str]:
+def running_postgresql(*, users: int = 1) -> Iterator[str]:
     """Give the URL of a new, empty database in a real PostgreSQL, and remove both afterwards.
+
+    Args:
+        users: how many processes of a test run share the server.
 
     Raises:
         PostgresqlUnavailableError: there is no server to connect to and none could be started.
@@ -61,7 +66,7 @@ def running_postgresql() -> Iterator[str]:
         with fresh_database(_configured_url(configured)) as url:
             yield url
         return
-    with _started_server() as server, fresh_database(server) as url:
+    with _started_server(users * CONNECTIONS) as server, fresh_database(server) as url:
         yield url
 
 
@@ -96,7 +101,7 @@ def _configured_url(configured: str) -> str:
 
 
 @contextmanager
-def _started_server() -> Iterator[str]:
+def _started_server(connections: int) -> Iterator[str]:
     """Start a server of our own in a temporary folder; give the URL of its maintenance database."""
     account = unprivileged_account()
     folder = Path(tempfile.mkdtemp(prefix="connectors-postgresql-"))
@@ -105,7 +110,7 @@ def _started_server() -> Iterator[str]:
             shutil.chown(folder, account, "nogroup" if account == "nobody" else account)
         programs = _programs_readable_by(account, _find_programs(), folder)
         password = _create_cluster(programs, folder, account)
-        with _listening(programs, folder, account, password) as url:
+        with _listening(programs, folder, account, password, connections) as url:
             yield url
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -176,10 +181,10 @@ def _create_cluster(programs: Path, folder: Path, account: str | None) -> str:
 
 
 @contextmanager
-def _listening(programs: Path, folder: Path, account: str | None, password: str) -> Iterator[str]:
+def _listening(programs: Path, folder: Path, account: str | None, password: str, connections: int) -> Iterator[str]:
     """Run the server until the block ends; give its URL."""
     port = free_port()
-    settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
+    settings = [f"--{name}={value}" for name, value in (SETTINGS | {"max_connections": str(connections)}).items()]
     command: list[str | Path] = [programs / "postgres", "-D", folder / "data", "-p", str(port), *settings]
     with (folder / "log").open("wb") as log:
         server = _detached(command, subprocess.DEVNULL, log, user=account, cwd=folder)

@@ -1,6 +1,6 @@
 """A provider that lives in memory: for a host's own tests, for demos, and as a plugin to read first.
 
-Nothing but the OAuth token end points would be asked over the network; tests answer those themselves.
+Nothing but the OAuth token endpoints would be asked over the network; tests answer those themselves.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..identifiers import InstallationKey, new_id
+from ..identifiers import new_id
 from ..installations import repository
 from ..installations.statuses import InstallationStatus
 from ..installations.types import Installation
@@ -28,10 +28,10 @@ def connect_offline(connectors: Connectors, provider: FakeProvider, *, workspace
     ...     [resource.key for resource in connectors.inventory.resources("w1", installation.id)]
     ['kitchen', 'kitchen/menu', 'kitchen/orders']
     """
-    now, key = connectors.store.now(), InstallationKey(workspace=workspace, id=new_id())
+    now = connectors.store.now()
     installation = Installation(
         workspace=workspace,
-        id=key.id,
+        id=new_id(),
         provider=provider.manifest.provider,
         host=provider.manifest.hosts.default,
         app_id="offline",
@@ -43,5 +43,5 @@ def connect_offline(connectors: Connectors, provider: FakeProvider, *, workspace
     )
     with connectors.store.transaction() as connection:
         repository.add(connection, installation)
-        upsert_resources(connection, key, listed=provider.resources, at=now)
+        upsert_resources(connection, installation, listed=provider.resources, at=now)
     return installation

@@ -34,7 +34,7 @@ def _secret(first: int) -> Secret:
 
 
 SECRET, NEXT_SECRET, STRANGERS_SECRET = map(_secret, (0, 1, 2))
-"""Of an end point, of its rotation, and of nobody here; each fits every scheme."""
+"""Of an endpoint, of its rotation, and of nobody here; each fits every scheme."""
 
 _numbers = itertools.count(1)
 
@@ -58,7 +58,7 @@ class Receiver:
         self._inbox = Inbox(self._store, registry, self._vault)
 
     def endpoint(self, *secrets: tuple[str, Secret]) -> str:
-        """Return the id of an end point with these secrets, each with the name of its scheme."""
+        """Return the id of an endpoint with these secrets, each with the name of its scheme."""
         known = tuple((scheme, secret.reveal()) for scheme, secret in secrets)
         if known not in self._endpoints:
             self._endpoints[known] = self._new_endpoint(secrets)
@@ -81,7 +81,7 @@ class Receiver:
         return endpoint.id
 
     def post(self, endpoint: str, headers: Sequence[tuple[str, str]], body: bytes | Readable) -> Answer:
-        """Post a request to an end point."""
+        """Post a request to an endpoint."""
         request = Request(provider=self.manifest.provider, endpoint_id=endpoint, headers=headers, body=body)
         return self._inbox.accept(request)
 

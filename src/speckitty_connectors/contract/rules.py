@@ -1,4 +1,4 @@
-"""What a rule is: a test with an id, the version it came with, and a text that says why and how to mend it."""
+"""What a rule is: a test with an id, the version it came with, and a text that says why and how to fix it."""
 
 from __future__ import annotations
 

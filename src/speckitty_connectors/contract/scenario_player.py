@@ -21,7 +21,7 @@ from ..http.session import Transport, TransportSession
 from ..providers.accounts import Account, App
 from ..providers.api import Listing
 from ..providers.conversations import Conversation, Grant
-from ..providers.manifest import Manifest
+from ..providers.manifest import Capability, Manifest
 from ..providers.resources import ResourceReference
 from ..providers.subscriptions import Subscription, SubscriptionScope, SubscriptionStep
 from .receiver import NOW
@@ -114,6 +114,17 @@ class PlayedScenario:
         )
 
     @property
+    def argument(self) -> Conversation | Listing | Subscription:
+        """What the scenario's hook is called with."""
+        match self.scenario.hook:
+            case Capability.LIST_RESOURCES:
+                return self.listing
+            case Capability.SUBSCRIBE:
+                return self.subscription
+            case _:
+                return self.conversation
+
+    @property
     def conversation(self) -> Conversation:
         """What `install` or `link_user` is called with."""
         given = self.scenario.given
@@ -133,7 +144,8 @@ class PlayedScenario:
             account=Account(**given["account"]) if "account" in given else None,
         )
 
-    def listing(self, cursor: str | None = None) -> Listing:
+    @property
+    def listing(self) -> Listing:
         """What `list_resources` is called with."""
         given = self.scenario.given
         account = Account(**given.get("account", {"id": "1"}))
@@ -144,7 +156,7 @@ class PlayedScenario:
             installation=given.get("installation", ""),
             scopes=tuple(given.get("scopes", ())),
             as_member=given.get("as_member", False),
-            cursor=given.get("cursor", "") if cursor is None else cursor,
+            cursor=given.get("cursor", ""),
             page_size=given.get("page_size", self.manifest.api_page_size),
         )
 
@@ -252,6 +264,16 @@ def _json(body: object) -> Any:
         return json.loads(body) if isinstance(body, str | bytes) else None
     except ValueError:
         return None
+
+
+def difference(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
+    """Return which members of a document don't hold what is expected, in words; empty where all do.
+
+    >>> difference({"id": "1", "name": "x"}, {"id": "2", "name": "x"})
+    "id: '1', not '2'"
+    """
+    differing = [name for name, value in expected.items() if name not in found or not holds(found[name], value)]
+    return ", ".join(f"{name}: {found.get(name)!r}, not {expected[name]!r}" for name in differing)
 
 
 def holds(found: object, expected: object) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache, cached_property
+from itertools import islice
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -19,8 +21,12 @@ from ..providers.manifest import Capability, Manifest
 from ..providers.signatures import SignatureScheme
 from .receiver import NOW, Receiver
 from .recordings import Recording
-from .rules import Nothing, Over
+from .rules import Nothing, Over, require
+from .scenario_player import Interference, PlayedScenario, as_recorded, playing
 from .scenarios import Scenario
+
+MOST_PAGES: Final = 1000
+"""Where a listing of a few recorded exchanges is given up."""
 
 
 @frozen(kw_only=True)
@@ -140,6 +146,19 @@ class Subject:
     def route(self, recording: Recording, *, body: bytes | None = None, **changes: object) -> Outcome:
         """Ask the plugin what a recording means."""
         return self.provider.route_event(self.delivery(recording, body=body, **changes))
+
+    def ask(self, scenario: Scenario, interfere: Interference = as_recorded) -> tuple[Any, PlayedScenario]:
+        """Call a scenario's hook while the API answers from it; return the answer, of a listing its pages.
+
+        Raises:
+            RuleBrokenError: a listing has no end.
+        """
+        with playing(self.manifest, scenario, interfere) as played:
+            answer = getattr(self.provider, scenario.hook)(played.argument)
+            if scenario.hook is Capability.LIST_RESOURCES:
+                answer = list(islice(answer, MOST_PAGES))
+                require(len(answer) < MOST_PAGES, f"yielded {MOST_PAGES} pages without an end")
+        return answer, played
 
     def supports(self, capability: Capability) -> bool:
         """Say whether the plugin declares a capability."""

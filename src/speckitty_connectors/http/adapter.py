@@ -6,7 +6,7 @@ import io
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Final
@@ -55,6 +55,20 @@ class _Call:
 
 
 _CALL: ContextVar[_Call] = ContextVar("call")
+_MAY_LEAVE: ContextVar[Callable[[], bool]] = ContextVar("may_leave", default=lambda: True)
+
+
+@contextmanager
+def leaving_only_if(may_leave: Callable[[], bool]) -> Iterator[None]:
+    """Ask before each piece of a request of this block leaves; connecting is over by then, which may take seconds.
+
+    A request that may leave no longer raises `ApiUnavailableError`.
+    """
+    token = _MAY_LEAVE.set(may_leave)
+    try:
+        yield
+    finally:
+        _MAY_LEAVE.reset(token)
 
 
 @contextmanager
@@ -89,6 +103,18 @@ class GuardedConnection(HTTPConnection):
         if self.sock is not None:
             _CALL.get().watch(self.sock)
         super().putrequest(*args, **options)
+
+    def send(self, data: Any) -> None:
+        """Send a piece of a request, if it may still leave."""
+        if self.sock is None:
+            self.connect()
+        if not _MAY_LEAVE.get()():
+            raise ApiUnavailableError(
+                "the time for this request was over, or another process had made it, before it was sent",
+                subject=self.host,
+                remedy="try again",
+            )
+        super().send(data)
 
 
 class GuardedSecureConnection(GuardedConnection, HTTPSConnection):

@@ -103,7 +103,7 @@ class Registry:
             check_hooks(plugin, manifest)
         except PluginFaultError as fault:
             raise PluginUnavailableError(
-                f"the plugin {fault.reason}", subject=value, remedy=fault.remedy or "mend the plugin"
+                f"the plugin {fault.reason}", subject=value, remedy=fault.remedy or "fix the plugin"
             ) from None
         found = PluginEntryPoint(provider=manifest.provider, value=value)
         with self._lock:

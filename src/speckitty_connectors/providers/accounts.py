@@ -53,7 +53,7 @@ class BaseUrls:
     """Where one provider host is reached.
 
     Attributes:
-        web: origin (and relative root) of pages and OAuth end points, without a trailing slash.
+        web: origin (and relative root) of pages and OAuth endpoints, without a trailing slash.
         api: root of the API, without a trailing slash.
         account_api: where each account has a root of its own, a template over ``{account}``, the account's id; else
             empty. Sessions of an installation start there, those of a fresh grant at `api`.

@@ -58,7 +58,7 @@ def to_document(value: object) -> dict[str, Any]:
 
 
 def outcome_from(document: Mapping[str, Any]) -> Outcome:
-    """Return the outcome that a document tells of; keys it doesn't know are left aside.
+    """Return the outcome that a document describes; keys it doesn't know are left aside.
 
     Raises:
         ValueError: the document isn't one of an outcome.
@@ -69,5 +69,5 @@ def outcome_from(document: Mapping[str, Any]) -> Outcome:
     try:
         outcome: Outcome = converter.structure(document, Outcome)  # type: ignore[arg-type]  # a union is no class
     except (BaseValidationError, KeyError, TypeError) as error:
-        raise ValueError(f"the document tells of no outcome: {type(error).__name__}") from error
+        raise ValueError(f"the document describes no outcome: {type(error).__name__}") from error
     return outcome

@@ -86,7 +86,7 @@ class Event:
         git: git facts, or None.
         subject: what a person would look for, for example ``#12`` or ``ENG-123``.
         occurred_at: when, in UTC, or None where the provider doesn't say.
-        fingerprint: equal for deliveries that tell of the same change through different hooks; or empty.
+        fingerprint: equal for deliveries that report the same change through different hooks; or empty.
         registrations: the provider's ids of the webhooks that it was sent for, where the delivery says so. It then
             concerns none but the installations that hold one of them.
 

@@ -38,7 +38,7 @@ class FailureDialect:
     statuses: Mapping[str, int] = field(factory=dict, converter=_read_only)
 
     def status_of(self, document: object) -> int | None:
-        """Return the status that the document tells, or None where it tells of no failure."""
+        """Return the status that the document gives, or None where it reports no failure."""
         if not isinstance(document, dict):
             return None
         errors = document.get(self.errors_field) if self.errors_field else None

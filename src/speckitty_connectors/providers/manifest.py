@@ -127,7 +127,7 @@ class BodyHandshake:
 class FormProbe:
     """An unsigned form, or query, by which a provider looks whether the address answers (Slack).
 
-    It is answered with an empty 200 whoever asks, and nothing is stored.
+    It is answered with an empty 200 for anyone, and nothing is stored.
 
     >>> FormProbe(field="ssl_check", value="1").field
     'ssl_check'
@@ -147,7 +147,7 @@ class WebhookRules:
 
     Attributes:
         schemes: name → scheme, strongest first. Each stored secret names its scheme, and the strongest scheme
-            that an end point has a secret for is the only one it accepts.
+            that an endpoint has a secret for is the only one it accepts.
         kind_header: header that names the event kind, or empty.
         delivery_id_header: header with the id that stays the same on re-delivery, or empty.
         former_id_header: header with the same id where an older version of the provider sends no
@@ -250,7 +250,7 @@ class RateLimitDialect:
 
 
 NO_SUBSCRIPTIONS = Support.unsupported("its webhooks aren't registered through an API")
-"""What holds where a manifest doesn't name `Capability.SUBSCRIBE`, as most have no need to."""
+"""What applies where a manifest doesn't name `Capability.SUBSCRIBE`, as most have no need to."""
 
 
 def _kinds_contain_each_other(_: object, __: object, value: tuple[ResourceKind, ...]) -> None:

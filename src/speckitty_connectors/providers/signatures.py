@@ -1,6 +1,6 @@
 """How providers sign what they send, as data: core's verifier reads it, plugins only fill it in.
 
-Which scheme verifies a request is fixed by the secret that was stored for the end point, never by what the
+Which scheme verifies a request is fixed by the secret that was stored for the endpoint, never by what the
 request claims; a missing header is a refusal.
 """
 

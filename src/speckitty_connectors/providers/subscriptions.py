@@ -20,7 +20,7 @@ from .resources import ResourceReference
 
 
 class SubscriptionScope(StrEnum):
-    """What one webhook tells of."""
+    """What one webhook reports."""
 
     ACCOUNT = "account"
     """Everything in the account."""
@@ -46,7 +46,7 @@ class SubscriptionRules:
     """How a provider's webhooks are registered.
 
     Attributes:
-        scopes: what a webhook may tell of, the best first. Where the plugin refuses one, the next is tried.
+        scopes: what a webhook may report, the best first. Where the plugin refuses one, the next is tried.
         own_endpoint: whether each webhook has an address and a secret of its own. Otherwise all of them post to the
             app's address, and one of the app's secrets signs.
         renew_before_seconds: how long before its end a webhook is renewed; 0 where none ends.
@@ -69,7 +69,7 @@ class Subscription:
         app: the app registered with the host.
         account: the account of the installation.
         session: speaks to the API with the installation's credential.
-        scope: what the webhook tells of.
+        scope: what the webhook reports.
         url: where it posts to; no two webhooks of own addresses share one, so it also finds a webhook whose id
             isn't known.
         installation: the provider's own id of the installation, or empty.

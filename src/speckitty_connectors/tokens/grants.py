@@ -208,18 +208,24 @@ def end_renewal(
     condition: GrantCondition,
     failures: int = 0,
     pause_seconds: float = 0,
+    goes_on: bool = False,
 ) -> None:
-    """Note how an attempt ended, and when the next one may start."""
-    connection.execute(
-        update(grants)
-        .where(_one(grant.workspace, grant.credential_id))
-        .values(
-            condition=condition,
-            failures=failures,
-            intent_started_at=None,
-            not_before=DatabaseMilliseconds() + int(pause_seconds * 1000),
-        )
-    )
+    """Note how an attempt ended, and when the next one may start.
+
+    Args:
+        connection: the transaction.
+        grant: the grant.
+        condition: how it stands now.
+        failures: how many attempts in a row failed.
+        pause_seconds: how long nobody may ask.
+        goes_on: whether it is another's turn by now, which goes on.
+    """
+    noted = update(grants).where(_one(grant.workspace, grant.credential_id))
+    noted = noted.values(condition=condition, failures=failures)
+    if not goes_on:
+        not_before = DatabaseMilliseconds() + int(pause_seconds * 1000)
+        noted = noted.values(intent_started_at=None, not_before=not_before)
+    connection.execute(noted)
 
 
 class GrantHolder(Audited, Protocol):

@@ -181,13 +181,13 @@ class OAuthFlow:
             )
         )
 
-    def renew(self, *, refresh_token: Secret, redirect_uri: str, seconds_left: Callable[[], float]) -> TokenAnswer:
+    def renew(self, *, refresh_token: Secret, redirect_uri: str, may_leave: Callable[[], bool]) -> TokenAnswer:
         """Return new tokens for a refresh token; what the provider leaves out of its answer stays as it was.
 
         Args:
             refresh_token: what to present; where the provider rotates, it is used up.
             redirect_uri: of the authorisation; sent only where the manifest says so.
-            seconds_left: how long the request may still leave; after it, nothing is sent.
+            may_leave: whether the request may still leave; asked at the last moment, and nothing is sent if not.
 
         Raises:
             OAuthRefusedError: the provider refused, whatever status it says so with.
@@ -201,7 +201,7 @@ class OAuthFlow:
                 refresh_token=refresh_token,
                 client_secret=self._client_secret,
                 redirect_uri=redirect_uri if refresh is not None and refresh.sends_redirect_uri else "",
-                seconds_left=seconds_left,
+                may_leave=may_leave,
             )
         )
 

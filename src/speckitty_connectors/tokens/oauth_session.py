@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import logging
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,9 +18,9 @@ from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
 from ..credentials.secret import Secret
+from ..http.adapter import leaving_only_if
 from ..http.response import ProviderAnswer
 from ..http.session import USER_AGENT, Transport
-from ..providers.api import ApiUnavailableError
 from ..providers.oauth import ClientAuthentication, OAuthRules, TokenEncoding
 
 HEADERS: Final[Mapping[str, str]] = {"Accept": "application/json", "User-Agent": USER_AGENT}
@@ -70,7 +69,6 @@ class TokenSession(OAuth2Session):
         self._app_id = client_id
         self._subject = subject
         self._token_url = ""
-        self._seconds_left: Callable[[], float] = lambda: math.inf
 
     def address(self, url: str, *, state: str, verifier: Secret | None, parameters: Mapping[str, str]) -> str:
         """Return the address of the authorisation page; `parameters` come before the flow's own."""
@@ -114,7 +112,7 @@ class TokenSession(OAuth2Session):
         refresh_token: Secret,
         client_secret: Secret,
         redirect_uri: str,
-        seconds_left: Callable[[], float],
+        may_leave: Callable[[], bool],
     ) -> Mapping[str, Any]:
         """Return the fields of the answer to a refresh token (RFC 6749, section 6); raises as `exchange` does.
 
@@ -123,14 +121,13 @@ class TokenSession(OAuth2Session):
             refresh_token: what to present.
             client_secret: the app's.
             redirect_uri: that of the authorisation, where the provider wants it again; else empty.
-            seconds_left: how long the request may still leave; asked at the last moment, and after it nothing
-                is sent.
+            may_leave: whether the request may still leave; asked at the last moment, and nothing is sent if not.
         """
-        self._token_url, self._seconds_left = url, seconds_left
+        self._token_url = url
         further: dict[str, Any] = {"redirect_uri": redirect_uri} if redirect_uri else {}
         if self._in_body:
             further |= {"client_id": self._app_id, "client_secret": client_secret.reveal()}
-        with _quietly():
+        with _quietly(), leaving_only_if(may_leave):
             token: Mapping[str, Any] = self.refresh_token(
                 _as_https(url),
                 refresh_token=refresh_token.reveal(),
@@ -167,12 +164,6 @@ class TokenSession(OAuth2Session):
         options.pop("withhold_token", None)  # requests-oauthlib's own; nothing here sends a token of its own accord
         if self._rules.token_encoding is TokenEncoding.JSON:
             options["json"] = options.pop("data")
-        if self._seconds_left() <= 0:
-            raise ApiUnavailableError(
-                "the time for this request was over before it was sent",
-                subject=self._subject,
-                remedy="try again; another process may have done it meanwhile",
-            )
         answer = requests.Session.request(self, method, self._token_url, **options)
         answer.encoding = "utf-8"
         return answer

@@ -172,7 +172,7 @@ class Asking:
             tokens = flow.renew(
                 refresh_token=refresh_token,
                 redirect_uri=grant.redirect_uri,
-                seconds_left=lambda: end - time.monotonic(),
+                may_leave=lambda: self._may_leave(turn, end),
             )
         except OAuthRefusedError as error:
             if error.error in rules.refresh.refusals:
@@ -182,7 +182,7 @@ class Asking:
         except ApiError as error:
             self._failed(turn, error.code)
         else:
-            _insist(lambda: self._bring_home(credential, grant, tokens))
+            _insist(lambda: self._bring_home(turn, tokens))
         return True
 
     def _rules(self, credential: OpenCredential) -> OAuthRules | None:
@@ -209,8 +209,26 @@ class Asking:
         known = self._vault.version(connection, workspace=credential.workspace, credential_id=credential.id)
         return credential.version == known
 
-    def _bring_home(self, credential: OpenCredential, grant: StoredGrant, tokens: TokenAnswer) -> None:
-        """Write new tokens unless others were written meanwhile; a turn that is over is no objection."""
+    def _may_leave(self, turn: _Turn, end: float) -> bool:
+        """Say at the last moment whether the turn isn't over and the refresh token is still the stored one.
+
+        A process that was paused past its lease may write a newer one at any time. Where the database can't tell,
+        nothing leaves: the answer couldn't be written either.
+        """
+        try:
+            with self._store.reading() as connection:
+                is_unchanged = self._is_unchanged(connection, turn.credential)
+        except StoreUnavailableError:
+            return False
+        return is_unchanged and time.monotonic() < end
+
+    def _bring_home(self, turn: _Turn, tokens: TokenAnswer) -> None:
+        """Write new tokens unless others were written meanwhile; a turn that is over is no objection.
+
+        Where another asks by now, that turn goes on, so that nobody uses up the new refresh token while the old
+        one may be on its way to the provider.
+        """
+        credential, grant = turn.credential, turn.grant
         values: dict[str, Secret | str] = {**credential.values, **tokens.values}
         with self._store.transaction() as connection:
             is_replaced = self._vault.replace(
@@ -221,9 +239,9 @@ class Asking:
                 values=values,
                 expires_at=tokens.expires_at,
             )
-            if is_replaced:
-                lock_grant(connection, grant)
-                self._settle(connection, grant, GrantCondition.GOOD)
+            mark = lock_grant(connection, grant)
+            if is_replaced or mark == turn.mark:
+                self._settle(connection, grant, GrantCondition.GOOD, goes_on=mark not in {0, turn.mark})
 
     def _give_up(self, turn: _Turn, *, is_final: bool, pause: float) -> None:
         """Take one refusal for a suspicion, and the next, or one that can't pass, for the end."""
@@ -241,9 +259,12 @@ class Asking:
     def _note(self, turn: _Turn, condition: GrantCondition, *, pause: float) -> None:
         """Note a failure, unless the turn is another's by now: that one is to go on undisturbed."""
         with self._store.transaction() as connection:
-            is_ours = lock_grant(connection, turn.grant) == turn.mark
-            if is_ours and self._is_unchanged(connection, turn.credential):
+            if lock_grant(connection, turn.grant) != turn.mark:
+                return
+            if self._is_unchanged(connection, turn.credential):
                 self._settle(connection, turn.grant, condition, failures=turn.failures, pause=pause)
+            else:  # somebody wrote newer tokens meanwhile
+                self._settle(connection, turn.grant, GrantCondition.GOOD)
 
     def _settle(
         self,
@@ -253,9 +274,10 @@ class Asking:
         *,
         failures: int = 0,
         pause: float = 0,
+        goes_on: bool = False,
     ) -> None:
         known = find_grant(connection, workspace=grant.workspace, credential_id=grant.credential_id)
-        end_renewal(connection, grant, condition=condition, failures=failures, pause_seconds=pause)
+        end_renewal(connection, grant, condition=condition, failures=failures, pause_seconds=pause, goes_on=goes_on)
         if known is not None and known.condition is not condition:
             self._follow(
                 connection,

@@ -87,7 +87,7 @@ def _read_event(delivery: Delivery, payload: Payload) -> Event | Ignored:
         git=git,
         subject=_subject(payload, git),
         occurred_at=_occurred_at(delivery.kind, payload),
-        # GitHub gives all hooks that tell of one event the same GUID ("REST API description": hook-delivery-item).
+        # GitHub gives all hooks that report one event the same GUID ("REST API description": hook-delivery-item).
         fingerprint=delivery.headers.get(DELIVERY_HEADER.lower(), ""),
     )
 
@@ -124,7 +124,7 @@ def _occurred_at(kind: str, payload: Payload) -> datetime | None:
 def _latest(value: object) -> datetime | None:
     if not isinstance(value, Timed):
         return None
-    # The base class lists the times in the order in which they tell of the latest change.
+    # The base class lists the times in the order in which they report the latest change.
     for name in Timed.__struct_fields__:
         stated = getattr(value, name)
         at = None if stated is None else read_moment(stated)

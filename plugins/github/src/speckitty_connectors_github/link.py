@@ -15,6 +15,6 @@ def link_user(conversation: Conversation) -> LinkAnswer:
     if refusal:
         return refusal
     if conversation.grant is None or conversation.grant.session is None:
-        # Whoever is signed in with several accounts says which one is meant ("Authorizing OAuth apps").
+        # A person who is signed in with several accounts says which one is meant ("Authorizing OAuth apps").
         return Authorize(parameters={"prompt": "select_account"})
     return Linked(identity=who_is_it(conversation.grant.session))

@@ -31,7 +31,7 @@ REPOSITORY = "repository"
 """The one kind of resource that can be mapped."""
 
 DELIVERY_HEADER = "X-GitHub-Delivery"
-"""The event's GUID: the same on re-delivery and for every hook that tells of it ("Webhook events and payloads")."""
+"""The event's GUID: the same on re-delivery and for every hook that reports it ("Webhook events and payloads")."""
 
 PAGE_SIZE = 100
 """The most entries a page may have ("Using pagination in the REST API"; the default is 30)."""
@@ -100,7 +100,7 @@ RATE_LIMITS = RateLimitDialect(
     # minute, doubled each time.
     statuses=frozenset({429}),
     conditional_statuses=frozenset({403}),
-    # A secondary limit may come without a header, and with quota left: then only the body's message tells of it
+    # A secondary limit may come without a header, and with quota left: then only the body's message says so
     # ("Rate limits for the REST API", "Exceeding the rate limit"); so did its older name, the abuse limit.
     phrases=("secondary rate limit", "abuse detection mechanism"),
     remaining="x-ratelimit-remaining",

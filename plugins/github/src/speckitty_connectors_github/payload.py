@@ -99,7 +99,7 @@ class Changes(msgspec.Struct):
 
 
 class Timed(msgspec.Struct):
-    """The times that objects carry, in the order in which they tell of the latest change."""
+    """The times that objects carry, in the order in which they report the latest change."""
 
     updated_at: object = None
     completed_at: object = None

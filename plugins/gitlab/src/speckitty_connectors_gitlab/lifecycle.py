@@ -1,4 +1,4 @@
-"""Deliveries that tell of a change of GitLab's own state ("System hooks", "Webhook events": group events).
+"""Deliveries that report a change of GitLab's own state ("System hooks", "Webhook events": group events).
 
 A project that moves to another group is only a changed path here: nothing in the delivery says whether that group
 belongs to the connected one, so the next listing finds out.
@@ -15,7 +15,7 @@ from .payload import Payload, actor, group, project
 
 
 def read_lifecycle(kind: str, payload: Payload) -> Lifecycle | Ignored | None:
-    """Return the change that a delivery tells of, or None where it tells of none.
+    """Return the change that a delivery reports, or None where it reports none.
 
     A delivery of a known kind that doesn't name what it changed is `Ignored`.
     """

@@ -48,10 +48,10 @@ EVENTS = dict.fromkeys(
     ),
     True,
 )
-"""What a webhook tells of, of a project or of a group."""
+"""What a webhook reports, of a project or of a group."""
 
 GROUP_EVENTS = {**EVENTS, "subgroup_events": True, "project_events": True, "member_events": True}
-"""What that of a group tells of besides: what is made and deleted in it, and who comes and goes."""
+"""What that of a group reports besides: what is made and deleted in it, and who comes and goes."""
 
 DISABLED = frozenset({"disabled", "temporarily_disabled"})
 """The alert status of a webhook that delivers nothing ("Webhooks": "Auto-disabled webhooks")."""

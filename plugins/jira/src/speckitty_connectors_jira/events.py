@@ -107,7 +107,7 @@ def _issue_id(payload: Payload) -> str:
 
 
 def _fingerprint(kind: str, payload: Payload) -> str:
-    """Return what is equal where two webhooks tell of one change: each has ids of its own, the change has one."""
+    """Return what is equal where two webhooks report one change: each has ids of its own, the change has one."""
     site = account(payload)
     about = [
         read_identifier(each.id)

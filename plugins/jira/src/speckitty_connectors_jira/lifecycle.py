@@ -1,4 +1,4 @@
-"""Deliveries that tell of a change of Jira's own state; only admin webhooks are sent them ("Webhooks")."""
+"""Deliveries that report a change of Jira's own state; only admin webhooks are sent them ("Webhooks")."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OF_PROJECTS: Mapping[str, Change] = MappingProxyType(
 
 
 def read_lifecycle(kind: str, payload: Payload) -> Lifecycle | Ignored | None:
-    """Return the change that a delivery tells of, or None where it tells of none.
+    """Return the change that a delivery reports, or None where it reports none.
 
     A delivery of a known kind that doesn't name what it changed is `Ignored`.
     """

@@ -24,7 +24,7 @@ SEARCH = "/rest/api/3/project/search"
 """A page of projects: "Get projects paginated"."""
 
 SEARCHED = (("expand", "projectKeys"), ("status", "live"), ("status", "archived"), ("status", "deleted"))
-"""What is asked of each page: every key that a project has had, and the states that no app is told of."""
+"""What is asked of each page: every key that a project has had, and the states that no app is notified of."""
 
 ALL = "/rest/api/2/project"
 """All projects at once: "Get all projects" of Data Center, which has no pages."""

@@ -35,7 +35,7 @@ DELIVERY_HEADER = "X-Atlassian-Webhook-Identifier"
 """The same on each retry, and unique within one site ("Webhooks", section "Webhook delivery")."""
 
 PAGE_SIZE = 100
-"""The most projects a page may have; whoever asks for more gets this ("Get projects paginated")."""
+"""The most projects a page may have; a request for more gets this ("Get projects paginated")."""
 
 HOSTS = Hosts(
     default="atlassian.net",

@@ -1,6 +1,6 @@
 """The webhooks that an app registers for itself on a Jira Cloud site ("Webhooks", section "Dynamic webhooks").
 
-They tell of issues and comments only, end after 30 days without a word, and can't be changed: when mappings change,
+They report issues and comments only, end after 30 days without a word, and can't be changed: when mappings change,
 core registers a new one and then removes the old. An app has five for each person and site, so there is one for all
 mapped projects.
 """
@@ -40,7 +40,7 @@ EVENTS = (
     "comment_updated",
     "comment_deleted",
 )
-"""What is asked for: all that these webhooks tell of issues and their comments ("Register dynamic webhooks")."""
+"""What is asked for: all that these webhooks report of issues and their comments ("Register dynamic webhooks")."""
 
 ADMIN_WEBHOOKS_ONLY = Refused(
     code="by_hand",

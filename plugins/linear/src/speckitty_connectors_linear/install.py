@@ -23,7 +23,7 @@ def install(conversation: Conversation) -> InstallAnswer:
     """Answer one step of connecting an account.
 
     The token speaks as the app's own user, so nobody is named as the person who connected: the installation
-    outlives whoever agreed to it ("OAuth actor authorization").
+    outlives the person who agreed to it ("OAuth actor authorization").
     """
     refusal = refused_by_landing(conversation.parameters, title="Linear")
     if refusal:

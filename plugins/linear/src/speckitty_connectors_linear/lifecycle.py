@@ -1,4 +1,4 @@
-"""Deliveries that tell of a change of Linear's own state ("Webhooks", and the payload types of the schema)."""
+"""Deliveries that report a change of Linear's own state ("Webhooks", and the payload types of the schema)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _ENDED = ("delete", "remove", "revoke")
 
 
 def read_lifecycle(kind: str, payload: Payload) -> Lifecycle | Ignored | None:
-    """Return the change that a delivery tells of, or None where it tells of none.
+    """Return the change that a delivery reports, or None where it reports none.
 
-    A delivery of a kind that only tells of such changes, and names none, is `Ignored`.
+    A delivery of a kind that only reports such changes, and names none, is `Ignored`.
     """
     read = _TABLE.get(kind)
     return read(payload) if read else None

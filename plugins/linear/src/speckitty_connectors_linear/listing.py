@@ -1,4 +1,4 @@
-"""Listing teams, then projects: archived and binned ones as well, because no webhook tells of a team at all."""
+"""Listing teams, then projects: archived and binned ones as well, because no webhook reports a team."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ WEBHOOKS = WebhookRules(
 )
 
 RATE_LIMITS = RateLimitDialect(
-    # "Rate limiting": requests, their complexity and single end points are counted apart; ends in milliseconds.
+    # "Rate limiting": requests, their complexity and single endpoints are counted apart; ends in milliseconds.
     remaining="x-ratelimit-requests-remaining",
     reset="x-ratelimit-requests-reset",
     further_limits={

@@ -1,4 +1,4 @@
-"""Deliveries that tell of a change of Slack's own state ("Events reference")."""
+"""Deliveries that report a change of Slack's own state ("Events reference")."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RATE_LIMITED = "app_rate_limited"
 
 
 def read_lifecycle(payload: Payload) -> Lifecycle | Ignored | None:
-    """Return the change that a delivery tells of, or None where it tells of none.
+    """Return the change that a delivery reports, or None where it reports none.
 
     A delivery of a known kind that doesn't name what it changed is `Ignored`.
     """

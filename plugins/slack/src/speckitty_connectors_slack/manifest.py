@@ -163,7 +163,7 @@ MANIFEST = Manifest(
         ),
         Capability.SUGGEST_MAPPINGS: Support.unsupported("a channel has no git remote"),
         Capability.ROUTE_EVENT: Support.partial(
-            "Slack tells of an event once, for one of the installations that see a shared channel, and not at all "
+            "Slack reports an event once, for one of the installations that see a shared channel, and not at all "
             "while the app isn't a member"
         ),
     },

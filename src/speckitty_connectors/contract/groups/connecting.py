@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,13 +10,11 @@ from attrs import evolve
 
 from ...providers.accounts import ExternalIdentity
 from ...providers.api import ApiError
-from ...providers.codec import to_document
 from ...providers.conversations import (
     Authorize,
     AwaitApproval,
     ChooseAccount,
     Connected,
-    Conversation,
     Linked,
     Redirect,
     Refused,
@@ -27,9 +24,9 @@ from ...providers.oauth import OAuthRules
 from ..isolation import sealed_off
 from ..mutations import renamed
 from ..rules import NotApplicableError, Over, require, rule
-from ..scenario_player import STATE, Interference, PlayedScenario, answering, as_recorded, failing, holds, playing
+from ..scenario_player import STATE, as_recorded
 from ..scenarios import Exchange, Scenario
-from .base import Rules
+from .base import MALFORMED, Rules
 
 ANSWERS: dict[type, str] = {
     Redirect: "redirect",
@@ -62,45 +59,20 @@ CODE = re.compile(r"[a-z][a-z0-9_]{1,63}")
 FAILING = (401, 403, 404, 503)
 """A status for each error that core's session raises where something is wrong."""
 
-MALFORMED: tuple[object, ...] = (None, [], {}, "text", 7, {"data": None}, b"<html>", b"\xff")
-"""Bodies that aren't what the provider documents."""
-
 
 class ConversationRules(Rules):
     """What `install` and `link_user` have in common."""
 
-    def ask(
-        self, scenario: Scenario, conversation: Callable[[PlayedScenario], Conversation] | None = None
-    ) -> tuple[Any, PlayedScenario]:
-        """Play a scenario, or another step of it; return the answer and what was asked."""
-        with playing(self.subject.manifest, scenario) as stage:
-            step = conversation(stage) if conversation else stage.conversation
-            return self._hook(scenario.hook)(step), stage
-
-    def ends_as_expected(self, scenario: Scenario) -> None:
-        """Require the answer that the scenario expects, and exactly the requests that it lists."""
-        require(
-            scenario.expect.get("answer") in ANSWERS.values(), "is shown with a scenario that expects no answer"
-        )
-        answer, stage = self.ask(scenario)
-        require(type(answer) in ANSWERS, f"answered with a {type(answer).__name__}")
-        found = {**to_document(answer), "answer": ANSWERS[type(answer)]}
-        expected = dict(scenario.expect)
-        differing = [name for name, value in expected.items() if name not in found or not holds(found[name], value)]
-        shown = ", ".join(f"{name}: {found.get(name)!r}, not {expected[name]!r}" for name in differing)
-        require(not stage.unexpected, f"asked what isn't recorded: {', '.join(stage.unexpected)}")
-        require(not differing, f"answered with {shown}")
-
     def first_step_asks_nobody(self, hook: Capability, allowed: tuple[type, ...]) -> None:
         """Require an answer to the first step that needs no request."""
         with sealed_off() as tried:
-            answer, stage = self.ask(_first(hook))
+            answer, stage = self.subject.ask(_first(hook))
         require(not stage.asked and not tried, f"asked {', '.join([*stage.asked, *tried])} at the first step")
         require(type(answer) in allowed, f"answered the first step with a {type(answer).__name__}")
 
     def leads_to_the_provider(self, hook: Capability, flow: OAuthRules | None) -> None:
         """Require that a browser is only sent to the provider, with the state, and by a flow that is declared."""
-        answer, stage = self.ask(_first(hook))
+        answer, stage = self.subject.ask(_first(hook))
         if isinstance(answer, Redirect):
             target, home = urlsplit(answer.url), urlsplit(stage.app.urls.web)
             require(
@@ -122,7 +94,7 @@ class ConversationRules(Rules):
         for parameters in landings:
             for kept in remembered:
                 scenario = evolve(_first(hook), given={"parameters": parameters, "remembered": kept})
-                answer, stage = self.ask(scenario)
+                answer, stage = self.subject.ask(scenario)
                 require(type(answer) in ANSWERS, f"answered a landing with a {type(answer).__name__}")
                 require(
                     not isinstance(answer, forbidden),
@@ -132,33 +104,13 @@ class ConversationRules(Rules):
 
     def failures_prove_nothing(self, scenario: Scenario, allowed: tuple[type, ...]) -> None:
         """Require that each request that fails ends in an `ApiError` or an answer that proves nothing."""
-        for index in range(len(scenario.exchanges)):
-            for status in FAILING:
-                self._fails(scenario, failing(status, at=index), allowed, f"the status {status}")
+        for status, answer in self.failures(scenario, FAILING):
+            _proves_nothing(answer, allowed, f"the API answered the status {status}")
 
     def malformed_answers_are_typed(self, scenario: Scenario, allowed: tuple[type, ...]) -> None:
         """Require that a body of another shape ends in an `ApiError` or an answer that proves nothing."""
-        for index in range(len(scenario.exchanges)):
-            for body in MALFORMED:
-                self._fails(scenario, answering(body, at=index), allowed, f"the body {body!r}")
-
-    def _fails(
-        self,
-        scenario: Scenario,
-        interfere: Interference,
-        allowed: tuple[type, ...],
-        what: str,
-        *,
-        gave: str = "the API answered",
-    ) -> None:
-        with playing(self.subject.manifest, scenario, interfere) as stage:
-            try:
-                answer = self._hook(scenario.hook)(stage.conversation)
-            except ApiError:
-                return
-            except Exception as error:  # noqa: BLE001 - that nothing else is raised is the rule
-                answer = error
-        require(isinstance(answer, allowed), f"ended with {type(answer).__name__} when {gave} {what}")
+        for _, body, answer in self.malformed(scenario):
+            _proves_nothing(answer, allowed, f"the API answered the body {body!r}")
 
     def poor_grants_are_answered(self, scenario: Scenario) -> None:
         """Require a typed answer, or an `ApiError`, where the grant lacks what a token answer may lack."""
@@ -169,15 +121,8 @@ class ConversationRules(Rules):
         poorer: list[dict[str, Any]] = [{"scopes": []}, {"details": {}}]
         poorer += [{"details": {**details, name: value}} for name in details for value in MALFORMED[:5]]
         for lacking in poorer:
-            given = {**scenario.given, "grant": {**grant, **lacking}}
-            what = f"the grant {lacking}"
-            self._fails(evolve(scenario, given=given), as_recorded, tuple(ANSWERS), what, gave="it got")
-
-    def answers_the_same_again(self, scenario: Scenario) -> None:
-        """Require that a step has the same answer whenever it is asked."""
-        first, _ = self.ask(scenario)
-        second, _ = self.ask(scenario)
-        require(first == second, "answered the same step differently the second time")
+            poor = evolve(scenario, given={**scenario.given, "grant": {**grant, **lacking}})
+            _proves_nothing(self.outcome(poor, as_recorded), tuple(ANSWERS), f"it got the grant {lacking}")
 
     def refusals_help(self, answer: object) -> None:
         """Require that a refusal says what to do."""
@@ -187,16 +132,9 @@ class ConversationRules(Rules):
                 answer.reason.strip() and answer.remedy.strip(), f"refused {answer.code} without reason or remedy"
             )
 
-    def stays_in_the_session(self, scenario: Scenario) -> None:
-        """Require that every request goes through the session that core handed over."""
-        with playing(self.subject.manifest, scenario, as_recorded) as stage, sealed_off() as tried:
-            self._hook(scenario.hook)(stage.conversation)
-        outside = [*stage.outside, *tried]
-        require(not outside, f"asked {', '.join(outside)} outside its session")
 
-    def _hook(self, hook: Capability) -> Callable[[Conversation], Any]:
-        found: Callable[[Conversation], Any] = getattr(self.subject.provider, hook)
-        return found
+def _proves_nothing(answer: object, allowed: tuple[type, ...], when: str) -> None:
+    require(isinstance(answer, (ApiError, *allowed)), f"ended with {type(answer).__name__} when {when}")
 
 
 def _first(hook: Capability) -> Scenario:
@@ -230,9 +168,9 @@ class InstallRules(ConversationRules):
 
         The scenario is played; the answer has to hold what is expected, and nothing else may be asked.
         Why: an expectation written from the provider's page is the one check that knows the provider.
-        Fix: mend the plugin, or the scenario if the provider's page says otherwise.
+        Fix: correct the plugin, or the scenario if the provider's page says otherwise.
         """
-        self.ends_as_expected(install)
+        self.ends_as_expected(install, ANSWERS)
 
     @rule("I03", needs=INSTALLING)
     def test_i03_the_first_step_asks_nobody(self) -> None:
@@ -274,7 +212,7 @@ class InstallRules(ConversationRules):
         Fix: filter the grant's accounts by the choice; never build an account from it.
         """
         chosen = evolve(install, given={**install.given, "choice": [STRANGER]})
-        answer, _ = self.ask(chosen)
+        answer, _ = self.subject.ask(chosen)
         connected = [account.id for account in answer.accounts] if isinstance(answer, Connected) else []
         require(STRANGER not in connected, "connected an account that the grant doesn't reach")
 
@@ -316,7 +254,7 @@ class InstallRules(ConversationRules):
         Why: an account's id is what keeps its mappings over renames and re-installs.
         Fix: take the provider's immutable id as text, and leave doubles out.
         """
-        answer, _ = self.ask(install)
+        answer, _ = self.subject.ask(install)
         if not isinstance(answer, Connected | ChooseAccount):
             raise NotApplicableError("this step names no account")
         ids = [account.id for account in answer.accounts]
@@ -338,7 +276,7 @@ class InstallRules(ConversationRules):
             scenario = evolve(install, given=given)
             if given is bare and install.exchanges:
                 continue  # what this grant reaches is asked, not told
-            self.refusals_help(self.ask(scenario)[0])
+            self.refusals_help(self.subject.ask(scenario)[0])
 
     @rule("I14", needs=INSTALLING, over=Over.INSTALLS)
     def test_i14_only_through_the_session(self, install: Scenario) -> None:
@@ -387,9 +325,9 @@ class LinkRules(ConversationRules):
 
         The scenario is played; the answer has to hold what is expected, and nothing else may be asked.
         Why: an expectation written from the provider's page is the one check that knows the provider.
-        Fix: mend the plugin, or the scenario if the provider's page says otherwise.
+        Fix: correct the plugin, or the scenario if the provider's page says otherwise.
         """
-        self.ends_as_expected(link)
+        self.ends_as_expected(link, ANSWERS)
 
     @rule("I20", needs=LINKING)
     def test_i20_the_first_step_asks_nobody(self) -> None:
@@ -482,7 +420,7 @@ class LinkRules(ConversationRules):
         self.poor_grants_are_answered(link)
 
     def _identity(self, link: Scenario) -> ExternalIdentity:
-        answer, _ = self.ask(link)
+        answer, _ = self.subject.ask(link)
         if not isinstance(answer, Linked):
             raise NotApplicableError("this step links nobody")
         return answer.identity

@@ -123,7 +123,7 @@ class DatabaseRules(Judged):
         """An entry of the audit can't be changed.
 
         A row of it is updated, as any program could.
-        Why: whoever did something could say that somebody else did.
+        Why: the person who did something could say that somebody else did.
         Fix: let the migrations make their triggers.
         """
         with store.transaction() as connection:

@@ -63,7 +63,7 @@ class DocumentationRules(Rules):
         """The plugin and each of its hooks have a docstring.
 
         The module, or the class of the object, and the hooks of the declared capabilities are looked at.
-        Why: whoever mends it later reads these first.
+        Why: the person who fixes it later reads these first.
         Fix: write one sentence each: what it asks the provider, and what it answers.
         """
         plugin = self.subject.plugin

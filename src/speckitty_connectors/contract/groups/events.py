@@ -15,7 +15,7 @@ from ..mutations import mutated
 from ..receiver import NOW
 from ..recordings import Recording
 from ..rules import Over, RuleBrokenError, require, rule
-from ..scenario_player import holds
+from ..scenario_player import difference
 from .base import Rules
 
 ROUTING = Capability.ROUTE_EVENT
@@ -52,17 +52,14 @@ class EventRules(Rules):
 
         The outcome, as a document, has to hold what the index expects; the index names at least the outcome.
         Why: an expectation written from the provider's page is the one check that knows the provider.
-        Fix: mend the plugin, or the expectation if the provider's page says otherwise.
+        Fix: correct the plugin, or the expectation if the provider's page says otherwise.
         """
         require(
             delivery.expect.get("outcome") in NAMES.values(),
             "is shown with a delivery whose index expects no outcome",
         )
-        found = to_document(self.subject.route(delivery))
-        expected = dict(delivery.expect)
-        differing = [name for name, value in expected.items() if name not in found or not holds(found[name], value)]
-        shown = ", ".join(f"{name}: {found.get(name)!r}, not {expected[name]!r}" for name in differing)
-        require(not differing, f"answered with {shown}")
+        differing = difference(to_document(self.subject.route(delivery)), delivery.expect)
+        require(not differing, f"answered with {differing}")
 
     @rule("E03", needs=ROUTING, over=Over.DELIVERIES)
     def test_e03_one_typed_outcome(self, delivery: Recording) -> None:

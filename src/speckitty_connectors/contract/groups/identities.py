@@ -60,7 +60,7 @@ class IdentityRules(Rules):
         """A rename changes no identity.
 
         Every name that the outcome shows is changed wherever it stands in the body, and the delivery routed again.
-        Why: mappings hang on ids; one that follows a name goes to whoever takes the name next.
+        Why: mappings hang on ids; one that follows a name goes to the one that takes the name next.
         Fix: take ids from the provider's immutable id.
         """
         before = self.subject.route(delivery)

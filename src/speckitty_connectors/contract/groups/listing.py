@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
-
 from attrs import evolve
 
 from ...providers.api import (
@@ -16,13 +13,11 @@ from ...providers.api import (
 )
 from ...providers.manifest import Capability
 from ...providers.resources import Resource, ResourcePage
-from ..isolation import sealed_off
 from ..mutations import renamed
-from ..rules import NotApplicableError, Over, RuleBrokenError, require, rule
-from ..scenario_player import Interference, PlayedScenario, answering, as_recorded, failing, playing
+from ..rules import NotApplicableError, Over, require, rule
+from ..scenario_player import Interference, playing
 from ..scenarios import Exchange, GivenAnswer, Scenario
 from .base import Rules
-from .connecting import MALFORMED
 
 LISTING = Capability.LIST_RESOURCES
 
@@ -55,7 +50,7 @@ class ListingRules(Rules):
 
         The ids of each page are compared, or the code of the error that is expected.
         Why: an expectation written from the provider's page is the one check that knows the provider.
-        Fix: mend the plugin, or the scenario if the provider's page says otherwise.
+        Fix: correct the plugin, or the scenario if the provider's page says otherwise.
         """
         expected = listing.expect
         require(
@@ -63,7 +58,7 @@ class ListingRules(Rules):
             "is shown with a listing that expects neither pages nor an error",
         )
         try:
-            pages, _ = self._whole(listing)
+            pages, _ = self.subject.ask(listing)
         except ApiError as error:
             require(error.code == expected.get("error"), f"ended the listing with {error.code}")
             return
@@ -79,7 +74,7 @@ class ListingRules(Rules):
         Why: a cursor on the last page has core ask for ever.
         Fix: yield ResourcePage, the last one with an empty cursor.
         """
-        pages, _ = self._whole(self._good(listing))
+        pages, _ = self.subject.ask(self._good(listing))
         odd = [type(page).__name__ for page in pages if not isinstance(page, ResourcePage)]
         require(pages and not odd, f"yielded {', '.join(odd) or 'no page at all'}")
         require(not pages[-1].cursor, "left a cursor on the last page")
@@ -93,10 +88,9 @@ class ListingRules(Rules):
         Why: a listing that was interrupted goes on where it was, also in another process.
         Fix: start from listing.cursor where it isn't empty, and put all that is needed into it.
         """
-        pages, _ = self._whole(self._good(listing))
+        pages, _ = self.subject.ask(self._good(listing))
         for number, page in enumerate(pages[:-1], 1):
-            with playing(self.subject.manifest, listing) as stage:
-                rest = list(islice(self._pages(stage, cursor=page.cursor), MOST_PAGES))
+            rest, _ = self.subject.ask(evolve(listing, given={**listing.given, "cursor": page.cursor}))
             require(rest == pages[number:], f"yielded other pages when resumed after page {number}")
 
     @rule("L05", needs=LISTING, over=Over.LISTINGS)
@@ -104,7 +98,7 @@ class ListingRules(Rules):
         """A rename changes a key, never an id.
 
         Every key is changed wherever it stands in the answers, and the listing taken again.
-        Why: mappings hang on ids; one that follows a name goes to whoever takes the name next.
+        Why: mappings hang on ids; one that follows a name goes to the one that takes the name next.
         Fix: take the id from the provider's immutable id, and the key from the name.
         """
         before = self._resources(self._good(listing))
@@ -125,20 +119,9 @@ class ListingRules(Rules):
         Why: a listing that ends quietly looks like an account in which everything was deleted.
         Fix: let the session's errors pass.
         """
-        for index in range(len(self._good(listing).exchanges)):
-            for status, kind in TYPED.items():
-                try:
-                    self._whole(listing, failing(status, at=index))
-                except ApiError as error:
-                    require(
-                        isinstance(error, kind), f"ended with {type(error).__name__} when the API answered {status}"
-                    )
-                    continue
-                except RuleBrokenError:
-                    raise
-                except Exception as error:  # noqa: BLE001 - that nothing else is raised is the rule
-                    raise RuleBrokenError(f"raised {type(error).__name__} when the API answered {status}") from None
-                raise RuleBrokenError(f"ended the listing quietly when the API answered {status}") from None
+        for status, outcome in self.failures(self._good(listing), TYPED):
+            ended = "the listing quietly" if isinstance(outcome, list) else f"with {type(outcome).__name__}"
+            require(isinstance(outcome, TYPED[status]), f"ended {ended} when the API answered {status}")
 
     @rule("L07", needs=LISTING, over=Over.LISTINGS)
     def test_l07_malformed_answers_are_typed(self, listing: Scenario) -> None:
@@ -148,17 +131,12 @@ class ListingRules(Rules):
         Why: a default looks like an account in which everything was deleted.
         Fix: decode into a typed shape, and raise ApiError where it doesn't fit.
         """
-        for index in range(len(self._good(listing).exchanges)):
-            for body in MALFORMED:
-                try:
-                    self._whole(listing, answering(body, at=index))
-                except ApiError:
-                    continue
-                except Exception as error:  # noqa: BLE001 - that nothing else is raised is the rule
-                    raise RuleBrokenError(f"raised {type(error).__name__} at the body {body!r}") from None
-                require(
-                    _is_documented(body, listing, index), f"listed as if nothing was there at the body {body!r}"
-                )
+        for index, body, outcome in self.malformed(self._good(listing)):
+            if isinstance(outcome, list):
+                documented = body == [] and isinstance(listing.exchanges[index].answer.body, list)
+                require(documented, f"listed as if nothing was there at the body {body!r}")
+            else:
+                require(isinstance(outcome, ApiError), f"raised {type(outcome).__name__} at the body {body!r}")
 
     @rule("L08", needs=LISTING, over=Over.LISTINGS)
     def test_l08_throttling_is_waited_out(self, listing: Scenario) -> None:
@@ -168,9 +146,9 @@ class ListingRules(Rules):
         Why: large accounts are always throttled.
         Fix: send every request through the session, which waits; declare the dialect of the provider.
         """
-        expected, _ = self._whole(self._good(listing))
+        expected, _ = self.subject.ask(self._good(listing))
         for index in range(len(listing.exchanges)):
-            pages, stage = self._whole(listing, self._throttled(at=index))
+            pages, stage = self.subject.ask(listing, self._throttled(at=index))
             require(pages == expected, "listed other pages when it was throttled")
             require(
                 stage.slept == [WAIT_SECONDS], f"waited {stage.slept} seconds when asked to wait {WAIT_SECONDS}"
@@ -184,7 +162,7 @@ class ListingRules(Rules):
         Why: every request counts against the customer's limit.
         Fix: yield each page before asking for the next one, and ask for nothing twice.
         """
-        pages, stage = self._whole(self._good(listing))
+        pages, stage = self.subject.ask(self._good(listing))
         require(not stage.unexpected, f"asked what isn't recorded, or twice: {', '.join(stage.unexpected)}")
         require(
             len(stage.asked) == len(listing.exchanges),
@@ -193,7 +171,7 @@ class ListingRules(Rules):
         if len(pages) < 2:
             return
         with playing(self.subject.manifest, listing) as begun:
-            next(self._pages(begun))
+            next(iter(self.subject.provider.list_resources(begun.listing)))
         require(
             len(begun.asked) < len(stage.asked) or not stage.asked,
             "asked for every page before the first was wanted",
@@ -225,25 +203,10 @@ class ListingRules(Rules):
         Why: the session is what keeps secrets hidden, waits out throttling and refuses foreign hosts.
         Fix: use listing.session.
         """
-        with playing(self.subject.manifest, self._good(listing), as_recorded) as stage, sealed_off() as tried:
-            list(islice(self._pages(stage), MOST_PAGES))
-        outside = [*stage.outside, *tried]
-        require(not outside, f"asked {', '.join(outside)} outside its session")
-
-    def _pages(self, stage: PlayedScenario, cursor: str | None = None) -> Iterator[ResourcePage]:
-        return iter(self.subject.provider.list_resources(stage.listing(cursor)))
-
-    def _whole(
-        self, listing: Scenario, interfere: Interference = as_recorded
-    ) -> tuple[list[ResourcePage], PlayedScenario]:
-        with playing(self.subject.manifest, listing, interfere) as stage:
-            pages = list(islice(self._pages(stage), MOST_PAGES))
-        if len(pages) == MOST_PAGES:
-            raise RuleBrokenError(f"yielded {MOST_PAGES} pages without an end")
-        return pages, stage
+        self.stays_in_the_session(self._good(listing))
 
     def _resources(self, listing: Scenario) -> list[Resource]:
-        return [resource for page in self._whole(listing)[0] for resource in page.resources]
+        return [resource for page in self.subject.ask(listing)[0] for resource in page.resources]
 
     def _good(self, listing: Scenario) -> Scenario:
         """Return a listing that is expected to succeed.
@@ -266,8 +229,3 @@ class ListingRules(Rules):
             return GivenAnswer(status=status, headers={dialect.retry_after: f"{WAIT_SECONDS:.0f}"}, body=body)
 
         return interfere
-
-
-def _is_documented(body: object, listing: Scenario, index: int) -> bool:
-    """Say whether the recorded answer itself has this shape: an empty list is what an empty account answers."""
-    return body == [] and isinstance(listing.exchanges[index].answer.body, list)

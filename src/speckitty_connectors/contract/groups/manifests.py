@@ -120,7 +120,7 @@ class ManifestRules(Rules):
 
     @rule("M07")
     def test_m07_oauth_urls(self) -> None:
-        """OAuth end points are templates that give https URLs.
+        """OAuth endpoints are templates that give https URLs.
 
         Each URL of each flow is filled with the base URLs of the default host.
         Why: codes and client secrets are sent there.
@@ -236,7 +236,7 @@ class ManifestRules(Rules):
         """Schemes that prove the body come before those that don't.
 
         The order of the schemes is compared with what each proves.
-        Why: the first scheme that an end point has a secret for is the only one it accepts.
+        Why: the first scheme that an endpoint has a secret for is the only one it accepts.
         Fix: list HexHmac, TimestampedHmac and StandardWebhooks before BearerJwt, and PlainToken last.
         """
         schemes = self.subject.manifest.webhooks.schemes

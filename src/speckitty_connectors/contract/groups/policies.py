@@ -186,7 +186,7 @@ class PolicyRules(Rules):
         """A wrong value is refused, and the refusal names the path of its field.
 
         Each field is set to what isn't of its type; what is of its type may be refused, too.
-        Why: whoever made the mistake has to find it; a wrong word that is taken for a right one is never found.
+        Why: a person has to find their mistake; a wrong word that is taken for a right one is never found.
         Fix: say in the type what a value may be, as a StrEnum or a Literal. Enumerations don't guess, and of what a
         validator or __attrs_post_init__ refuses, core can't tell the field.
         """

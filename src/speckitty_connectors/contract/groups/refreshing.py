@@ -10,6 +10,7 @@ from ...providers.manifest import Capability
 from ...providers.oauth import OAuthRules
 from ..rules import NotApplicableError, require, rule
 from .base import Rules
+from .connecting import OF_CORE
 
 LONGEST_GRACE_SECONDS = 24 * 3600
 LONGEST_JWT_SECONDS = 600
@@ -107,17 +108,8 @@ class RefreshingRules(Rules):
         Why: a fixed state or challenge is one that a stranger knows.
         Fix: take them out.
         """
-        ours = {
-            "client_id",
-            "code_challenge",
-            "code_challenge_method",
-            "redirect_uri",
-            "response_type",
-            "scope",
-            "state",
-        }
         for name, flow in self._flows():
-            fixed = sorted(ours & set(flow.authorize_parameters))
+            fixed = sorted(OF_CORE & set(flow.authorize_parameters))
             require(not fixed, f"fixes {', '.join(fixed)} in {name}")
 
     def _flows(self) -> Iterator[tuple[str, OAuthRules]]:

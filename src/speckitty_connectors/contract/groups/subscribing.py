@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...providers.api import ApiError
 from ...providers.codec import to_document
 from ...providers.conversations import Refused
 from ...providers.manifest import Capability
 from ...providers.subscriptions import Subscribed, SubscriptionStep, Unsubscribed
-from ..isolation import sealed_off
 from ..rules import NotApplicableError, Over, require, rule
-from ..scenario_player import (
-    WEBHOOK_SECRET,
-    Interference,
-    PlayedScenario,
-    answering,
-    as_recorded,
-    failing,
-    holds,
-    playing,
-)
+from ..scenario_player import WEBHOOK_SECRET
 from ..scenarios import Scenario
 from .base import Rules
-from .connecting import MALFORMED
 
 SUBSCRIBING = Capability.SUBSCRIBE
 
@@ -55,14 +42,9 @@ class SubscribingRules(Rules):
 
         The scenario is played; the answer has to hold what is expected, and nothing else may be asked.
         Why: an expectation written from the provider's page is the one check that knows the provider.
-        Fix: mend the plugin, or the scenario if the provider's page says otherwise.
+        Fix: correct the plugin, or the scenario if the provider's page says otherwise.
         """
-        answer, stage = self._ask(subscription)
-        require(type(answer) in ANSWERS, f"answered with a {type(answer).__name__}")
-        found = {**to_document(answer), "answer": ANSWERS[type(answer)]}
-        require("answer" in subscription.expect, "is shown with a scenario that expects no answer")
-        require(not stage.unexpected, f"asked what isn't recorded: {', '.join(stage.unexpected)}")
-        require(holds(found, subscription.expect), f"answered with {found}, not {dict(subscription.expect)}")
+        self.ends_as_expected(subscription, ANSWERS)
 
     @rule("W03", needs=SUBSCRIBING, over=Over.SUBSCRIPTIONS)
     def test_w03_failures_say_nothing(self, subscription: Scenario) -> None:
@@ -72,11 +54,9 @@ class SubscribingRules(Rules):
         Why: core would forget a webhook that still delivers, or trust one that was never made.
         Fix: let the session's errors pass.
         """
-        for index in range(len(subscription.exchanges)):
-            for status in FAILING:
-                answer = self._outcome(subscription, failing(status, at=index))
-                known = isinstance(answer, ApiError | Refused) or (isinstance(answer, Subscribed) and answer.fault)
-                require(known, f"ended with {type(answer).__name__} when the API answered {status}")
+        for status, answer in self.failures(subscription, FAILING):
+            known = isinstance(answer, ApiError | Refused) or (isinstance(answer, Subscribed) and answer.fault)
+            require(known, f"ended with {type(answer).__name__} when the API answered {status}")
 
     @rule("W04", needs=SUBSCRIBING, over=Over.SUBSCRIPTIONS)
     def test_w04_malformed_answers_are_typed(self, subscription: Scenario) -> None:
@@ -86,11 +66,9 @@ class SubscribingRules(Rules):
         Why: a KeyError stops the upkeep of every other webhook of the installation.
         Fix: decode into a typed shape, and raise ApiError where it doesn't fit.
         """
-        for index in range(len(subscription.exchanges)):
-            for body in MALFORMED:
-                answer = self._outcome(subscription, answering(body, at=index))
-                typed = isinstance(answer, (ApiError, *ANSWERS))
-                require(typed, f"ended with {type(answer).__name__} when the API answered the body {body!r}")
+        for _, body, answer in self.malformed(subscription):
+            typed = isinstance(answer, (ApiError, *ANSWERS))
+            require(typed, f"ended with {type(answer).__name__} when the API answered the body {body!r}")
 
     @rule("W05", needs=SUBSCRIBING, over=Over.SUBSCRIPTIONS)
     def test_w05_only_through_the_session(self, subscription: Scenario) -> None:
@@ -100,20 +78,17 @@ class SubscribingRules(Rules):
         Why: another way has neither limits nor the right credential.
         Fix: use subscription.session.
         """
-        with playing(self.subject.manifest, subscription) as stage, sealed_off() as tried:
-            self.subject.provider.subscribe(stage.subscription)
-        outside = [*stage.outside, *tried]
-        require(not outside, f"asked {', '.join(outside)} outside its session")
+        self.stays_in_the_session(subscription)
 
     @rule("W06", needs=SUBSCRIBING, over=Over.SUBSCRIPTIONS)
     def test_w06_the_secret_is_for_the_provider_alone(self, subscription: Scenario) -> None:
         """The secret of a webhook stands in the body of a request, and nowhere else.
 
         The answer, its representation and the addresses of all requests are searched for it.
-        Why: whoever has the secret can make up deliveries.
+        Why: anyone who has the secret can make up deliveries.
         Fix: put subscription.secret into the document as it is, and keep it out of URLs and answers.
         """
-        answer, stage = self._ask(subscription)
+        answer, stage = self.subject.ask(subscription)
         shown = [repr(answer), str(to_document(answer)), *stage.asked]
         require(not any(WEBHOOK_SECRET in text for text in shown), "showed the webhook's secret")
 
@@ -130,7 +105,7 @@ class SubscribingRules(Rules):
         made = step is SubscriptionStep.REGISTER and subscription.expect.get("answer") == "subscribed"
         if not made or not subscription.exchanges or rules is None or not rules.own_endpoint:
             raise NotApplicableError("this step makes no webhook of its own address through an API")
-        _, stage = self._ask(subscription)
+        _, stage = self.subject.ask(subscription)
         sent = "".join(stage.sent)
         require(WEBHOOK_SECRET in sent, "made a webhook without the secret that core made for it")
         require(stage.subscription.url in sent, "made a webhook for another address")
@@ -143,17 +118,4 @@ class SubscribingRules(Rules):
         Why: steps come again after a crash, in another process.
         Fix: keep nothing between calls; core remembers what is registered.
         """
-        (first, _), (second, _) = self._ask(subscription), self._ask(subscription)
-        require(first == second, "answered the same step differently the second time")
-
-    def _ask(self, scenario: Scenario) -> tuple[Any, PlayedScenario]:
-        with playing(self.subject.manifest, scenario, as_recorded) as stage:
-            return self.subject.provider.subscribe(stage.subscription), stage
-
-    def _outcome(self, scenario: Scenario, interfere: Interference) -> object:
-        """Return what is answered, or raised, when the API answers otherwise."""
-        with playing(self.subject.manifest, scenario, interfere) as stage:
-            try:
-                return self.subject.provider.subscribe(stage.subscription)
-            except Exception as error:  # noqa: BLE001 - that nothing but an ApiError is raised is the rule
-                return error
+        self.answers_the_same_again(subscription)

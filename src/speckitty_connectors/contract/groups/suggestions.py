@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from attrs import evolve
 
@@ -12,7 +13,6 @@ from ...providers.resources import Resource
 from ...providers.suggestions import Signal, Suggestion, SuggestionRequest
 from ..isolation import sealed_off
 from ..rules import RuleBrokenError, require, rule
-from ..scenario_player import playing
 from .base import Rules
 
 SUGGESTING = Capability.SUGGEST_MAPPINGS
@@ -172,12 +172,9 @@ class SuggestionRules(Rules):
         """The resources of the recorded listings; made-up ones of each kind where there are none."""
         listed: dict[tuple[str, str], Resource] = {}
         for scenario in self.subject.scenarios(Capability.LIST_RESOURCES):
-            try:
-                with playing(self.subject.manifest, scenario) as stage:
-                    for page in self.subject.provider.list_resources(stage.listing()):
-                        listed.update({(each.kind, each.id): each for each in page.resources})
-            except ConnectorsError:
-                continue
+            with suppress(ConnectorsError):
+                for page in self.subject.ask(scenario)[0]:
+                    listed.update({(each.kind, each.id): each for each in page.resources})
         kinds = self.subject.manifest.resource_kinds
         made_up = tuple(Resource(kind=kind.name, id=f"{kind.name}-1", key="acme/menu") for kind in kinds)
         return tuple(listed.values()) or made_up

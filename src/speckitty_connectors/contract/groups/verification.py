@@ -92,7 +92,7 @@ class Proving(Rules):
     """What the rules about proofs share."""
 
     def endpoint(self, case: SchemeCase, secret: Secret | None = SECRET) -> str:
-        """Make an end point with one secret of a scheme, or with none."""
+        """Make an endpoint with one secret of a scheme, or with none."""
         return self.subject.receiver.endpoint(*([(case.name, secret)] if secret else []))
 
     def genuine(self, case: SchemeCase, *, now: datetime = NOW, secret: Secret = SECRET) -> Recording:
@@ -147,7 +147,7 @@ class VerificationRules(Proving):
 
         Each one is signed by the strongest scheme and posted with its own headers.
         Why: content types, sizes and ids of real deliveries differ, and a refused one is lost.
-        Fix: the answer's code says what was refused; widen content_types or body_limit, or mend the recording.
+        Fix: the answer's code says what was refused; widen content_types or body_limit, or fix the recording.
         """
         name, scheme = next(iter(self.subject.manifest.webhooks.schemes.items()))
         recording = Recording(name=delivery.name, body=stamped(scheme, delivery.body), headers=delivery.headers)
@@ -195,7 +195,7 @@ class VerificationRules(Proving):
         """A body that was changed after signing is refused.
 
         Bits are flipped, the end is cut off, something is put behind it and before it.
-        Why: whoever sees one delivery could write others.
+        Why: anyone who sees one delivery could write others.
         Fix: declare a scheme that covers the body, if the provider has one.
         """
         if isinstance(scheme.scheme, PlainToken | BearerJwt):
@@ -210,7 +210,7 @@ class VerificationRules(Proving):
         """A delivery that was signed too long ago is refused.
 
         It is signed just beyond the tolerance of the scheme in the past.
-        Why: whoever recorded a delivery could send it again later.
+        Why: anyone who recorded a delivery could send it again later.
         Fix: declare the tolerance that the provider documents; five minutes where it says nothing.
         """
         moment = NOW - tolerance(scheme) - timedelta(seconds=1)
@@ -233,7 +233,7 @@ class VerificationRules(Proving):
     def test_v08_both_secrets_of_a_rotation_count(self, scheme: SchemeCase) -> None:
         """While one secret replaces another, both are accepted.
 
-        An end point with two secrets gets a delivery signed by each.
+        An endpoint with two secrets gets a delivery signed by each.
         Why: secrets couldn't be replaced without losing deliveries.
         Fix: leave the choice of secrets to core.
         """
@@ -248,12 +248,12 @@ class VerificationRules(Proving):
     def test_v09_no_secret_no_entry(self, scheme: SchemeCase) -> None:
         """Without a secret, or with an empty or short one, everything is refused.
 
-        End points without secrets get deliveries; weak secrets are tried to be stored, and to verify with.
+        Endpoints without secrets get deliveries; weak secrets are tried to be stored, and to verify with.
         Why: an empty secret is one that everybody knows (CVE-2026-41432, CVE-2026-21894).
         Fix: leave secrets to core; there is no unsigned mode.
         """
         answer = self.send(self.endpoint(scheme, None), self.genuine(scheme))
-        self.refuses(answer, "a delivery to an end point without a secret")
+        self.refuses(answer, "a delivery to an endpoint without a secret")
         for weak in map(Secret, WEAK_SECRETS):
             require(not self._is_stored(scheme, weak), "stored a webhook secret that is empty or too short")
             require(not self._verifies(scheme, weak), "accepted what an empty or short secret signed")
@@ -325,7 +325,7 @@ class VerificationRules(Proving):
     def test_v13_no_weaker_scheme(self, scheme: SchemeCase) -> None:
         """Where a stronger scheme has a secret, a weaker one is refused.
 
-        An end point with secrets for this scheme and for the strongest gets a delivery proven by this one.
+        An endpoint with secrets for this scheme and for the strongest gets a delivery proven by this one.
         Why: a stranger would always take the weakest door.
         Fix: list the strongest scheme first.
         """

@@ -77,7 +77,7 @@ class VerificationLimitRules(Proving):
         """A signed body that isn't the provider's document ends in a typed answer.
 
         Bytes that aren't UTF-8, no object, cut short, numbers and letters that parsers disagree on: all are signed.
-        Why: whoever holds a secret of their own, as every customer does, could stop the receiver.
+        Why: anyone who holds a secret of their own, as every customer does, could stop the receiver.
         Fix: leave the reading of bodies to core.
         """
         for body in ODD_BODIES:
@@ -118,7 +118,7 @@ class VerificationLimitRules(Proving):
 
     @rule("V18", over=Over.SCHEMES)
     def test_v18_strangers_learn_nothing(self, scheme: SchemeCase) -> None:
-        """A wrong secret, and an end point that doesn't exist, get the same answer.
+        """A wrong secret, and an endpoint that doesn't exist, get the same answer.
 
         Both are tried with a delivery that is signed well, by a secret that nobody has here.
         Why: a difference tells strangers which addresses are worth an attack.
@@ -129,7 +129,7 @@ class VerificationLimitRules(Proving):
         unknown = self.send("no-such-end-point", request)
         self.refuses(wrong, "a delivery that a stranger signed")
         require(
-            wrong == unknown, f"answered {unknown.code} where there is no end point, {wrong.code} where there is"
+            wrong == unknown, f"answered {unknown.code} where there is no endpoint, {wrong.code} where there is"
         )
 
     @rule("V19", over=Over.SCHEMES)

@@ -69,7 +69,7 @@ class Authorization:
         return self.callback_url, {"code": self._codes.issue(query), **state}
 
     def exchange(self, form: Mapping[str, str]) -> Document:
-        """Return the token end point's answer; like GitHub's, a refusal is one of its fields."""
+        """Return the token endpoint's answer; like GitHub's, a refusal is one of its fields."""
         credentials = f"{form.get('client_id')}:{form.get('client_secret')}"
         if not hmac.compare_digest(credentials.encode(), f"{self.client_id}:{self.client_secret}".encode()):
             return _refusal("incorrect_client_credentials")

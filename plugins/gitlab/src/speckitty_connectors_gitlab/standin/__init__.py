@@ -1,4 +1,4 @@
-"""A stand-in of GitLab for loopback: its pages, its token end points, and the API as far as this plugin asks it."""
+"""A stand-in of GitLab for loopback: its pages, its token endpoints, and the API as far as this plugin asks it."""
 
 from .application import GitLabStandIn
 

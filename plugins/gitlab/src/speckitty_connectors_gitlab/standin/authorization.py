@@ -44,7 +44,7 @@ class Authorization:
         return {"code": self._codes.issue(query), **state}
 
     def exchange(self, form: Mapping[str, str]) -> tuple[int, Document]:
-        """Return the status and the document of the token end point's answer."""
+        """Return the status and the document of the token endpoint's answer."""
         credentials = f"{form.get('client_id')}:{form.get('client_secret')}"
         if not hmac.compare_digest(credentials.encode(), f"{self.client_id}:{self.client_secret}".encode()):
             return HTTPStatus.UNAUTHORIZED, {"error": "invalid_client"}

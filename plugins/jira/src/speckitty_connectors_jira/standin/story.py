@@ -16,7 +16,7 @@ from .documents import Document
 def deliveries(registered: Sequence[int]) -> Sequence[SampleDelivery]:
     """Return the story, whose first event happens in the first project of the listing.
 
-    No change of Jira's own state is in it: an app is told of none.
+    No change of Jira's own state is in it: an app is notified of none.
 
     Args:
         registered: the ids of the webhooks that it is sent for.

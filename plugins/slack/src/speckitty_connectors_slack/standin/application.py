@@ -89,7 +89,7 @@ class SlackStandIn:
         return deliveries(organization=self._organization)
 
     def uninstall(self) -> None:
-        """Take the app away without a word: no delivery tells of it."""
+        """Take the app away without a word: no delivery reports it."""
         self._authorization.revoke()
 
     @property
