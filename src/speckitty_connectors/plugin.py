@@ -20,6 +20,7 @@ from .providers.api import ApiSession as ApiSession
 from .providers.api import ApiThrottledError as ApiThrottledError
 from .providers.api import ApiUnauthorizedError as ApiUnauthorizedError
 from .providers.api import ApiUnavailableError as ApiUnavailableError
+from .providers.api import AppRefusedError as AppRefusedError
 from .providers.api import EgressRefusedError as EgressRefusedError
 from .providers.api import Listing as Listing
 from .providers.conversations import Authorize as Authorize

@@ -120,9 +120,7 @@ def test_a_grant_that_ended_is_found_by_the_first_refused_request(workshop: Work
     workshop.stand_in.end_grants()
     with pytest.raises(SyncInterruptedError):
         workshop.connectors.inventory.sync(WORKSPACE, installation.id)
-    assert workshop.layers() == BEFORE | {"installation": "needs_reauthorisation"}
-    with pytest.raises(ConflictError):
-        workshop.connectors.subscriptions.sync(workspace=WORKSPACE, installation_id=installation.id)
+    assert workshop.layers() == BEFORE | {"installation": "degraded"}
     workshop.connect()
     workshop.connectors.inventory.sync(WORKSPACE, installation.id)
     assert workshop.layers() == BEFORE

@@ -16,6 +16,7 @@ from speckitty_connectors.installations import repository
 from speckitty_connectors.installations.statuses import InstallationStatus
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.resources.repository import (
+    Unseen,
     change_resource,
     former_keys,
     mark_unseen,
@@ -24,7 +25,7 @@ from speckitty_connectors.resources.repository import (
     resolve_key,
     upsert_resources,
 )
-from speckitty_connectors.resources.types import ResourceStatus
+from speckitty_connectors.resources.types import Belief, ResourceStatus
 from speckitty_connectors.store.engine import Store
 from testbed.layers import MOMENT, add_installation, add_resources, installation_of, resource_of
 
@@ -163,7 +164,9 @@ WRITES: list[Callable[[Connection, Installation], object]] = [
         connection,
         InstallationKey(workspace="w2", id=made.id),
     ),
-    lambda connection, made: mark_unseen(connection, InstallationKey(workspace="w2", id=made.id), since=LATER),
+    lambda connection, made: mark_unseen(
+        connection, InstallationKey(workspace="w2", id=made.id), since=LATER, belief=Belief(), is_confirmed=True
+    ),
 ]
 
 
@@ -255,7 +258,8 @@ def test_what_a_listing_does_not_show_is_missing_and_nothing_else_is(store: Stor
         )
     add_resources(store, made, MENU, at=LATER)
     with store.transaction() as connection:
-        assert mark_unseen(connection, made, since=LATER) == 1
+        unseen = mark_unseen(connection, made, since=LATER, belief=Belief(), is_confirmed=True)
+    assert unseen == Unseen(missing=1)
     assert [resource_of(store, made, name).status for name in ("b1", "b2", "b3")] == [
         ResourceStatus.ACTIVE,
         ResourceStatus.MISSING,

@@ -9,6 +9,7 @@ from attrs import evolve
 
 from speckitty_connectors import (
     Account,
+    ApiError,
     ApiUnauthorizedError,
     ApiUnavailableError,
     ConflictError,
@@ -17,7 +18,7 @@ from speckitty_connectors import (
     ResourceReference,
     Target,
 )
-from speckitty_connectors.installations import inventory
+from speckitty_connectors.installations import inventory, repository
 from speckitty_connectors.installations.inventory import SyncInterruptedError
 from speckitty_connectors.installations.statuses import InstallationStatus, StatusReason
 from speckitty_connectors.installations.steps import Done
@@ -25,11 +26,15 @@ from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.mappings.lifecycle import follow
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.types import MappingState
-from speckitty_connectors.plugin import AccountGoneError, Listing, ResourcePage, hookimpl
+from speckitty_connectors.plugin import AccountGoneError, AppRefusedError, Listing, ResourcePage, hookimpl
 from speckitty_connectors.resources.repository import former_keys, list_resources
 from speckitty_connectors.resources.types import ResourceStatus
 from testbed.desk import Desk, Script, open_desk
 from testbed.layers import audited, installation_of, resource_of
+
+HOUR = 3600.0
+
+MANY = tuple(Resource(kind="board", id=f"m{number}", key=f"many/{number}") for number in range(30))
 
 BOARDS = tuple(Resource(kind="board", id=f"b{number}", key=f"kitchen/{number}") for number in range(5))
 
@@ -42,18 +47,29 @@ class Shelf(Script):
         self.pages = [BOARDS[0:2], (), BOARDS[2:5]]
         self.failing: dict[int, Exception] = {}
         self.last_cursor = ""
+        self.total: int | None = None
+        self.skipped: tuple[str, ...] = ()
+        self.dead: Exception | None = None
         self.account: Account | None = None
         self.listings: list[Listing] = []
 
     @hookimpl
     def list_resources(self, listing: Listing) -> Iterator[ResourcePage]:
         self.listings.append(listing)
+        if listing.cursor and self.dead is not None:
+            raise self.dead
         for number in range(int(listing.cursor or 0), len(self.pages)):
             if number in self.failing:
                 raise self.failing[number]
             last = number + 1 == len(self.pages)
             cursor = self.last_cursor if last else str(number + 1)
-            yield ResourcePage(resources=self.pages[number], cursor=cursor, account=self.account)
+            yield ResourcePage(
+                resources=self.pages[number],
+                cursor=cursor,
+                account=self.account,
+                total=self.total,
+                skipped=self.skipped,
+            )
 
 
 @pytest.fixture
@@ -77,9 +93,11 @@ def installation(desk: Desk) -> Installation:
     return step.installations[0]
 
 
-def sync(desk: Desk, installation: Installation, *, resume: bool = False) -> inventory.SyncResult:
+def sync(
+    desk: Desk, installation: Installation, *, resume: bool = False, after: float = 60
+) -> inventory.SyncResult:
     """List, a moment after whatever was before."""
-    desk.clock.advance(60)
+    desk.clock.advance(after)
     return desk.inventory.sync(installation.workspace, installation.id, resume=resume)
 
 
@@ -101,7 +119,7 @@ def test_every_page_is_kept_also_after_an_empty_one(desk: Desk, shelf: Shelf, in
     assert listing.scopes == installation.scopes == ("boards:read",)
 
 
-def test_what_a_complete_listing_does_not_show_is_missing(
+def test_what_two_complete_listings_an_hour_apart_do_not_show_is_missing(
     desk: Desk, shelf: Shelf, installation: Installation
 ) -> None:
     """It is marked, not deleted; its mapping is orphaned; and it is back when a listing shows it again."""
@@ -115,6 +133,10 @@ def test_what_a_complete_listing_does_not_show_is_missing(
         actor="member:mona",
     )
     shelf.pages = [BOARDS[0:4]]
+    for after in (60, HOUR - 60):
+        once = sync(desk, installation, after=after)
+        assert (once.missing, once.doubted) == (0, 1)
+        assert mappings.get(workspace="w1", mapping_id=mapping.id).state is MappingState.ACTIVE
     assert sync(desk, installation).missing == 1
     assert statuses(desk, installation)["b4"] is ResourceStatus.MISSING
     assert mappings.get(workspace="w1", mapping_id=mapping.id).state is MappingState.ORPHANED
@@ -122,6 +144,65 @@ def test_what_a_complete_listing_does_not_show_is_missing(
     shelf.pages = [BOARDS]
     assert sync(desk, installation).missing == 0
     assert mappings.get(workspace="w1", mapping_id=mapping.id).state is MappingState.ACTIVE
+
+
+def test_what_is_seen_in_between_is_doubted_anew(desk: Desk, shelf: Shelf, installation: Installation) -> None:
+    """A page that was cut once, and again an hour later, takes nothing for missing that was there in between."""
+    sync(desk, installation)
+    for pages, doubted in (([BOARDS[0:4]], 1), ([BOARDS], 0), ([BOARDS[0:4]], 1)):
+        shelf.pages = pages
+        found = sync(desk, installation, after=HOUR)
+        assert (found.missing, found.doubted) == (0, doubted)
+
+
+def test_too_many_at_once_are_held_back_until_a_person_confirms(
+    desk: Desk, shelf: Shelf, installation: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An empty answer, however often it comes, orphans nothing; the operator is told what to run."""
+    shelf.pages = [MANY]
+    sync(desk, installation)
+    shelf.pages = [()]
+    for _ in range(3):
+        found = sync(desk, installation, after=HOUR)
+        assert found.missing == 0
+    assert found.held_back == 30
+    assert "--confirm-missing" in caplog.text
+    assert set(statuses(desk, installation).values()) == {ResourceStatus.ACTIVE}
+    desk.clock.advance(60)
+    confirmed = desk.inventory.sync("w1", installation.id, is_confirmed=True)
+    assert (confirmed.missing, confirmed.held_back) == (30, 0)
+
+
+def test_a_listing_that_gives_less_than_the_provider_counts_has_failed(
+    desk: Desk, shelf: Shelf, installation: Installation
+) -> None:
+    """More was promised than given: the error says so, and nothing is doubted."""
+    sync(desk, installation)
+    shelf.pages, shelf.total = [BOARDS[0:2]], 5
+    with pytest.raises(SyncInterruptedError, match="counts 5 resources, and gave 2"):
+        sync(desk, installation)
+    assert resource_of(desk.store, installation, "b4").missed_at is None
+
+
+def test_a_part_that_refuses_is_noted_and_the_rest_is_listed(
+    desk: Desk, shelf: Shelf, installation: Installation
+) -> None:
+    """One part of an account that can't be listed hides nothing else, and nothing in it is doubted."""
+    sync(desk, installation)
+    shelf.pages, shelf.skipped = [BOARDS[0:2]], ("team 9: it answered 403",)
+    found = sync(desk, installation, after=HOUR)
+    assert (found.listed, found.complete, found.skipped, found.doubted) == (2, False, shelf.skipped, 0)
+
+
+@pytest.mark.parametrize("status", [400, 404, 410, 422])
+def test_a_dead_cursor_begins_anew(desk: Desk, shelf: Shelf, installation: Installation, status: int) -> None:
+    """Where the provider doesn't know a cursor any more, the listing begins at the beginning by itself."""
+    shelf.failing = {1: ApiUnavailableError("down", status=503)}
+    with pytest.raises(SyncInterruptedError):
+        sync(desk, installation)
+    shelf.failing, shelf.dead = {}, ApiError("no such cursor", status=status)
+    found = sync(desk, installation, resume=True)
+    assert (found.listed, found.complete) == (5, True)
 
 
 def test_a_failing_page_keeps_what_came_before_and_resumes_there(
@@ -185,15 +266,47 @@ def test_a_truncated_listing_takes_nothing_for_missing(
     assert ResourceStatus.MISSING not in statuses(desk, installation).values()
 
 
-def test_a_refused_credential_shows_in_the_status(desk: Desk, shelf: Shelf, installation: Installation) -> None:
-    """The installation says what it needs, and the next sync doesn't ask the provider again."""
-    shelf.failing = {0: ApiUnauthorizedError("refused", status=401)}
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ApiUnauthorizedError("refused", status=401), StatusReason.ACCESS_REFUSED),
+        (AccountGoneError("the site isn't among those of the grant", status=200), StatusReason.ACCOUNT_UNREACHED),
+    ],
+)
+def test_a_refused_listing_degrades_until_the_next_good_one(
+    desk: Desk, shelf: Shelf, installation: Installation, error: ApiError, reason: StatusReason
+) -> None:
+    """What a provider refuses once, or many times, is tried again by upkeep, and heals without a person."""
+    sync(desk, installation)
+    shelf.failing = {0: error}
+    for _ in range(3):
+        desk.clock.advance(25 * HOUR)
+        assert len(desk.upkeep.run().failed) == 1
+        after = installation_of(desk.store, installation)
+        assert (after.status, after.status_reason) == (InstallationStatus.DEGRADED, reason)
+    assert after.credential_id == installation.credential_id
+    shelf.failing = {}
+    assert desk.upkeep.run().failed == ()
+    assert installation_of(desk.store, installation).status is InstallationStatus.ACTIVE
+    assert set(statuses(desk, installation).values()) == {ResourceStatus.ACTIVE}
+
+
+def test_the_operators_mistake_changes_no_status(desk: Desk, shelf: Shelf, installation: Installation) -> None:
+    """Where the provider refuses the app's own proof, no customer's connection is at fault."""
+    shelf.failing = {0: AppRefusedError("the provider refused the app's own proof", status=401)}
     with pytest.raises(SyncInterruptedError):
         sync(desk, installation)
-    assert installation_of(desk.store, installation).status is InstallationStatus.NEEDS_REAUTHORISATION
+    assert installation_of(desk.store, installation).status is InstallationStatus.ACTIVE
+
+
+def test_a_status_that_shows_nothing_is_not_listed(desk: Desk, shelf: Shelf, installation: Installation) -> None:
+    """Where a person has to act first, the provider isn't asked."""
+    with desk.store.transaction() as connection:
+        known = repository.get(connection, installation)
+        repository.save(connection, evolve(known, status=InstallationStatus.NEEDS_REAUTHORISATION))
     with pytest.raises(ConflictError):
         sync(desk, installation)
-    assert len(shelf.listings) == 1
+    assert shelf.listings == []
 
 
 def test_a_renamed_resource_keeps_our_id(desk: Desk, shelf: Shelf, installation: Installation) -> None:
@@ -243,25 +356,3 @@ def test_former_keys_and_the_bin_are_remembered(desk: Desk, shelf: Shelf, instal
     shelf.pages = [(evolve(told, deleted=False),)]
     sync(desk, installation)
     assert resource_of(desk.store, installation, "b9").status is ResourceStatus.ACTIVE
-
-
-def test_an_account_that_the_grant_reaches_no_more_is_uninstalled(
-    desk: Desk, shelf: Shelf, installation: Installation
-) -> None:
-    """What no delivery told is found by listing: the app is gone there, and mappings wait for its return."""
-    sync(desk, installation)
-    mapping = Mappings(desk.store).create(
-        workspace="w1",
-        installation_id=installation.id,
-        resource=ResourceReference(kind="board", id="b1"),
-        target=Target(kind="project", id="apollo"),
-        actor="member:mona",
-    )
-    shelf.failing[0] = AccountGoneError("the site isn't among those of the grant", status=200)
-    with pytest.raises(SyncInterruptedError):
-        sync(desk, installation)
-    after = installation_of(desk.store, installation)
-    assert (after.status, after.status_reason) == ("removed", StatusReason.UNINSTALLED)
-    assert resource_of(desk.store, installation, "b1").status is ResourceStatus.ORPHANED
-    (orphaned,) = Mappings(desk.store).list(workspace="w1")
-    assert (orphaned.id, orphaned.state) == (mapping.id, MappingState.ORPHANED)

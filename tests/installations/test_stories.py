@@ -171,7 +171,7 @@ class Closable(Script):
 
 
 def test_the_admin_leaves_and_a_colleague_takes_over(database_url: str) -> None:
-    """Routing goes on; who must act is named; after the provider refuses the leaver's grant, Hugo authorises."""
+    """Routing goes on; after the provider refuses the leaver's grant it is degraded, and Hugo authorises."""
     plugin = Closable()
     with open_office(database_url, plugin) as office:
         made = office.connect()
@@ -181,7 +181,7 @@ def test_the_admin_leaves_and_a_colleague_takes_over(database_url: str) -> None:
         plugin.is_closed = True
         with pytest.raises(SyncInterruptedError):
             office.connectors.inventory.sync("w1", made.id)
-        assert stands(office, made) == ("needs_reauthorisation", "credential_refused", "reauthorise")
+        assert stands(office, made) == ("degraded", "access_refused", "wait")
         plugin.is_closed = False
         step = office.reauthorise(made, "hugo", user={"id": "u2", "name": "hubot"})
         assert isinstance(step, Done)

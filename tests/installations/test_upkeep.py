@@ -11,7 +11,15 @@ from attrs import evolve
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from speckitty_connectors import ApiNotFoundError, ApiUnavailableError, Capability, ConflictError, Refused, Support
+from speckitty_connectors import (
+    ApiForbiddenError,
+    ApiNotFoundError,
+    ApiUnavailableError,
+    Capability,
+    ConflictError,
+    Refused,
+    Support,
+)
 from speckitty_connectors.contract.fake import MANIFEST
 from speckitty_connectors.installations.drift import Difference, DifferenceKind
 from speckitty_connectors.installations.statuses import Action
@@ -69,6 +77,18 @@ class Listed:
             body=json.dumps({"installations": here}).encode(),
             headers={"Content-Type": "application/json", **link},
         )
+
+
+class Probed(Script):
+    """A provider without such a list, which may have forgotten the installation."""
+
+    failure: Exception | None = None
+
+    @hookimpl
+    def list_resources(self, listing: Listing) -> Iterator[ResourcePage]:
+        if self.failure is not None:
+            raise self.failure
+        yield from super().list_resources(listing)
 
 
 @pytest.fixture(scope="module")
@@ -180,18 +200,6 @@ def test_entries_that_cannot_be_read_are_left_aside(desk: Desk) -> None:
     assert check(desk, {"id": None}, {"account": "?"}, entry(42, 7, permissions=["boards:read"])) == []
 
 
-class Probed(Script):
-    """A provider without such a list, which may have forgotten the installation."""
-
-    failure: Exception | None = None
-
-    @hookimpl
-    def list_resources(self, listing: Listing) -> Iterator[ResourcePage]:
-        if self.failure is not None:
-            raise self.failure
-        yield from super().list_resources(listing)
-
-
 @pytest.mark.parametrize(
     ("failure", "kinds"),
     [
@@ -252,6 +260,58 @@ def test_a_request_that_cannot_be_asked_about_holds_up_no_other(database_url: st
         for workspace in ("w1", "w2"):
             desk.connect(workspace=workspace)
         assert [each.workspace for each in desk.upkeep.run().settled] == ["w2"]
+
+
+@pytest.fixture
+def probed(database_url: str, private_key: str) -> Iterator[Desk]:
+    """A desk of a provider whose app lists where it is installed, and whose own listing may fail."""
+    plugin = Probed(MINTING)
+    with open_desk(database_url, plugin=plugin, private_key=private_key, follow=follow) as opened:
+        yield opened
+
+
+def repair(desk: Desk, failure: Exception | None, *entries: dict[str, object]) -> list[Installation]:
+    """Run upkeep a day later, with what the app's list says, and how the listing of resources fails."""
+    desk.server.on_get = Listed(*entries)
+    assert isinstance(desk.plugin, Probed)
+    desk.plugin.failure = failure
+    desk.clock.advance(25 * 3600)
+    return list(desk.upkeep.run().repaired)
+
+
+def test_a_suspension_that_no_webhook_told_of_is_followed_and_so_is_its_end(probed: Desk) -> None:
+    """Both webhooks were lost: the app's own list makes up for them, without a person."""
+    made = connect(probed)
+    suspended = entry(42, 7, suspended_at="2026-01-01T00:00:00Z")
+    assert [each.status for each in repair(probed, ApiForbiddenError("no", status=403), suspended)] == ["suspended"]
+    assert repair(probed, None, suspended) == []
+    assert [each.status for each in repair(probed, None, entry(42, 7))] == ["active"]
+    assert installation_of(probed.store, made).status == "active"
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [
+        (ApiNotFoundError("no such installation", status=404), "removed"),
+        (ApiUnavailableError("no answer", status=502), "active"),
+    ],
+)
+def test_what_is_gone_is_removed_where_both_say_so(probed: Desk, failure: Exception, status: str) -> None:
+    """That the app's list lacks an installation is believed where its own request is answered with 404, too."""
+    made = connect(probed)
+    repair(probed, failure, entry(1, 99, "others"))
+    assert installation_of(probed.store, made).status == status
+
+
+def test_an_app_whose_list_cannot_be_had_changes_nothing(probed: Desk) -> None:
+    """Where the app is refused, the operator is told, and every installation stays as it is."""
+    made = connect(probed)
+    probed.server.on_get = lambda _: Reply(status=401)
+    assert isinstance(probed.plugin, Probed)
+    probed.plugin.failure = ApiNotFoundError("no such installation", status=404)
+    probed.clock.advance(25 * 3600)
+    assert probed.upkeep.run().repaired == ()
+    assert installation_of(probed.store, made).status == "active"
 
 
 class Mute(Script):

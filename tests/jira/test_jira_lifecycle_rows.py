@@ -46,27 +46,26 @@ def change(request: pytest.FixtureRequest, site: Site) -> Callable[..., Any]:
 
 
 def test_an_app_that_was_removed_from_a_site_is_found_by_listing(site: Site) -> None:
-    """Nobody tells: the site is missing from the grant. Mappings sleep, links and exceptions stay; all return."""
+    """Nobody tells: the site is missing from the grant, so the installation says so, and loses nothing meanwhile."""
     installation = site.set_up()
     assert site.layers(installation) == BEFORE
     site.stand_in.installed = False
     with pytest.raises(ConnectorsError):
         site.sync(installation)
-    assert site.layers(installation) == evolve(BEFORE, installation="removed", mapping="orphaned")
+    assert site.layers(installation) == evolve(BEFORE, installation="degraded")
+    assert site.installation(installation).status_reason == StatusReason.ACCOUNT_UNREACHED
     site.stand_in.installed = True
-    again = site.connect()
-    assert again.id == installation.id
-    site.sync(again)
-    assert site.layers(again) == BEFORE
+    site.sync(installation)
+    assert site.layers(installation) == BEFORE
 
 
 def test_a_grant_that_its_person_withdrew_is_found_by_the_next_call(site: Site) -> None:
-    """The installation has to be connected again; everything else is as it was, before and after."""
+    """One refusal degrades the installation; everything else is as it was, before and after it is connected again."""
     installation = site.set_up()
     site.stand_in.authorization.revoke()
     with pytest.raises(ConnectorsError):
         site.sync(installation)
-    assert site.layers(installation) == evolve(BEFORE, installation="needs_reauthorisation")
+    assert site.layers(installation) == evolve(BEFORE, installation="degraded")
     site.connect()
     site.sync(installation)
     assert site.layers(installation) == BEFORE
@@ -78,7 +77,7 @@ def test_a_new_consent_wakes_all_that_its_person_connected(site: Site) -> None:
     site.stand_in.authorization.revoke()
     with pytest.raises(ConnectorsError):
         site.sync(installation)
-    assert site.layers(installation) == evolve(BEFORE, installation="needs_reauthorisation")
+    assert site.layers(installation) == evolve(BEFORE, installation="degraded")
     site.link(installation)
     assert site.layers(installation) == BEFORE
     site.sync(installation)

@@ -57,12 +57,12 @@ def test_an_app_that_a_workspace_took_away_ends_everything_there(studio: Studio)
 
 
 def test_a_removal_that_nobody_told_is_found_by_the_next_call(studio: Studio) -> None:
-    """The token isn't accepted any more: the installation has to be connected again, everything else stays."""
+    """The token isn't accepted any more: the installation is degraded, and everything else stays."""
     installation = studio.set_up()
     studio.stand_in.authorization.revoke(actors=("app",))
     with pytest.raises(ConnectorsError):
         studio.sync(installation)
-    assert studio.layers(installation) == evolve(BEFORE, installation="needs_reauthorisation")
+    assert studio.layers(installation) == evolve(BEFORE, installation="degraded")
     studio.sync(studio.connect())
     assert studio.layers(installation) == BEFORE
 

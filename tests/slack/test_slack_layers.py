@@ -196,7 +196,7 @@ def test_a_silent_uninstall_is_found_by_listing(office: Office) -> None:
     office.stand_in.uninstall()
     with pytest.raises(SyncInterruptedError):
         office.connectors.inventory.sync(WORKSPACE, installation.id)
-    assert office.layers() == {**BEFORE, "installation": "needs_reauthorisation"}
+    assert office.layers() == {**BEFORE, "installation": "degraded"}
 
 
 @pytest.mark.parametrize(

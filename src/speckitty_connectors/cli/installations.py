@@ -69,16 +69,40 @@ def _shown(update: Callable[..., object]) -> Report:
 @installations.command()
 @in_workspace("installation")
 @click.option("--resume", is_flag=True, help="Continue where the last listing was interrupted.")
+@click.option("--confirm-missing", is_flag=True, help="Believe at once that what isn't shown is gone.")
 @actor
 @prints_rows("")
-def sync(connectors: Connectors, /, *, workspace: str, installation_id: str, resume: bool, actor: str) -> list[Row]:
+def sync(
+    connectors: Connectors,
+    /,
+    *,
+    workspace: str,
+    installation_id: str,
+    resume: bool,
+    confirm_missing: bool,
+    actor: str,
+) -> list[Row]:
     """List the resources of INSTALLATION again."""
     with progress("listing …") as update:
         result = connectors.inventory.sync(
-            workspace, installation_id, resume=resume, report=_shown(update), actor=actor
+            workspace,
+            installation_id,
+            resume=resume,
+            report=_shown(update),
+            actor=actor,
+            is_confirmed=confirm_missing,
         )
-    done = {"listed": result.listed, "pages": result.pages, "missing": result.missing, "complete": result.complete}
-    return [done]
+    return [
+        {
+            "listed": result.listed,
+            "pages": result.pages,
+            "missing": result.missing,
+            "doubted": result.doubted,
+            "held_back": result.held_back,
+            "complete": result.complete,
+            "skipped": "; ".join(result.skipped),
+        }
+    ]
 
 
 @installations.command()

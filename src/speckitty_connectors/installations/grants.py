@@ -28,6 +28,9 @@ FOLLOWED: Final[Mapping[GrantCondition, tuple[InstallationStatus, str]]] = {
 OURS: Final = frozenset(reason for _, reason in FOLLOWED.values())
 """The reasons of statuses that a grant led to; a status with another reason isn't a grant's to change."""
 
+RENEWED: Final = OURS - {""} | {StatusReason.ACCESS_REFUSED}
+"""The reasons that are over when a person consented again."""
+
 VERBS: Final[Mapping[InstallationStatus, str]] = {
     InstallationStatus.ACTIVE: "recovered",
     InstallationStatus.DEGRADED: "degraded",
@@ -68,7 +71,7 @@ def share(connection: Connection, installation: Installation, *, actor: str, now
         if not same_grant or not other.is_live:
             continue
         shared = evolve(other, credential_id=installation.credential_id, updated_at=now)
-        if other.status is InstallationStatus.NEEDS_REAUTHORISATION:
+        if other.status is not InstallationStatus.ACTIVE and other.status_reason in RENEWED:
             shared = evolve(shared, status=InstallationStatus.ACTIVE, status_reason="", status_at=now)
             _record(connection, other, shared, actor, now)
         repository.save(connection, shared)

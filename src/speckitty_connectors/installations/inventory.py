@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Final
@@ -16,11 +17,17 @@ from ..identifiers import InstallationKey
 from ..loading.registry import Registry
 from ..providers.accounts import Account
 from ..providers.api import AccountGoneError, ApiError, ApiUnauthorizedError, Listing
-from ..providers.deliveries import Change, Lifecycle
 from ..providers.resources import ResourcePage
-from ..resources.repository import former_keys, get_resource, list_resources, mark_unseen, upsert_resources
-from ..resources.types import KnownResource
-from ..store.audit import record_event
+from ..resources.repository import (
+    Unseen,
+    former_keys,
+    get_resource,
+    list_resources,
+    mark_unseen,
+    upsert_resources,
+)
+from ..resources.types import Belief, KnownResource
+from ..store.audit import record_change, record_event
 from ..store.engine import Store
 from ..tokens.grants import note_opening
 from ..tokens.sessions import Sessions
@@ -28,6 +35,8 @@ from . import lifecycle, repository
 from . import repository as across
 from .statuses import InstallationStatus, StatusReason
 from .types import Follow, Installation, follow_nothing
+
+logger = logging.getLogger(__name__)
 
 
 @frozen(kw_only=True)
@@ -40,6 +49,9 @@ class SyncResult:
         missing: how many that were known before are not there any more.
         complete: whether the listing began at the beginning and reached the end; only then is anything missing.
         cursor: where to resume a listing that stopped early; empty where it reached the end.
+        doubted: how many weren't shown, but were seen too shortly ago to be missing; another listing decides.
+        held_back: how many aren't taken for missing because they are too many at once; see `Inventory.sync`.
+        skipped: parts of the account that refused to be listed, each with the reason.
 
     >>> SyncResult(listed=3, pages=1, missing=0, complete=True).cursor
     ''
@@ -50,6 +62,9 @@ class SyncResult:
     missing: int
     complete: bool
     cursor: str = ""
+    doubted: int = 0
+    held_back: int = 0
+    skipped: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -97,6 +112,12 @@ class SyncInterruptedError(ConnectorsError):
 MOST_PAGES: Final = 10_000
 """Pages of one sync: a million resources at a hundred a page, and the end of a listing that has none."""
 
+DEAD_CURSOR: Final = frozenset({400, 404, 410, 422})
+"""The statuses with which a provider says that a cursor leads nowhere any more."""
+
+HEALED: Final = frozenset({StatusReason.ACCESS_REFUSED, StatusReason.ACCOUNT_UNREACHED})
+"""The reasons of a degraded installation that a listing takes away by reaching its end."""
+
 LISTABLE: Final = frozenset(
     {InstallationStatus.ACTIVE, InstallationStatus.DEGRADED, InstallationStatus.NEEDS_RECONSENT}
 )
@@ -114,16 +135,33 @@ class _Progress:
     report: Report
     pages: int = 0
     listed: int = 0
+    total: int = 0
+    skipped: tuple[str, ...] = ()
 
     def keep(self, page: ResourcePage) -> None:
         self.cursor = page.cursor
+        self.total = page.total or 0
+        self.skipped += page.skipped
         self.pages += 1
         self.listed += len(page.resources)
         self.report(SyncProgress(installation=self.installation, pages=self.pages, listed=self.listed))
 
     @property
     def is_complete(self) -> bool:
-        return self.from_beginning and self.pages > 0 and not self.cursor
+        return self.from_beginning and self.pages > 0 and not self.cursor and not self.skipped
+
+    def check_total(self) -> None:
+        """Refuse a listing that ended before everything that the provider counts was on it.
+
+        Raises:
+            ApiError: the provider counts more than it gave.
+        """
+        if self.is_complete and self.listed < self.total:
+            raise ApiError(
+                f"the provider counts {self.total} resources, and gave {self.listed}",
+                subject=self.installation.subject,
+                remedy="sync again; nothing is taken for missing",
+            )
 
 
 class Inventory:
@@ -135,6 +173,7 @@ class Inventory:
         apps: the registered apps.
         sessions: opens the API in the name of an installation.
         follow: brings the layers above in line, in the same transaction.
+        belief: when what listings don't show is missing.
     """
 
     def __init__(
@@ -145,12 +184,14 @@ class Inventory:
         sessions: Sessions,
         *,
         follow: Follow = follow_nothing,
+        belief: Belief | None = None,
     ) -> None:
         self._store = store
         self._registry = registry
         self._apps = apps
         self._sessions = sessions
         self._follow = follow
+        self.belief = belief or Belief()
 
     def sync(
         self,
@@ -160,10 +201,13 @@ class Inventory:
         resume: bool = False,
         report: Report = report_nothing,
         actor: str = "system",
+        is_confirmed: bool = False,
     ) -> SyncResult:
         """List the installation's resources; each page is kept by a transaction of its own, with its cursor.
 
-        A listing that is resumed, or that stops before its end, never takes anything for missing.
+        A listing that is resumed, or that stops before its end, never takes anything for missing. What a complete
+        one doesn't show is missing when another one an hour later doesn't show it either, unless it is more than
+        half of all: then a person has to confirm it. Both numbers are settings.
 
         Args:
             workspace: the workspace.
@@ -172,6 +216,7 @@ class Inventory:
                 beginning where the last listing reached its end.
             report: is told after each page.
             actor: who asks, for the audit.
+            is_confirmed: whether what isn't shown is missing at once, because a person says that it is.
 
         Raises:
             NotFoundError: the workspace has no such installation.
@@ -191,7 +236,8 @@ class Inventory:
             report=report,
         )
         try:
-            self._walk(progress)
+            self._walk_from(progress)
+            progress.check_total()
         except ApiError as error:
             self._interrupted(progress, error)
             raise SyncInterruptedError(
@@ -201,7 +247,7 @@ class Inventory:
                 cursor=progress.cursor,
                 listed=progress.listed,
             ) from error
-        return self._end(progress)
+        return self._end(progress, is_confirmed=is_confirmed)
 
     def resources(self, workspace: str, installation_id: str) -> list[KnownResource]:
         """Return what is known of an installation's resources, ordered by their key of today.
@@ -223,6 +269,16 @@ class Inventory:
         with self._store.reading() as connection:
             get_resource(connection, workspace=workspace, resource_id=resource_id)
             return former_keys(connection, workspace=workspace, resource_id=resource_id)
+
+    def _walk_from(self, progress: _Progress) -> None:
+        """List from the cursor, or from the beginning where the provider doesn't know that cursor any more."""
+        try:
+            self._walk(progress)
+        except ApiError as error:
+            if not progress.cursor or progress.pages or error.status not in DEAD_CURSOR:
+                raise
+            progress.cursor, progress.from_beginning = "", True
+            self._walk(progress)
 
     def _walk(self, progress: _Progress) -> None:
         installation = progress.installation
@@ -260,38 +316,74 @@ class Inventory:
         repository.save(connection, relabelled)
         across.claim_url(connection, relabelled)
 
-    def _end(self, progress: _Progress) -> SyncResult:
-        """Take what a complete listing didn't show for missing."""
+    def _end(self, progress: _Progress, *, is_confirmed: bool) -> SyncResult:
+        """Take what complete listings didn't show for missing; whatever was wrong with the access is over."""
         installation, now = progress.installation, self._store.now()
-        missing = 0
+        unseen = Unseen()
         with self._store.transaction() as connection:
+            known = repository.get(connection, installation, lock=True)
             if progress.is_complete:
-                missing = mark_unseen(connection, installation, since=progress.began)
-                known = repository.get(connection, installation, lock=True)
-                repository.save(connection, evolve(known, inventory_synced_at=progress.began, updated_at=now))
-            if missing:
-                _record(connection, installation, "resources_missing", now, {"resources": missing})
+                unseen = mark_unseen(
+                    connection, known, since=progress.began, belief=self.belief, is_confirmed=is_confirmed
+                )
+                known = evolve(known, inventory_synced_at=progress.began, updated_at=now)
+                repository.save(connection, known)
+            if known.status is InstallationStatus.DEGRADED and known.status_reason in HEALED:
+                _set_status(connection, known, InstallationStatus.ACTIVE, "", "recovered", now)
+            if unseen.missing:
+                _record(connection, installation, "resources_missing", now, {"resources": unseen.missing})
             self._follow(connection, installation, now)
+        if unseen.held_back:
+            logger.warning(
+                "%s: %d resources are shown no more, too many at once to be believed: look at the account, then "
+                "run: speckitty-connectors installations sync --confirm-missing",
+                installation.subject,
+                unseen.held_back,
+            )
         return SyncResult(
             listed=progress.listed,
             pages=progress.pages,
-            missing=missing,
+            missing=unseen.missing,
             complete=progress.is_complete,
             cursor=progress.cursor,
+            doubted=unseen.doubted,
+            held_back=unseen.held_back,
+            skipped=progress.skipped,
         )
 
     def _interrupted(self, progress: _Progress, error: ApiError) -> None:
-        """Bring the layers above in line with what was kept; a refused credential shows in the status."""
+        """Bring the layers above in line with what was kept; a refusal shows in the status until a listing ends.
+
+        Only the second refusal of a grant itself asks for a person, and the renewal of tokens finds that out.
+        """
         installation, now = progress.installation, self._store.now()
+        reason = next((reason for kind, reason in REFUSALS.items() if isinstance(error, kind)), "")
         with self._store.transaction() as connection:
-            if isinstance(error, AccountGoneError):
-                gone = Lifecycle(change=Change.UNINSTALLED)
-                lifecycle.apply(connection, installation=installation, lifecycle=gone, now=now)
-            if isinstance(error, ApiUnauthorizedError):
-                status, reason = InstallationStatus.NEEDS_REAUTHORISATION, StatusReason.CREDENTIAL_REFUSED
-                repository.set_status(connection, installation, status, at=now, reason=reason)
-                _record(connection, installation, "refused", now, {"status": "needs_reauthorisation"})
+            known = repository.get(connection, installation, lock=True)
+            if reason and known.status is InstallationStatus.ACTIVE:
+                _set_status(connection, known, InstallationStatus.DEGRADED, reason, "degraded", now)
             self._follow(connection, installation, now)
+
+
+REFUSALS: Final[Mapping[type[ApiError], str]] = {
+    AccountGoneError: StatusReason.ACCOUNT_UNREACHED,
+    ApiUnauthorizedError: StatusReason.ACCESS_REFUSED,
+}
+"""What degrades an installation until a listing reaches its end again."""
+
+
+def _set_status(
+    connection: Connection,
+    known: Installation,
+    status: InstallationStatus,
+    reason: str,
+    verb: str,
+    now: datetime,
+) -> None:
+    changed = evolve(known, status=status, status_reason=reason, updated_at=now)
+    repository.save(connection, changed)
+    actor = f"provider:{known.provider}"
+    record_change(connection, known, changed, verb, actor=actor, at=now, reason=reason)
 
 
 def _check_listable(installation: Installation) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from attrs import evolve
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, tuple_, update
 
 from ..errors import NotFoundError
 from ..identifiers import InstallationKey
@@ -262,14 +262,24 @@ def find_requests(connection: Connection, *, since: datetime) -> list[Installati
 
 
 def find_stale(
-    connection: Connection, *, statuses: Collection[InstallationStatus], before: datetime
+    connection: Connection,
+    *,
+    statuses: Collection[InstallationStatus],
+    before: datetime,
+    doubted: Collection[InstallationKey] = (),
 ) -> list[Installation]:
-    """Return the installations, in every workspace, that weren't listed to the end since then; oldest first."""
+    """Return the installations, in every workspace, that weren't listed since then, and those that are doubted."""
     rows = connection.execute(
         select(installations)
         .where(
             installations.c.status.in_(statuses),
-            or_(installations.c.inventory_synced_at.is_(None), installations.c.inventory_synced_at < before),
+            or_(
+                installations.c.inventory_synced_at.is_(None),
+                installations.c.inventory_synced_at < before,
+                tuple_(installations.c.workspace_id, installations.c.id).in_(
+                    [(key.workspace, key.id) for key in doubted]
+                ),
+            ),
         )
         .order_by(installations.c.inventory_synced_at.nulls_first(), installations.c.id)
     )

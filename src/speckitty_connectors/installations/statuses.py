@@ -51,6 +51,8 @@ class StatusReason(StrEnum):
     CREDENTIAL_REFUSED = "credential_refused"
     CREDENTIAL_REVOKED = "credential_revoked"
     PERSON_LEFT = "person_left"
+    ACCESS_REFUSED = "access_refused"
+    ACCOUNT_UNREACHED = "account_unreached"
     SCOPES_MISSING = "scopes_missing"
 
 
@@ -68,6 +70,8 @@ EXPLANATIONS: Mapping[str, str] = {
     StatusReason.CREDENTIAL_REFUSED: "the provider accepts its credential no longer",
     StatusReason.CREDENTIAL_REVOKED: "its credential was revoked on the provider's side",
     StatusReason.PERSON_LEFT: "the person whose grant it speaks with left, or withdrew it",
+    StatusReason.ACCESS_REFUSED: "the provider refused access when it was last asked; it is tried again",
+    StatusReason.ACCOUNT_UNREACHED: "the provider no longer shows this account to the app; it is tried again",
     StatusReason.SCOPES_MISSING: "it was granted less than is needed by now",
 }
 """Reason → one sentence for a person."""
@@ -107,6 +111,9 @@ NOTHING_TO_DO = NextStep(action=Action.NONE, text="")
 REASONS: Mapping[str, NextStep] = {
     StatusReason.APPROVAL_DECLINED: NextStep(
         action=Action.CONNECT, text="speak with an owner of the account, then start again"
+    ),
+    StatusReason.ACCOUNT_UNREACHED: NextStep(
+        action=Action.WAIT, text="nothing if this passes; if the app was removed there, disconnect it here"
     ),
     StatusReason.WEBHOOK_REMOVED: NextStep(
         action=Action.RESTORE_WEBHOOK, text="add the webhook again on the provider's side, or connect it again"

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from attrs import frozen
 from sqlalchemy import Connection
 
 from ..apps.service import Apps, RegisteredApp
-from ..errors import ConflictError
+from ..errors import ConflictError, ConnectorsError
+from ..loading.binding import Provider
 from ..loading.registry import Registry
 from ..providers.api import ApiError, ApiNotFoundError, Listing
 from ..providers.manifest import Capability
+from ..providers.oauth import InstallationListing
+from ..resources.repository import find_doubted
 from ..store.audit import record_change
 from ..store.engine import Store
 from ..tokens.grants import note_opening
@@ -22,7 +26,7 @@ from . import lifecycle, repository
 from . import repository as across
 from .approvals import PendingApprovals
 from .drift import Difference, DifferenceKind, ProviderInstallation, compare, list_provider_side
-from .inventory import LISTABLE, Inventory, Report, report_nothing
+from .inventory import LISTABLE, Inventory, Report, SyncInterruptedError, report_nothing
 from .statuses import InstallationStatus
 from .types import Follow, Installation, follow_nothing
 
@@ -37,11 +41,26 @@ class UpkeepResult:
         settled: the requests that were approved or declined.
         listed: the installations whose resources were listed to the end.
         failed: those that couldn't be, each with what was raised; the next round tries them again.
+        repaired: those whose status the provider's own list of installations corrected.
     """
 
     settled: tuple[Installation, ...]
     listed: tuple[Installation, ...]
     failed: tuple[tuple[Installation, Exception], ...]
+    repaired: tuple[Installation, ...] = ()
+
+
+FOLLOWED = frozenset({DifferenceKind.SUSPENDED_THERE, DifferenceKind.RESUMED_THERE})
+"""What the provider's list alone is believed about: both come and go without anything being lost."""
+
+
+def _rules(provider: Provider) -> InstallationListing | None:
+    rules = provider.manifest.app_tokens
+    return None if rules is None else rules.installations
+
+
+def _cause(error: Exception | None) -> BaseException | None:
+    return error.__cause__ if isinstance(error, SyncInterruptedError) else error
 
 
 class Upkeep:
@@ -85,9 +104,14 @@ class Upkeep:
             older_than: how old a listing may be.
             report: is told after each page.
         """
-        settled = self._pending.ask_all()
+        settled, now = self._pending.ask_all(), self._store.now()
         with self._store.reading() as connection:
-            stale = across.find_stale(connection, statuses=LISTABLE, before=self._store.now() - older_than)
+            stale = across.find_stale(
+                connection,
+                statuses=LISTABLE,
+                before=now - older_than,
+                doubted=find_doubted(connection, before=now - self._inventory.belief.interval),
+            )
         listed: list[Installation] = []
         failed: list[tuple[Installation, Exception]] = []
         for each in stale:
@@ -100,7 +124,43 @@ class Upkeep:
                 failed.append((each, error))
             else:
                 listed.append(each)
-        return UpkeepResult(settled=tuple(settled), listed=tuple(listed), failed=tuple(failed))
+        repaired = self._follow_lists({each.id: error for each, error in failed})
+        return UpkeepResult(
+            settled=tuple(settled), listed=tuple(listed), failed=tuple(failed), repaired=tuple(repaired)
+        )
+
+    def _follow_lists(self, failed: Mapping[str, Exception]) -> list[Installation]:
+        """Look up what failed, and what is suspended, in the apps' own lists of installations; apply what they say.
+
+        A webhook that told of it may have been lost. That an installation is gone is believed only where the
+        provider also answered to the installation's own request that it isn't there.
+        """
+        with self._store.reading() as connection:
+            providers = [each.key for each in self._registry.providers() if _rules(each) is not None]
+            statuses = LISTABLE | {InstallationStatus.SUSPENDED}
+            known = repository.find_with_status(connection, providers=providers, statuses=statuses)
+        doubted: dict[str, list[Installation]] = defaultdict(list)
+        for each in known:
+            if each.id in failed or each.status is InstallationStatus.SUSPENDED:
+                doubted[each.app_id].append(each)
+        repaired = []
+        for installations in doubted.values():
+            for difference in self._listed_differences(installations):
+                gone = isinstance(_cause(failed.get(difference.installation.id)), ApiNotFoundError)
+                if difference.kind in FOLLOWED or (gone and difference.kind is DifferenceKind.GONE_THERE):
+                    repaired.append(self.fix(difference, actor="system"))
+        return repaired
+
+    def _listed_differences(self, known: Sequence[Installation]) -> list[Difference]:
+        """Compare installations of one app with the app's own list; nothing where that can't be had now."""
+        try:
+            with self._store.reading() as connection:
+                app = self._apps.of(connection, known[0])
+            there = self._listed(app)
+        except ConnectorsError as error:
+            logger.warning("%s: the app's installations couldn't be listed: %s", known[0].provider, error)
+            return []
+        return [difference for each in known for difference in compare(each, there)]
 
     def check(self, workspace: str, *, actor: str = "system") -> tuple[Difference, ...]:
         """Return what differs between a workspace's installations and the provider's side; change nothing.
@@ -179,14 +239,11 @@ class Upkeep:
         return self._registry.provider(installation.provider).supports(Capability.LIST_RESOURCES)
 
     def _can_list(self, app: RegisteredApp) -> bool:
-        rules = self._registry.provider(app.app.provider).manifest.app_tokens
-        return rules is not None and rules.installations is not None
+        return _rules(self._registry.provider(app.app.provider)) is not None
 
     def _listed(self, app: RegisteredApp) -> list[ProviderInstallation]:
-        rules = self._registry.provider(app.app.provider).manifest.app_tokens
-        if rules is None or rules.installations is None:
-            return []
-        return list_provider_side(self._sessions.as_app(app), app.app, rules.installations)
+        rules = _rules(self._registry.provider(app.app.provider))
+        return [] if rules is None else list_provider_side(self._sessions.as_app(app), app.app, rules)
 
     def _is_connected(self, connection: Connection, app: RegisteredApp, each: ProviderInstallation) -> bool:
         return bool(

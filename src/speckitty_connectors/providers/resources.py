@@ -71,6 +71,10 @@ class ResourcePage:
         resources: the resources on it, in the provider's order; may be empty while more follow.
         cursor: opaque; hand it to the next listing to resume **after** this page. Empty on the last page.
         account: the account as the provider names it today, where the listing asked; its labels are refreshed.
+        total: how many resources the provider says that there are on all pages, or None where it doesn't. A listing
+            that ends with fewer was cut, and takes nothing for missing.
+        skipped: parts of the account that refused to be listed, each with the reason, for a person. What is in them
+            isn't taken for missing; the rest goes on.
 
     >>> ResourcePage(resources=(), cursor="").cursor
     ''
@@ -79,3 +83,5 @@ class ResourcePage:
     resources: tuple[Resource, ...]
     cursor: str = ""
     account: Account | None = None
+    total: int | None = None
+    skipped: tuple[str, ...] = ()

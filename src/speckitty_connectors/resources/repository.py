@@ -11,8 +11,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from attrs import evolve
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, or_, select, update
+from attrs import evolve, frozen
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, select, update
 
 from ..errors import ConflictError, NotFoundError
 from ..identifiers import InstallationKey, new_id
@@ -21,7 +21,7 @@ from ..store.metadata import upsert
 from ..store.rows import from_row, is_row, is_under
 from .hierarchy import Place, among
 from .tables import resource_keys, resources
-from .types import NEVER, KnownResource, ResourceStatus
+from .types import NEVER, Belief, KnownResource, ResourceStatus
 
 CHANGING = ("key", "status", "archived", "private")
 """The columns that changes are told of, each with a column ``…_at`` for the moment."""
@@ -348,10 +348,60 @@ def revive_resources(connection: Connection, installation: InstallationKey) -> i
     return _move(connection, installation, ResourceStatus.ORPHANED, ResourceStatus.ACTIVE)
 
 
-def mark_unseen(connection: Connection, installation: InstallationKey, *, since: datetime) -> int:
-    """Mark what a complete listing that began at `since` didn't show; return how many there were."""
-    unseen = resources.c.last_seen < since
-    return _move(connection, installation, ResourceStatus.ACTIVE, ResourceStatus.MISSING, unseen, status_at=since)
+@frozen(kw_only=True)
+class Unseen:
+    """What a complete listing didn't show of what was there before.
+
+    Attributes:
+        missing: how many are missing by now.
+        doubted: how many were not shown for the first time, or too shortly ago, to be missing.
+        held_back: how many would be missing, but are too many at once to be believed.
+    """
+
+    missing: int = 0
+    doubted: int = 0
+    held_back: int = 0
+
+
+def mark_unseen(
+    connection: Connection, installation: InstallationKey, *, since: datetime, belief: Belief, is_confirmed: bool
+) -> Unseen:
+    """Note what a complete listing that began at `since` didn't show, and mark what is missing by that.
+
+    One listing is no proof: a page may have been cut, or an entry have moved to a page that was read before.
+
+    Args:
+        connection: the transaction.
+        installation: whose resources were listed.
+        since: when the listing began.
+        belief: when what isn't shown is missing.
+        is_confirmed: whether a person says that it is right, so that it is believed at once.
+    """
+    present = and_(is_under(resources, installation), resources.c.status == ResourceStatus.ACTIVE)
+    unseen = and_(present, resources.c.last_seen < since)
+    first_time = or_(resources.c.missed_at.is_(None), resources.c.missed_at < resources.c.last_seen)
+    connection.execute(update(resources).where(unseen, first_time).values(missed_at=since))
+    believed = since if is_confirmed else since - belief.interval
+    due = and_(unseen, resources.c.missed_at <= believed)
+    counts = select(func.count(), func.count(case((unseen, 1))), func.count(case((due, 1))))
+    known, doubted, missing = connection.execute(counts.where(present)).one()
+    if missing > belief.most_of(known) and not is_confirmed:
+        return Unseen(doubted=doubted - missing, held_back=missing)
+    connection.execute(update(resources).where(due).values(status=ResourceStatus.MISSING, status_at=since))
+    return Unseen(missing=missing, doubted=doubted - missing)
+
+
+def find_doubted(connection: Connection, *, before: datetime) -> set[InstallationKey]:
+    """Return the installations, in every workspace, something of which a listing before then didn't show."""
+    doubted = and_(
+        resources.c.status == ResourceStatus.ACTIVE,
+        resources.c.missed_at >= resources.c.last_seen,
+        resources.c.missed_at <= before,
+    )
+    rows = connection.execute(
+        select(resources.c.workspace_id, resources.c.installation_id).where(doubted).distinct()
+    )
+    return {InstallationKey(workspace=row.workspace_id, id=row.installation_id) for row in rows}
 
 
 def no_resource(name: str) -> NotFoundError:

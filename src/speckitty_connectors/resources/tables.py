@@ -27,6 +27,7 @@ resources = Table(
     Column("status_at", UtcDateTime, nullable=False),
     Column("archived_at", UtcDateTime, nullable=False),
     Column("private_at", UtcDateTime, nullable=False),
+    Column("missed_at", UtcDateTime),
     identifier("successor_id"),
     UniqueConstraint("workspace_id", "installation_id", "kind", "external_id"),
     UniqueConstraint("workspace_id", "installation_id", "id"),

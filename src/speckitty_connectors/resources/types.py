@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from attrs import field, frozen
@@ -25,6 +25,28 @@ class ResourceStatus(StrEnum):
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """The moment of what nobody has told yet: whatever is told is later."""
+
+
+@frozen(kw_only=True)
+class Belief:
+    """When a resource that listings don't show is missing.
+
+    Attributes:
+        interval: how long after a complete listing without it another one has to be without it, too.
+        share: how much of what an installation sees may go at once; more is held back, and told the operator.
+        few: how many may go at once whatever the share.
+
+    >>> Belief(share=0.5, few=10).most_of(30), Belief().most_of(3)
+    (15, 10)
+    """
+
+    interval: timedelta = timedelta(hours=1)
+    share: float = 0.5
+    few: int = 10
+
+    def most_of(self, known: int) -> int:
+        """Return how many of the known resources may be missing at once."""
+        return max(self.few, int(self.share * known))
 
 
 @frozen(kw_only=True)
@@ -51,6 +73,8 @@ class KnownResource:
         status_at: that of its status.
         archived_at: that of whether it is archived.
         private_at: that of whether it is private.
+        missed_at: when a complete listing began that didn't show it any more; older than `last_seen` where it was
+            seen again.
         successor_id: the provider's id that this one became, or empty.
 
     >>> from datetime import UTC, datetime
@@ -78,6 +102,7 @@ class KnownResource:
     status_at: datetime = NEVER
     archived_at: datetime = NEVER
     private_at: datetime = NEVER
+    missed_at: datetime | None = None
     successor_id: str = ""
 
     @property

@@ -84,6 +84,7 @@ class Repositories(msgspec.Struct):
     """A page of "List repositories accessible to the app installation" (or "to the user access token")."""
 
     repositories: list[Repository]
+    total_count: int | None = None
 
 
 def who_is_it(session: ApiSession) -> ExternalIdentity:

@@ -32,8 +32,9 @@ def list_resources(listing: Listing) -> Iterator[ResourcePage]:
         )
     )
     while True:
-        found = read_answer(response, Repositories).repositories
-        yield ResourcePage(resources=tuple(map(_resource, found)), cursor=response.next_link)
+        page = read_answer(response, Repositories)
+        resources = tuple(map(_resource, page.repositories))
+        yield ResourcePage(resources=resources, cursor=response.next_link, total=page.total_count)
         if not response.next_link:
             return
         response = listing.session.get(response.next_link)

@@ -51,6 +51,7 @@ class Projects(msgspec.Struct, rename="camel"):
 
     values: list[Project]
     is_last: bool = False
+    total: int | None = None
 
 
 @hookimpl
@@ -73,7 +74,7 @@ def list_resources(listing: Listing) -> Iterator[ResourcePage]:
         start += len(page.values)
         cursor = "" if page.is_last or not page.values else str(start)
         resources = tuple(_resource(project, site) for project in page.values)
-        yield ResourcePage(resources=resources, cursor=cursor, account=account)
+        yield ResourcePage(resources=resources, cursor=cursor, account=account, total=page.total)
         account = None
         if not cursor:
             return

@@ -193,6 +193,7 @@ def make_resources() -> None:
         *columns(TRUTH, "archived", "private"),
         *columns(DOCUMENT, "attributes"),
         *columns(MOMENT, "first_seen", "last_seen", "key_at", "status_at", "archived_at", "private_at"),
+        *columns(MOMENT, "missed_at", nullable=True),
         *columns(IDENTIFIER, "successor_id"),
         UniqueConstraint("workspace_id", "installation_id", "kind", "external_id"),
         UniqueConstraint("workspace_id", "installation_id", "id"),
