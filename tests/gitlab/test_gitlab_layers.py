@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors import ApiUnauthorizedError, ConflictError
+from speckitty_connectors import ApiUnauthorizedError
 from speckitty_connectors.installations.inventory import SyncInterruptedError
 from speckitty_connectors_gitlab.standin import documents
 from testbed.gitlab import HELLO, WORKSPACE, Workshop

@@ -46,7 +46,7 @@ def change(request: pytest.FixtureRequest, site: Site) -> Callable[..., Any]:
 
 
 def test_an_app_that_was_removed_from_a_site_is_found_by_listing(site: Site) -> None:
-    """Nobody tells: the site is missing from the grant, so the installation says so, and loses nothing meanwhile."""
+    """Nobody tells: the site is missing from the grant. The installation says so, and loses nothing."""
     installation = site.set_up()
     assert site.layers(installation) == BEFORE
     site.stand_in.installed = False
@@ -60,7 +60,7 @@ def test_an_app_that_was_removed_from_a_site_is_found_by_listing(site: Site) -> 
 
 
 def test_a_grant_that_its_person_withdrew_is_found_by_the_next_call(site: Site) -> None:
-    """One refusal degrades the installation; everything else is as it was, before and after it is connected again."""
+    """One refusal degrades the installation; everything else is as it was, and so is it when connected again."""
     installation = site.set_up()
     site.stand_in.authorization.revoke()
     with pytest.raises(ConnectorsError):
