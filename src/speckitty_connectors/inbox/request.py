@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from attrs import field, frozen
 
+from ..providers.documents import REPLACEMENT, readable
 from .responses import (
     BodyTooLargeError,
     BodyTooSlowError,
@@ -65,7 +66,7 @@ def read_content(media_type: str, body: bytes, *, form_field: str) -> Content:
             body.decode("ascii"),
             keep_blank_values=True,
             strict_parsing=True,
-            errors="strict",
+            errors="replace",
             max_num_fields=MAXIMUM_FORM_FIELDS,
         )
     except ValueError:
@@ -79,20 +80,25 @@ def read_content(media_type: str, body: bytes, *, form_field: str) -> Content:
 def read_members(document: bytes) -> DocumentMembers:
     """Return the members of a JSON object; every byte of it is checked, no value is decoded.
 
+    What can't be text or a number is no reason to refuse what the provider signed: `readable`.
+
     Raises:
-        DocumentRefusedError: it isn't a JSON object in UTF-8, or nests too deep to be decoded here.
+        DocumentRefusedError: it isn't a JSON object, or nests too deep to be decoded here.
     """
     try:
-        document.decode()
         return _read_members(document)
     except (UnicodeDecodeError, msgspec.MsgspecError):
-        raise DocumentRefusedError("the body isn't a JSON object in UTF-8") from None
+        pass
     except RecursionError:
         raise DocumentRefusedError("the JSON document nests too deep") from None
+    try:
+        return _read_members(readable(document))
+    except msgspec.MsgspecError:
+        raise DocumentRefusedError("the body isn't a JSON object") from None
 
 
 def text_of(members: DocumentMembers, name: str) -> str:
-    """Return a member that is a string, else an empty one.
+    """Return a member that is a string and all text, else an empty one.
 
     >>> text_of(read_members(b'{"event_id": "Ev1", "attempt": 2}'), "attempt")
     ''
@@ -100,9 +106,10 @@ def text_of(members: DocumentMembers, name: str) -> str:
     if name not in members:
         return ""
     try:
-        return _read_text(members[name])
-    except msgspec.MsgspecError:
+        text = _read_text(members[name])
+    except (UnicodeDecodeError, msgspec.MsgspecError):
         return ""
+    return "" if REPLACEMENT in text else text
 
 
 CHUNK_BYTES = 64 * 1024

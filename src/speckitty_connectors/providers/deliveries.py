@@ -9,6 +9,7 @@ from enum import StrEnum
 from attrs import field, frozen
 
 from .accounts import Account, ExternalIdentity
+from .documents import readable
 from .resources import ResourceReference
 
 
@@ -24,7 +25,8 @@ class Delivery:
         host: host of the app or hook whose credential verified the request.
         kind: value of the manifest's kind header, or empty where the provider has none.
         headers: kept headers, lower-case name → value.
-        content: the JSON document as bytes. For a form with a payload field, that field's value, decoded.
+        content: the JSON document as bytes. For a form with a payload field, that field's value, decoded. What
+            in it can't be text reads as U+FFFD, and what can't be a number as null, so that every decoder takes it.
         fields: the other fields of a form, each at most once.
         covers: what the webhook that sent it was registered for, where core registered it for certain resources;
             it tells where a delivery comes from whose document doesn't.
@@ -39,7 +41,7 @@ class Delivery:
     provider: str
     host: str
     kind: str
-    content: bytes
+    content: bytes = field(converter=readable)
     received_at: datetime
     headers: Mapping[str, str] = field(factory=dict)
     fields: Mapping[str, str] = field(factory=dict)

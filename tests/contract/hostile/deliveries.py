@@ -140,6 +140,15 @@ class AsksANameServer(Routing):
         return honest
 
 
+@switch("E13")
+class WantsEveryLetter(Routing):
+    """Refuses a document for the sake of a letter in it."""
+
+    def misrouted(self, delivery: Delivery, honest: Outcome, /) -> Outcome:
+        """Look for what was cut."""
+        return Ignored(reason="the document is damaged") if b"ufffd" in delivery.content else honest
+
+
 @switch("E20")
 class NamesNobody(Routing):
     """Names an actor without an id."""

@@ -14,7 +14,7 @@ from ..isolation import sealed_off
 from ..mutations import mutated
 from ..receiver import NOW
 from ..recordings import Recording
-from ..rules import Over, RuleBrokenError, require, rule
+from ..rules import NotApplicableError, Over, RuleBrokenError, require, rule
 from ..scenario_player import difference
 from .base import Rules
 
@@ -24,6 +24,9 @@ FEWEST = 2
 """How many deliveries a plugin is shown with at least."""
 
 LONGEST_REASON = 300
+
+UNREADABLE_MEMBERS = rb'{"-cut": "caf\ud83d", "-nul": "\u0000", "-vast": 1e999, "-latin": "' + b'caf\xe9",'
+"""Members that no provider has, and no decoder takes, at the beginning of a document."""
 
 
 class EventRules(Rules):
@@ -207,6 +210,24 @@ class EventRules(Rules):
         found = [json.loads(content).get(name) for content in contents if content]
         known = any(isinstance(each, str) and each for each in found)
         require(not name or not found or known, f"names the field {name!r} for ids, which no recorded delivery has")
+
+    @rule("E13", needs=ROUTING, over=Over.DELIVERIES)
+    def test_e13_bytes_that_cannot_be_text(self, delivery: Recording) -> None:
+        """What can't be text or a number in a member that nobody reads changes nothing.
+
+        The delivery is given further members: with half of a surrogate pair, NUL, a number beyond all bounds and
+        bytes that aren't UTF-8. Core makes them U+FFFD and null before the plugin reads the document.
+        Why: providers cut texts in the middle of a character; whoever refuses the whole document loses an event.
+        Fix: decode what `Delivery.content` has, and nothing but the members that mean something.
+        """
+        given = self.subject.delivery(delivery)
+        if not given.content.startswith(b"{"):
+            raise NotApplicableError("the delivery holds no JSON document")
+        odd = evolve(given, content=UNREADABLE_MEMBERS + given.content.removeprefix(b"{"))
+        require(
+            self.subject.provider.route_event(odd) == self.subject.provider.route_event(given),
+            "answered differently for the sake of a member that nobody reads",
+        )
 
 
 def _kind(outcome: Outcome | object) -> str:
