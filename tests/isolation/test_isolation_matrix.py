@@ -14,6 +14,7 @@ from typing import Any, Final
 import pytest
 
 from speckitty_connectors import (
+    Callback,
     Connectors,
     ConnectorsError,
     ExternalIdentity,
@@ -27,7 +28,7 @@ from speckitty_connectors import (
     Target,
 )
 from speckitty_connectors.identifiers import new_id
-from testbed.office import open_office
+from testbed.office import open_office, who
 from testbed.roles import workspace_role
 from testbed.tenants import (
     BOARD,
@@ -90,9 +91,9 @@ VALUES: Final[Mapping[str, Value]] = {
     "workspace": lambda _, __: OURS,
     "member": lambda _, __: "eve",
     "actor": lambda _, __: "member:eve",
-    "session": lambda _, __: "the browser session of eve",
+    "visitor": lambda _, __: who("eve", OURS),
+    "callback": lambda _, each: Callback(provider="fake", parameters={"state": each, "code": each}),
     "provider": lambda _, __: "fake",
-    "parameters": lambda _, each: {"state": each, "code": each},
     "state": lambda _, each: each,
     "account_ids": lambda _, each: (each,),
     "identity": lambda _, each: ExternalIdentity(id=each),
@@ -140,7 +141,7 @@ SURFACE: Final = surface()
 ASKED: Final = {
     name: method
     for name, method in SURFACE.items()
-    if {"workspace", "scope"} & inspect.signature(method).parameters.keys()
+    if {"workspace", "scope", "visitor"} & inspect.signature(method).parameters.keys()
 }
 
 
@@ -151,7 +152,7 @@ def test_every_method_has_its_place_in_the_matrix() -> None:
 
 def parameters_of(method: Callable[..., Any]) -> dict[str, bool]:
     """Return the parameters to give, and whether each is about what is tried: all that are needed, and all ids."""
-    about = {"parameters", "state", "account_ids", "identity", "resource", "target", "signals", "scope"}
+    about = {"callback", "state", "account_ids", "identity", "resource", "target", "signals", "scope"}
     found = {}
     for name, parameter in inspect.signature(method).parameters.items():
         is_id = name.endswith("_id") and name not in VALUES

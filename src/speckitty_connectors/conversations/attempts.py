@@ -123,7 +123,7 @@ class Attempt:
             return Refusal.STATE_UNKNOWN
         if now >= self.expires_at:
             return Refusal.STATE_EXPIRED
-        if not compare_digest(self.session_digest, digest(visit.visitor.session)):
+        if not compare_digest(self.session_digest, digest(visit.visitor.session.reveal())):
             return Refusal.SESSION_MISMATCH
         if visit.visitor.workspace != self.workspace:
             return Refusal.WORKSPACE_MISMATCH

@@ -101,7 +101,7 @@ class Conversations:
         attempt = Attempt(
             workspace=visitor.workspace,
             member=visitor.member,
-            session_digest=digest(visitor.session),
+            session_digest=digest(visitor.session.reveal()),
             purpose=purpose,
             provider=app.app.provider,
             host=app.app.host,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
-from attrs import frozen
+from attrs import field, frozen
 
+from ..credentials.secret import Secret
 from ..errors import ConfigurationError
 
 
@@ -17,8 +17,8 @@ class Visitor:
     Attributes:
         workspace: the workspace they act for.
         member: who they are, as the host knows them.
-        session: a value that only this browser has, for example the session cookie's; a callback that comes
-            through another browser is refused.
+        session: a value that only this browser has, for example the session cookie's, as a text or a `Secret`; a
+            callback that comes through another browser is refused.
 
     >>> Visitor(workspace="w1", member="mona", session="c2Vzc2lvbg").member
     'mona'
@@ -29,7 +29,7 @@ class Visitor:
 
     workspace: str
     member: str
-    session: str
+    session: Secret = field(converter=Secret)
 
     def __attrs_post_init__(self) -> None:
         if not (self.workspace and self.member and self.session):
@@ -55,6 +55,6 @@ class Callback:
     """
 
     provider: str
-    parameters: Mapping[str, str] = MappingProxyType({})
+    parameters: Mapping[str, str] = field(factory=dict, repr=False)
     host: str = ""
     address: str | None = None

@@ -17,7 +17,7 @@ from ...subscriptions.types import Webhook
 from ..http import browse
 from .scene import ACTOR, PROJECT, SECOND_PROJECT, THIRD_PROJECT, VISITOR, Scene, heading, tell
 
-COOKIE = {"session": VISITOR.session}
+COOKIE = {"session": VISITOR.session.reveal()}
 
 
 def connect(scene: Scene) -> Installation:

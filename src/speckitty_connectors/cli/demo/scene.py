@@ -128,7 +128,7 @@ def _app_settings(provider: str, stand_in: StandIn, base_url: str) -> AppSetting
 
 
 def _identify(environ: Environ) -> Visitor | None:
-    return VISITOR if VISITOR.session in str(environ.get("HTTP_COOKIE", "")) else None
+    return VISITOR if VISITOR.session.reveal() in str(environ.get("HTTP_COOKIE", "")) else None
 
 
 def _take(dispatch: Dispatch, connection: Connection) -> None:
