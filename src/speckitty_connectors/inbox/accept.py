@@ -138,7 +138,7 @@ class Inbox:
     ) -> Arrival:
         """Put together what is stored of a verified request."""
         kind = reception.kind(headers)
-        digest = digest_of(kind, body)
+        digest = digest_of(body)
         return Arrival(
             endpoint=verified.endpoint,
             provider=reception.manifest.provider,
