@@ -24,7 +24,7 @@ from ..store.compiled_insert import CompiledInsert, given
 from ..store.engine import Store
 from ..store.metadata import OPERATOR
 from .checks import CONFLICT_MARK
-from .request import read_content
+from .request import DocumentMembers, read_content
 from .tables import inbox, inbox_bodies
 
 IGNORED_OUTCOME = "ignored"
@@ -119,12 +119,20 @@ class StoredDelivery:
     last_error: str
 
 
-def digest_of(body: bytes) -> bytes:
+def digest_of(body: bytes, members: DocumentMembers | None = None, *, without: str = "") -> bytes:
     """Return what two deliveries share only if they say the same: SHA-256 over the body.
 
     The kind isn't part of it: its header isn't signed, and who captured a body could send it under another.
+
+    Args:
+        body: the raw body.
+        members: those of the document in it.
+        without: the member that only says when it was sent, which may differ between tries; or empty.
     """
-    return hashlib.sha256(body).digest()
+    if not members or without not in members:
+        return hashlib.sha256(body).digest()
+    kept = (part for name, value in members.items() if name != without for part in (name.encode(), bytes(value)))
+    return hashlib.sha256(b"\0".join(kept)).digest()
 
 
 def record(store: Store, arrival: Arrival) -> Recorded:
