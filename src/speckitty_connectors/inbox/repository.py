@@ -122,7 +122,7 @@ class StoredDelivery:
 def digest_of(body: bytes, members: DocumentMembers | None = None, *, without: str = "") -> bytes:
     """Return what two deliveries share only if they say the same: SHA-256 over the body.
 
-    The kind isn't part of it: its header isn't signed, and who captured a body could send it under another.
+    The kind isn't part of it: its header isn't signed, so a captured body can be sent under another.
 
     Args:
         body: the raw body.
