@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
-import requests
-from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
 
-from speckitty_connectors import Application, Connectors, Event, KeyRing, Settings
-from speckitty_connectors.apps.endpoints import add_endpoint, add_secret
-from speckitty_connectors.credentials.vault import Vault
+from speckitty_connectors import Event, Registry
 from speckitty_connectors.identifiers import utc_now
-from speckitty_connectors.inbox.signing import sign
-from speckitty_connectors.inbox.tables import inbox, inbox_bodies
 from speckitty_connectors.plugin import Delivery
 from speckitty_connectors.providers.documents import readable
-from speckitty_connectors.store.metadata import OPERATOR
-from testbed.serving import Served
-from testbed.webhooks import SECRET
+from testbed.providers import Host
 
 CUT, NUL, VAST, DIGITS, LATIN = rb'"caf\ud83d"', rb'"a\u0000b"', b"1e999", b"9" * 5000, b'"caf\xe9"'
 ODD = {"half a pair": CUT, "NUL": NUL, "1e999": VAST, "5,000 digits": DIGITS, "not UTF-8": LATIN}
@@ -96,61 +86,6 @@ DOCUMENTS: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
 """Provider key → headers and a document with members that its plugin reads, and such that nobody reads."""
 
 
-@frozen(kw_only=True)
-class Received:
-    """A host that every provider can deliver to."""
-
-    connectors: Connectors
-    vault: Vault
-
-    def post(self, provider: str, headers: Mapping[str, str], body: bytes) -> int:
-        """Deliver as the provider does, to an endpoint of its own; return the status."""
-        manifest = self.connectors.registry.provider(provider).manifest
-        name, scheme = next(iter(manifest.webhooks.schemes.items()))
-        with self.connectors.store.transaction() as connection:
-            endpoint = add_endpoint(
-                connection,
-                workspace=OPERATOR,
-                provider=provider,
-                host=manifest.hosts.default,
-                now=utc_now(),
-                app_id="app",
-            )
-            add_secret(connection, self.vault, endpoint, secret=SECRET, scheme=name, now=utc_now())
-        whole = {"Content-Type": "application/json", **headers}
-        whole |= sign(scheme, SECRET, body, now=utc_now(), headers=whole)
-        answer = requests.post(
-            self.connectors.endpoint_url(provider, endpoint.id), data=body, headers=whole, timeout=60
-        )
-        return answer.status_code
-
-    def work(self) -> None:
-        """Let a worker do all there is."""
-        while self.connectors.worker().run_once():
-            pass
-
-    def stored(self) -> list[tuple[str, str, bytes]]:
-        """Return state, outcome and body of each delivery, the oldest first."""
-        self.work()
-        joined = inbox.join(inbox_bodies, inbox.c.id == inbox_bodies.c.inbox_id)
-        columns = select(inbox.c.state, inbox.c.outcome, inbox_bodies.c.body)
-        with self.connectors.store.reading() as connection:
-            rows = connection.execute(columns.select_from(joined).order_by(inbox.c.id))
-            return [(state, outcome, body) for state, outcome, body in rows]
-
-
-@pytest.fixture
-def received(database_url: str) -> Iterator[Received]:
-    """A host with all plugins, behind a real server."""
-    with ExitStack() as stack:
-        here = stack.enter_context(Served())
-        keys = {"test": KeyRing.new_key()}
-        settings = Settings(database_url=database_url, keys=keys, public_url=here.url)
-        connectors = stack.enter_context(Connectors(settings))
-        here.serve(Application(connectors))
-        yield Received(connectors=connectors, vault=Vault(KeyRing.from_configuration(keys)))
-
-
 def body_of(provider: str, member: str, odd: bytes) -> bytes:
     """Return a provider's document with something odd where members are read, or where nobody reads."""
     document = DOCUMENTS[provider][1]
@@ -160,35 +95,36 @@ def body_of(provider: str, member: str, odd: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("provider", DOCUMENTS)
-def test_what_cannot_be_text_is_accepted_stored_and_routed(received: Received, provider: str) -> None:
+def test_what_cannot_be_text_is_accepted_stored_and_routed(host: Host, provider: str) -> None:
     """Half a pair, NUL, a number beyond all bounds, other bytes, read or not: an event, its body as it came."""
     bodies = [body_of(provider, member, odd) for member in ("READ", "UNREAD") for odd in ODD.values()]
-    assert {received.post(provider, DOCUMENTS[provider][0], body) for body in bodies} == {202}
-    assert received.stored() == [("done", "event", body) for body in bodies]
+    answers = [host.post(host.endpoint(provider), DOCUMENTS[provider][0], body) for body in bodies]
+    assert set(answers) == {(202, "accepted")}
+    found = [(each.state, each.outcome, each.body) for each in host.routed()]
+    assert found == [("done", "event", body) for body in bodies]
 
 
-def test_the_recorded_title_that_was_refused(received: Received, delivery_cases: Mapping[str, Any]) -> None:
+def test_the_recorded_title_that_was_refused(host: Host, delivery_cases: Mapping[str, Any]) -> None:
     """The recorded case: a title that ends in half of a pair."""
     (step,) = delivery_cases["lone-surrogate"]["steps"]
     body = step["raw_body"].encode()
     assert rb"\ud83d" in body
-    assert received.post("github", step["headers"], body) == 202
-    assert received.stored() == [("done", "event", body)]
+    assert host.post(host.endpoint("github"), step["headers"], body) == (202, "accepted")
+    assert [(each.state, each.outcome, each.body) for each in host.routed()] == [("done", "event", body)]
 
 
 @pytest.mark.parametrize("odd", ["\ud83d", "a\ud83d b"])
-def test_an_id_that_cannot_be_text_is_no_id(received: Received, odd: str) -> None:
+def test_an_id_that_cannot_be_text_is_no_id(host: Host, odd: str) -> None:
     """A document whose own id can't be read is known by its content."""
     body = json.dumps({**DOCUMENTS["slack"][1], "event_id": odd}).encode()
-    assert received.post("slack", {}, body) == 202
-    with received.connectors.store.reading() as connection:
-        assert connection.scalars(select(inbox.c.delivery_id)).one().startswith("sha256:")
+    assert host.post(host.endpoint("slack"), {}, body) == (202, "accepted")
+    (stored,) = host.routed()
+    assert stored.delivery_id.startswith("sha256:")
 
 
 @pytest.mark.parametrize("provider", DOCUMENTS)
 def test_what_is_read_reads_with_a_replacement_character(provider: str) -> None:
     """The plugin sees U+FFFD where the text was cut, and the rest of it."""
-    from speckitty_connectors import Registry  # noqa: PLC0415 - loads every plugin
 
     def told(odd: bytes) -> Event:
         delivery = Delivery(

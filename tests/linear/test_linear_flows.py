@@ -13,6 +13,7 @@ import responses
 
 from speckitty_connectors import App, Secret
 from speckitty_connectors.http.session import Transport
+from speckitty_connectors.inbox.responses import VerificationRefusedError
 from speckitty_connectors.inbox.signatures import verify
 from speckitty_connectors.plugin import OAuthRules
 from speckitty_connectors.providers.signatures import with_tolerance
@@ -53,10 +54,12 @@ def test_scopes_come_back_in_three_spellings(scope: object, app: App) -> None:
     assert tokens.scopes == ("read", "write")
 
 
-def test_retries_that_keep_their_time_take_a_wider_tolerance() -> None:
-    """It isn't documented whether they are stamped anew, so how far a time may be off is the operator's setting."""
+def test_retries_may_keep_their_time_and_operators_be_stricter() -> None:
+    """It isn't documented whether they are stamped anew; how far a time may be off is the operator's to narrow."""
     sent = NOW - timedelta(hours=6)
     body = json.dumps({"type": "Issue", "webhookTimestamp": int(sent.timestamp() * 1000)}).encode()
     proof = hmac.new(SECRETS["current"].reveal_bytes(), body, hashlib.sha256).hexdigest()
     headers = {"linear-signature": proof, "linear-timestamp": str(int(NOW.timestamp() * 1000))}
-    assert verify(with_tolerance(SCHEME, 25_200), SECRETS, headers, body, NOW) == "current"
+    assert verify(SCHEME, SECRETS, headers, body, NOW) == "current"
+    with pytest.raises(VerificationRefusedError):
+        verify(with_tolerance(SCHEME, 60), SECRETS, headers, body, NOW)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -103,29 +106,64 @@ def test_a_token_is_renewed_after_its_day(studio: Studio) -> None:
 
 
 def test_a_stranger_and_a_late_delivery_are_refused(studio: Studio) -> None:
-    """The time stands in the signed body: more than a minute off is refused, and so is another's signature."""
+    """The time is in the signed body: what is later than any retry is refused, and so is another's signature."""
     studio.set_up()
     body = studio.stand_in.deliveries()[0].content
     assert studio.send(body, "Issue", "d1", Secret("a stranger's secret of some length")).status == 403
-    studio.clock.ahead += timedelta(seconds=61)
+    studio.clock.ahead += timedelta(hours=8, minutes=1)
     assert studio.send(body, "Issue", "d2").status == 403
-    studio.clock.ahead -= timedelta(seconds=61)
+    studio.clock.ahead -= timedelta(hours=8, minutes=1)
     assert studio.dispatched == []
     assert studio.send(body, "Issue", "d3").status == 202
     assert [each.event.subject for each in studio.dispatched] == ["HEL-12"]
 
 
-def test_retries_of_hours_ago_take_a_wider_tolerance(database_url: str) -> None:
-    """Whether a retry is stamped anew isn't documented, so how far a time may be off is the operator's setting."""
-    with open_studio(database_url, signature_tolerances={"linear": 25_200}) as studio:
+@pytest.mark.parametrize("late", [timedelta(minutes=1), timedelta(hours=1), timedelta(hours=7, minutes=2)])
+def test_each_retry_may_be_the_first_to_arrive(studio: Studio, late: timedelta) -> None:
+    """With the time of the first try; a captured copy under another id waits for a person."""
+    studio.set_up()
+    body = studio.stand_in.deliveries()[0].content
+    studio.clock.ahead += late
+    assert [studio.send(body, "Issue", "d1").status for _ in range(2)] == [202, 200]
+    studio.send(body, "Issue", "d2")
+    assert [each.event.subject for each in studio.dispatched] == ["HEL-12"]
+    (item,) = studio.connectors.review.list(workspace=WORKSPACE)
+    assert [each.reason for each in item.reasons] == ["replay_suspect"]
+
+
+def test_a_retry_that_is_stamped_anew_is_a_duplicate(studio: Studio) -> None:
+    """When it was sent is no part of what it says; what else differs is."""
+    studio.set_up()
+    body = json.loads(studio.stand_in.deliveries()[0].content)
+    again = {**body, "webhookTimestamp": body["webhookTimestamp"] + 60_000}
+    other = {**again, "createdAt": "2026-01-05T10:00:01Z"}
+    assert [studio.send(json.dumps(each).encode(), "Issue", "d1").status for each in (body, again)] == [202, 200]
+    assert json.loads(studio.send(json.dumps(other).encode(), "Issue", "d1").text)["code"] == "conflict"
+
+
+def test_operators_may_allow_less(database_url: str) -> None:
+    """How far a time may be off is theirs to set."""
+    with open_studio(database_url, signature_tolerances={"linear": 60}) as studio:
         studio.set_up()
         body = studio.stand_in.deliveries()[0].content
-        studio.clock.ahead += timedelta(hours=6)
-        assert studio.send(body, "Issue", "d1").status == 202
-        assert studio.send(body, "Issue", "d1").status == 200
-        assert [each.event.subject for each in studio.dispatched] == ["HEL-12"]
-        studio.clock.ahead += timedelta(hours=2)
-        assert studio.send(body, "Issue", "d2").status == 403
+        studio.clock.ahead += timedelta(seconds=61)
+        assert studio.send(body, "Issue", "d1").status == 403
+
+
+@pytest.mark.parametrize("late", [timedelta(minutes=1), timedelta(hours=1), timedelta(hours=6)])
+def test_the_recorded_delivery_that_was_refused(
+    studio: Studio, late: timedelta, delivery_cases: Mapping[str, Any]
+) -> None:
+    """The recorded case, with its time moved to now."""
+    (step,) = delivery_cases["linear-retry-with-the-old-time"]["steps"]
+    sent = int(studio.clock().timestamp() * 1000)
+    headers, bodies = step["headers"], [{**step["body"], "webhookTimestamp": sent + extra} for extra in (0, 60_000)]
+    studio.clock.ahead += late
+    answers = [
+        studio.send(json.dumps(body).encode(), headers["Linear-Event"], headers["Linear-Delivery"])
+        for body in bodies
+    ]
+    assert [json.loads(answer.text)["code"] for answer in answers] == ["accepted", "duplicate"]
 
 
 def test_issue_keys_suggest_teams(studio: Studio) -> None:

@@ -92,7 +92,7 @@ class Inbound:
             provider="fake",
             delivery_id=delivery_id,
             kind=str(document.get("event", "")),
-            digest=digest_of(str(document.get("event", "")), body),
+            digest=digest_of(body),
             secret_id="credential-1",
             received_at=datetime.now(UTC),
             headers={},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -348,3 +349,44 @@ def test_what_concerns_no_repository_is_ignored_with_a_reason(
     outcome = route(kind, document)
     assert isinstance(outcome, Ignored)
     assert outcome.reason
+
+
+OWN_HOOK = {"x-github-hook-installation-target-type": "integration", "x-github-hook-installation-target-id": "4242"}
+OURS, THEIRS = {"id": 4242, "slug": "ours"}, {"id": 7, "slug": "theirs"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("issues", {"action": "opened", "issue": {"number": 4, "performed_via_github_app": OURS}}),
+        (
+            "issue_comment",
+            {
+                "action": "created",
+                "issue": {"number": 4, "performed_via_github_app": None},
+                "comment": {"performed_via_github_app": OURS},
+            },
+        ),
+    ],
+)
+def test_what_the_app_wrote_itself_is_ignored(
+    route: Callable[..., Outcome], kind: str, values: dict[str, Any]
+) -> None:
+    """Its issues and comments don't come back to it; another app's do, and so does what hooks of others tell."""
+    body = {"repository": REPOSITORY, **values}
+    assert route(kind, body, OWN_HOOK) == Ignored(reason=f"{kind} is the app's own doing")
+    theirs = json.loads(json.dumps(body).replace(json.dumps(OURS), json.dumps(THEIRS)))
+    assert isinstance(route(kind, theirs, OWN_HOOK), Event)
+    assert isinstance(route(kind, body, {}), Event)
+    assert isinstance(
+        route(kind, body, {**OWN_HOOK, "x-github-hook-installation-target-type": "repository"}), Event
+    )
+
+
+def test_what_people_do_with_an_issue_of_the_app_is_theirs(route: Callable[..., Outcome]) -> None:
+    """Who wrote an issue says nothing of who closed it, or commented on it."""
+    issue = {"number": 4, "performed_via_github_app": OURS}
+    closed = {"action": "closed", "repository": REPOSITORY, "issue": issue}
+    commented = {"action": "created", "repository": REPOSITORY, "issue": issue, "comment": {"id": 1}}
+    assert isinstance(route("issues", closed, OWN_HOOK), Event)
+    assert isinstance(route("issue_comment", commented, OWN_HOOK), Event)

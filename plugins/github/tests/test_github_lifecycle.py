@@ -368,3 +368,23 @@ def test_broken_details_of_a_change_do_not_lose_it(route: Callable[..., Outcome]
     assert route("repository", document) == Lifecycle(
         change=Change.RESOURCE_RENAMED, resources=(ResourceReference(kind="repository", id="7001"),)
     )
+
+
+@pytest.mark.parametrize(
+    "kind", ["installation", "installation_repositories", "installation_target", "organization"]
+)
+@pytest.mark.parametrize("action", ["created", "deleted", "suspend", "removed", "renamed"])
+def test_the_body_of_another_event_changes_no_installation(
+    route: Callable[..., Outcome], kind: str, action: str
+) -> None:
+    """The header with the kind isn't signed: a captured comment that is resent as one of these removes nothing."""
+    body = {
+        "action": action,
+        "comment": {"id": 1},
+        "issue": {"number": 4},
+        "installation": {"id": 42},
+        "repository": REPOSITORY,
+        "organization": ORGANIZATION,
+        "sender": MONA,
+    }
+    assert not isinstance(route(kind, body), Lifecycle)

@@ -11,6 +11,7 @@ from ..credentials.vault import Vault
 from ..errors import ConnectorsError
 from ..loading.registry import Registry
 from ..loading.statuses import PluginUnavailableError
+from ..providers.signatures import sending_time_field
 from ..store.deadline import answering
 from ..store.engine import Store
 from .checks import Reception
@@ -138,7 +139,7 @@ class Inbox:
     ) -> Arrival:
         """Put together what is stored of a verified request."""
         kind = reception.kind(headers)
-        digest = digest_of(kind, body)
+        digest = digest_of(body, members, without=sending_time_field(verified.scheme))
         return Arrival(
             endpoint=verified.endpoint,
             provider=reception.manifest.provider,

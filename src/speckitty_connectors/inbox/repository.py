@@ -24,7 +24,7 @@ from ..store.compiled_insert import CompiledInsert, given
 from ..store.engine import Store
 from ..store.metadata import OPERATOR
 from .checks import CONFLICT_MARK
-from .request import read_content
+from .request import DocumentMembers, read_content
 from .tables import inbox, inbox_bodies
 
 IGNORED_OUTCOME = "ignored"
@@ -54,7 +54,7 @@ class Arrival:
         provider: provider key.
         delivery_id: the provider's id of it, or its digest in words.
         kind: value of the kind header, or empty.
-        digest: of the kind and the body: `digest_of`.
+        digest: of the body: `digest_of`.
         secret_id: credential id of the secret that verified it.
         received_at: when, in UTC.
         headers: the kept headers.
@@ -119,21 +119,30 @@ class StoredDelivery:
     last_error: str
 
 
-def digest_of(kind: str, body: bytes) -> bytes:
-    """Return what two deliveries share only if they say the same: SHA-256 over the kind, NUL, and the body."""
-    digest = hashlib.sha256(kind.encode() + b"\x00")
-    digest.update(body)
-    return digest.digest()
+def digest_of(body: bytes, members: DocumentMembers | None = None, *, without: str = "") -> bytes:
+    """Return what two deliveries share only if they say the same: SHA-256 over the body.
+
+    The kind isn't part of it: its header isn't signed, so a captured body can be sent under another.
+
+    Args:
+        body: the raw body.
+        members: those of the document in it.
+        without: the member that only says when it was sent, which may differ between tries; or empty.
+    """
+    if not members or without not in members:
+        return hashlib.sha256(body).digest()
+    kept = (part for name, value in members.items() if name != without for part in (name.encode(), bytes(value)))
+    return hashlib.sha256(b"\0".join(kept)).digest()
 
 
 def record(store: Store, arrival: Arrival) -> Recorded:
     """Store a delivery unless it is there, and return after the commit.
 
     What is unclear is stored as well, with the reason for which the router leaves it to a person: the same
-    delivery id with other content becomes a row of its own, a ``conflict``; the same content under another id,
-    where a stranger could have sent it, is a ``replay_suspect``. Where ids are unique within an account only,
-    other content under a known id is another account's delivery, and routed. A re-delivery of a parked row makes
-    it due again.
+    delivery id with other content or of another kind becomes a row of its own, a ``conflict``; the same content
+    under another id, of whatever kind, where a stranger could have sent it, is a ``replay_suspect``. Where ids are
+    unique within an account only, other content under a known id is another account's delivery, and routed. A
+    re-delivery of a parked row makes it due again.
 
     Raises:
         StoreUnavailableError: the database didn't take it.
@@ -194,12 +203,12 @@ def load_delivery(connection: Connection, workspace: str, inbox_id: str, manifes
 
 
 def _is_redelivery(store: Store, arrival: Arrival) -> bool:
-    """Say whether the delivery id came before with the same content; if that is parked, make it due again."""
+    """Say whether the delivery id came before with this content and kind; if that is parked, make it due again."""
     with store.transaction() as connection:
         earlier = connection.execute(
             _EARLIER, {"endpoint": arrival.endpoint.id, "delivery": arrival.delivery_id}
         ).one()
-        if earlier.body_digest != arrival.digest:
+        if (earlier.body_digest, earlier.kind) != (arrival.digest, arrival.kind):
             return False
         if earlier.state == PARKED:
             ClaimQueue(inbox).rearm(connection, earlier.workspace_id, earlier.id)
@@ -286,7 +295,7 @@ ROW_COLUMNS = (
 )
 """What an arrival says of itself; the other columns of the row begin with their defaults."""
 
-_EARLIER = select(inbox.c.workspace_id, inbox.c.id, inbox.c.body_digest, inbox.c.state).where(
+_EARLIER = select(inbox.c.workspace_id, inbox.c.id, inbox.c.kind, inbox.c.body_digest, inbox.c.state).where(
     inbox.c.endpoint_id == bindparam("endpoint"), inbox.c.delivery_id == bindparam("delivery")
 )
 

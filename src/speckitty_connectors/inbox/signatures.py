@@ -17,6 +17,7 @@ from jwt.utils import base64url_decode, base64url_encode
 
 from ..credentials.secret import SHORTEST_WEBHOOK_SECRET, WEBHOOK_SECRET_PREFIX, Secret
 from ..providers.signatures import (
+    DEFAULT_TOLERANCE_SECONDS,
     BearerJwt,
     BodyTimestamp,
     HexHmac,
@@ -147,12 +148,14 @@ def covers_body(scheme: SignatureScheme) -> bool:
 
 
 def is_replayable(scheme: SignatureScheme) -> bool:
-    """Say whether a signature proves the bytes but neither an id nor a time, so that it can be sent again.
+    """Say whether a signature proves the bytes but neither an id nor a recent time, so that it can be sent again.
 
     Where the proof doesn't cover the body at all (`PlainToken`, `BearerJwt`), looking for the same bytes again
     would protect nobody: who has the proof can write other bytes.
     """
-    return isinstance(scheme, HexHmac) and scheme.body_timestamp is None
+    if not isinstance(scheme, HexHmac):
+        return False
+    return scheme.body_timestamp is None or scheme.body_timestamp.tolerance > DEFAULT_TOLERANCE_SECONDS
 
 
 def _matcher(scheme: SignatureScheme, headers: Headers, body: bytes, now: datetime) -> KeyCheck:

@@ -16,12 +16,12 @@ DEFAULT_TOLERANCE_SECONDS = 300
 
 @frozen(kw_only=True)
 class BodyTimestamp:
-    """A time inside the signed JSON document.
+    """The time of sending, inside the signed JSON document.
 
     Attributes:
-        field: name of the top-level field.
+        field: name of the top-level field. It is no part of what a delivery says: a retry may be stamped anew.
         unit: how many of it make a second; 1000 for milliseconds.
-        tolerance: seconds it may differ from now.
+        tolerance: seconds it may differ from now; more than the last retry is late where retries keep the time.
 
     >>> BodyTimestamp(field="webhookTimestamp", unit=1000, tolerance=60).unit
     1000
@@ -103,6 +103,18 @@ class BearerJwt:
 
 SignatureScheme = HexHmac | TimestampedHmac | StandardWebhooks | PlainToken | BearerJwt
 """Any of the schemes above."""
+
+
+def sending_time_field(scheme: SignatureScheme) -> str:
+    """Return the top-level field of the signed document that only says when it was sent; empty where there is none.
+
+    >>> sending_time_field(HexHmac(header="X-Signature", body_timestamp=BodyTimestamp(field="sentAt")))
+    'sentAt'
+    >>> sending_time_field(StandardWebhooks())
+    ''
+    """
+    stamp = scheme.body_timestamp if isinstance(scheme, HexHmac) else None
+    return stamp.field if stamp else ""
 
 
 def with_tolerance(scheme: SignatureScheme, seconds: int) -> SignatureScheme:

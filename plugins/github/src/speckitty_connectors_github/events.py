@@ -19,14 +19,16 @@ from speckitty_connectors.plugin import (
 
 from .gitfacts import git_facts
 from .lifecycle import read_lifecycle
-from .manifest import DELIVERY_HEADER
+from .manifest import APP, DELIVERY_HEADER, HOOK_OF_ID_HEADER, HOOK_OF_TYPE_HEADER
 from .payload import (
+    Comment,
     Commit,
     Installation,
     Numbered,
     Payload,
     Release,
     Repository,
+    Through,
     Timed,
     account,
     decode,
@@ -76,6 +78,8 @@ def _read_event(delivery: Delivery, payload: Payload) -> Event | Ignored:
     if resource is None:
         what = ".".join(filter(None, (delivery.kind, read_text(payload.action)))) or "an event without a kind"
         return Ignored(reason=f"{what} concerns no repository")
+    if _is_own(delivery, payload):
+        return Ignored(reason=f"{delivery.kind} is the app's own doing")
     git = git_facts(delivery.kind, payload)
     return Event(
         kind=delivery.kind,
@@ -90,6 +94,19 @@ def _read_event(delivery: Delivery, payload: Payload) -> Event | Ignored:
         # GitHub gives all hooks that report one event the same GUID ("REST API description": hook-delivery-item).
         fingerprint=delivery.headers.get(DELIVERY_HEADER.lower(), ""),
     )
+
+
+def _is_own(delivery: Delivery, payload: Payload) -> bool:
+    """Return whether our own app wrote an issue or a comment, so that a mirroring host makes no circle.
+
+    GitHub says of issues and comments who wrote them, not who changed them later; and of nothing else.
+    """
+    written = {"opened": payload.issue, "created": payload.comment}.get(read_text(payload.action))
+    through = written.performed_via_github_app if isinstance(written, Numbered | Comment) else None
+    if not isinstance(through, Through) or delivery.headers.get(HOOK_OF_TYPE_HEADER.lower()) != APP:
+        return False
+    app = read_identifier(through.id)
+    return bool(app) and app == delivery.headers.get(HOOK_OF_ID_HEADER.lower())
 
 
 def _account(payload: Payload) -> Account | None:

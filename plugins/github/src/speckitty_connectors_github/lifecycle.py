@@ -32,21 +32,23 @@ def read_lifecycle(kind: str, payload: Payload) -> Lifecycle | Ignored | None:
     A delivery of a known kind that doesn't name what it changed is `Ignored`.
     """
     change, read = _TABLE.get((kind, read_text(payload.action)), (None, None))
-    if change is None or read is None:
+    if change is None or read is None or (kind in _OF_ACCOUNTS and isinstance(payload.repository, Repository)):
         return None
     blank = Lifecycle(change=change, installation=installation_id(payload), actor=identity(payload.sender))
     return read(blank, payload) or Ignored(reason=f"{kind} names nothing that {change} could be about")
 
 
 def _of_installation(blank: Lifecycle, payload: Payload) -> Lifecycle | None:
+    """Read a change of an installation, which is there in full.
+
+    Where another event names one, only its id is there. The kind's header isn't signed, so a captured body of such
+    an event is told by that.
+    """
     installation = payload.installation
     if not isinstance(installation, Installation) or not blank.installation:
         return None
-    return evolve(
-        blank,
-        account=account(installation.account, installation.target_type),
-        requester=identity(payload.requester),
-    )
+    concerned = account(installation.account, installation.target_type)
+    return evolve(blank, account=concerned, requester=identity(payload.requester)) if concerned else None
 
 
 def _of_grant(blank: Lifecycle, payload: Payload) -> Lifecycle | None:
@@ -157,6 +159,10 @@ def _references(repositories: object) -> tuple[ResourceReference, ...]:
     listed = repositories if isinstance(repositories, list) else []
     return tuple(filter(None, map(reference, listed)))
 
+
+_OF_ACCOUNTS = frozenset({"installation", "installation_repositories", "installation_target", "organization"})
+"""Kinds whose bodies name no repository of their own. One that does is a captured body of another event: the header
+with the kind isn't signed."""
 
 _Reader = Callable[[Lifecycle, Payload], Lifecycle | None]
 

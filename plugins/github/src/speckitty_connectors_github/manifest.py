@@ -72,6 +72,14 @@ APP_TOKENS = AppTokenRules(
     installations=InstallationListing(url="{api}/app/installations?per_page=100"),
 )
 
+HOOK_OF_TYPE_HEADER = "X-GitHub-Hook-Installation-Target-Type"
+HOOK_OF_ID_HEADER = "X-GitHub-Hook-Installation-Target-ID"
+"""What the hook was made for: an app's own is of the type `APP`, with the app's id ("Webhook events and payloads",
+"Delivery headers")."""
+
+APP = "integration"
+"""The type of an app's own hook."""
+
 WEBHOOKS = WebhookRules(
     # "Validating webhook deliveries": HMAC-SHA256 of the raw body in lower-case hex. The SHA-1 header is not read.
     schemes={"secret": HexHmac(header="X-Hub-Signature-256", prefix="sha256=")},
@@ -81,8 +89,8 @@ WEBHOOKS = WebhookRules(
     kept_headers=(
         DELIVERY_HEADER,
         "X-GitHub-Hook-ID",
-        "X-GitHub-Hook-Installation-Target-Type",
-        "X-GitHub-Hook-Installation-Target-ID",
+        HOOK_OF_TYPE_HEADER,
+        HOOK_OF_ID_HEADER,
     ),
     # Both content types that a hook can be set to; a form has the document in its field "payload"
     # ("Webhook events and payloads").

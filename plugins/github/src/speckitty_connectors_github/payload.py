@@ -118,9 +118,16 @@ class Head(msgspec.Struct):
     repo: Repository | NotAnObject | msgspec.UnsetType = msgspec.UNSET
 
 
+class Through(msgspec.Struct):
+    """The app that somebody acted through, or that acted itself."""
+
+    id: object = None
+
+
 class Numbered(Timed):
     """An issue, pull request, discussion or alert."""
 
+    performed_via_github_app: Through | NotAnObject = None
     number: object = None
     head: Head | NotAnObject = None
 
@@ -157,6 +164,7 @@ class Release(Timed):
 class Comment(Timed):
     """A comment or a review."""
 
+    performed_via_github_app: Through | NotAnObject = None
     commit_id: object = None
 
 

@@ -65,13 +65,22 @@ LINK_OAUTH = evolve(
     revoke_url="{api}/oauth/revoke",
 )
 
+LAST_RETRY_SECONDS = 60 + 3_600 + 6 * 3_600
+"""How late the last of three retries may be: after a minute, an hour and six hours ("Webhooks")."""
+
+TOLERANCE_SECONDS = 8 * 3_600
+"""How far a signed time may be from ours.
+
+Linear advises a minute, but doesn't say that retries are stamped anew: one that keeps its time is good, too.
+"""
+
 WEBHOOKS = WebhookRules(
     schemes={
-        # "Webhooks", section "Securing webhooks": plain hex, over a body that holds the time in milliseconds, which
-        # may be a minute off. The header with a time isn't signed, so it says nothing.
+        # "Webhooks", section "Securing webhooks": plain hex, over a body that holds the time in milliseconds. The
+        # header with a time isn't signed, so it says nothing.
         "signing_secret": HexHmac(
             header="Linear-Signature",
-            body_timestamp=BodyTimestamp(field="webhookTimestamp", unit=1000, tolerance=60),
+            body_timestamp=BodyTimestamp(field="webhookTimestamp", unit=1000, tolerance=TOLERANCE_SECONDS),
         )
     },
     # The same page: the kind equals the body's "type"; the id is the same on each of three retries.

@@ -217,7 +217,7 @@ class EventRules(Rules):
 
         The delivery is given further members: with half of a surrogate pair, NUL, a number beyond all bounds and
         bytes that aren't UTF-8. Core makes them U+FFFD and null before the plugin reads the document.
-        Why: providers cut texts in the middle of a character; whoever refuses the whole document loses an event.
+        Why: providers cut texts in the middle of a character; a plugin that refuses the document loses an event.
         Fix: decode what `Delivery.content` has, and nothing but the members that mean something.
         """
         given = self.subject.delivery(delivery)
