@@ -96,6 +96,8 @@ class Settings:
             wrong; what the provider's plugin says where it isn't named.
         target_kinds: the kinds of targets that mappings may have.
         signal_retention_days: how long an observation of a project is kept after it was last made.
+        missing_after_hours: how long after a listing that lacks a resource another one has to lack it, too.
+        missing_share: the share of an installation's resources that may be missing at once.
         exclusive_accounts: whether an account may be connected to one workspace only.
         workspace_role: the PostgreSQL role that row-level security holds to a workspace; or empty.
         apps: the apps to register at the start.
@@ -120,6 +122,8 @@ class Settings:
     signature_tolerances: Mapping[str, int] = field(factory=dict)
     target_kinds: tuple[str, ...] = TARGET_KINDS
     signal_retention_days: int = field(default=RETENTION_DAYS, validator=ge(1))
+    missing_after_hours: float = field(default=1.0, validator=ge(0))
+    missing_share: float = field(default=0.5, validator=ge(0))
     exclusive_accounts: bool = False
     workspace_role: str = ""
     apps: tuple[AppSettings, ...] = ()

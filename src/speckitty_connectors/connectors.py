@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
@@ -40,6 +41,7 @@ from .mappings.lifecycle import follow
 from .mappings.service import Mappings
 from .policy.service import Overrides
 from .providers.deliveries import Event
+from .resources.types import Belief
 from .routing.explanation import Explanation, explain
 from .routing.review.queue import ReviewQueue
 from .routing.router import Router
@@ -138,7 +140,8 @@ class Connectors:
         self.links = Links(*parts)
         self.members = Members(self.store, vault, self.links.ending)
         self.entered_tokens = EnteredTokens(self.store, self.registry, self.apps, vault, sessions)
-        self.inventory = Inventory(self.store, self.registry, self.apps, sessions, follow=follow)
+        belief = Belief(interval=timedelta(hours=settings.missing_after_hours), share=settings.missing_share)
+        self.inventory = Inventory(self.store, self.registry, self.apps, sessions, follow=follow, belief=belief)
         self.upkeep = Upkeep(self.store, self.registry, self.apps, sessions, self.inventory, pending, follow=follow)
         self.mappings = Mappings(
             self.store, self.registry, target_kinds=settings.target_kinds, when_removed=turn_down

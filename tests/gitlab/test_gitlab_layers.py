@@ -11,6 +11,7 @@ from speckitty_connectors import ApiUnauthorizedError
 from speckitty_connectors.installations.inventory import SyncInterruptedError
 from speckitty_connectors_gitlab.standin import documents
 from testbed.gitlab import HELLO, WORKSPACE, Workshop
+from testbed.layers import believe_at_once
 
 PATH = "kitchen/hello"
 BEFORE: dict[str, object] = {
@@ -94,6 +95,7 @@ def test_a_rename_that_nobody_told_of_is_found_by_listing(workshop: Workshop) ->
 def test_a_project_that_left_the_group_is_found_by_listing(workshop: Workshop) -> None:
     """Its mapping is orphaned, and adopted again when it comes back."""
     installation = workshop.set_up()
+    believe_at_once(workshop.connectors)
     workshop.stand_in.gone.add(int(HELLO))
     assert workshop.connectors.inventory.sync(WORKSPACE, installation.id).missing == 1
     assert workshop.layers() == BEFORE | GONE

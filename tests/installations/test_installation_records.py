@@ -164,8 +164,10 @@ WRITES: list[Callable[[Connection, Installation], object]] = [
         connection,
         InstallationKey(workspace="w2", id=made.id),
     ),
-    lambda connection, made: mark_unseen(
-        connection, InstallationKey(workspace="w2", id=made.id), since=LATER, belief=Belief(), is_confirmed=True
+    lambda connection, made: (
+        mark_unseen(
+            connection, InstallationKey(workspace="w2", id=made.id), since=LATER, belief=Belief(), is_confirmed=True
+        ).missing
     ),
 ]
 

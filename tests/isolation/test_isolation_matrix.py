@@ -69,6 +69,7 @@ METHODS_OF_THE_OPERATOR: Final = {
     "apps.of": "takes an installation, which names its workspace",
     "inbox.accept": "the credential that verifies a delivery decides whose it is",
     "inbox.is_probe": "the manifests alone",
+    "inventory.belief.most_of": "the settings alone",
     "links.ending.end": "takes links, which name their workspace",
     "links.owns": "says of a state, which only its browser has, which service continues it",
     "mappings.check_target": "the settings alone",
@@ -127,7 +128,7 @@ def surface() -> dict[str, Callable[..., Any]]:
         for name in dir(type(owner)):
             if not name.startswith("_") and callable(getattr(type(owner), name)):
                 yield f"{prefix}{name}", getattr(type(owner), name)
-        for name, part in vars(owner).items():
+        for name, part in getattr(owner, "__dict__", {}).items():
             is_ours = type(part).__module__.startswith("speckitty_connectors")
             if is_ours and not name.startswith("_") and f"{prefix}{name}" not in PARTS_OF_THE_OPERATOR:
                 yield from methods(part, f"{prefix}{name}.")

@@ -17,6 +17,7 @@ from speckitty_connectors.installations.statuses import StatusReason
 from speckitty_connectors.resources.types import ResourceStatus
 from speckitty_connectors_jira.standin import documents
 from testbed.jira import FIRST, WORKSPACE, Layers, Site, open_site
+from testbed.layers import believe_at_once
 
 BEFORE = Layers(installation="active", link="active", mapping="active", override={"muted_kinds": ["star"]})
 
@@ -136,6 +137,7 @@ def test_a_binned_project_suspends_its_mapping_until_it_is_restored(site: Site, 
 def test_a_deleted_project_orphans_its_mapping(site: Site, change: Callable[..., Any]) -> None:
     """Told or missing: the mapping routes no more, and is kept with its history."""
     installation = site.set_up()
+    believe_at_once(site.connectors)
     change(installation, "project_deleted")
     assert site.project(installation).status in {ResourceStatus.DELETED, ResourceStatus.MISSING}
     assert site.layers(installation) == evolve(BEFORE, mapping="orphaned")

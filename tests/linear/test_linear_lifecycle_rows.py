@@ -12,6 +12,7 @@ from attrs import evolve
 from speckitty_connectors import ConnectorsError, ResourceReference
 from speckitty_connectors.resources.types import ResourceStatus
 from speckitty_connectors_linear.standin import documents
+from testbed.layers import believe_at_once
 from testbed.linear import Layers, Studio
 
 BEFORE = Layers(
@@ -166,6 +167,7 @@ def test_a_team_that_retired_or_was_renamed_is_found_by_listing(studio: Studio, 
 def test_a_deleted_team_is_found_by_listing(studio: Studio) -> None:
     """It is missing: its mapping sleeps, and wakes when it is restored."""
     installation = studio.set_up()
+    believe_at_once(studio.connectors)
     gone = studio.stand_in.teams.pop(0)
     studio.sync(installation)
     assert studio.layers(installation) == evolve(BEFORE, mappings={"HEL": "orphaned"})
@@ -221,6 +223,7 @@ def test_a_removed_project_suspends_its_mapping(
     studio: Studio, installation: Any, change: Callable[..., Any]
 ) -> None:
     """Told or missing: it routes no more, and is kept with its history; its team's mapping goes on."""
+    believe_at_once(studio.connectors)
     change(installation, "remove", {})
     assert studio.resource(installation, PROJECT).status in {ResourceStatus.DELETED, ResourceStatus.MISSING}
     assert studio.layers(installation) == evolve(BEFORE, mappings={"HEL": "active", "Project 1": "orphaned"})

@@ -13,6 +13,7 @@ from speckitty_connectors import ResourceReference
 from speckitty_connectors.conversations.refusals import OnboardingRefusedError
 from speckitty_connectors.installations.inventory import SyncInterruptedError
 from speckitty_connectors_slack.standin import documents
+from testbed.layers import believe_at_once
 from testbed.slack import WORKSPACE, Office, ago
 
 FIRST = documents.channel_id(0)
@@ -213,6 +214,7 @@ def test_a_silent_change_of_a_channel_is_found_by_listing(
 ) -> None:
     """An app that was removed, a new name, an archived or a shared channel: the next listing shows it."""
     installation = office.set_up()
+    believe_at_once(office.connectors)
     office.stand_in.channels[documents.TEAM_ID][0].update(changes)
     office.connectors.inventory.sync(WORKSPACE, installation.id)
     assert office.layers() == {**BEFORE, **after}
@@ -228,6 +230,7 @@ def test_a_silent_change_of_a_channel_is_found_by_listing(
 def test_a_silently_deleted_channel_is_found_by_listing(office: Office) -> None:
     """A complete listing without it orphans its mapping, and one that shows it again adopts it."""
     installation = office.set_up()
+    believe_at_once(office.connectors)
     gone = office.stand_in.channels[documents.TEAM_ID].pop(0)
     office.connectors.inventory.sync(WORKSPACE, installation.id)
     assert office.layers() == {**BEFORE, "mappings": [(FIRST, "#apollo", "orphaned")]}
@@ -275,6 +278,7 @@ def test_an_organization_gains_and_loses_workspaces(open_office: OpenOffice) -> 
         assert len(office.connectors.inventory.resources(WORKSPACE, installation.id)) == 50
         office.write()
         assert len(office.dispatched) == 1
+        believe_at_once(office.connectors)
         taken = office.stand_in.channels.pop(documents.TEAM_ID)
         office.tell("team_access_revoked", team_ids=[documents.TEAM_ID])
         office.connectors.inventory.sync(WORKSPACE, installation.id)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
-from speckitty_connectors import Resource
+from speckitty_connectors import Connectors, Resource
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations import repository
 from speckitty_connectors.installations.statuses import InstallationStatus
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.resources.repository import find_resource, upsert_resources
-from speckitty_connectors.resources.types import KnownResource
+from speckitty_connectors.resources.types import Belief, KnownResource
 from speckitty_connectors.store.audit import audit
 from speckitty_connectors.store.engine import Store
 
@@ -66,3 +66,8 @@ def audited(store: Store, workspace: str = "w1") -> list[str]:
     with store.reading() as connection:
         rows = connection.execute(select(audit.c.verb).where(audit.c.workspace_id == workspace))
         return sorted(row.verb for row in rows)
+
+
+def believe_at_once(connectors: Connectors) -> None:
+    """Take for missing what one listing doesn't show, where a test isn't about when that is believed."""
+    connectors.inventory.belief = Belief(interval=timedelta())
