@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from speckitty_connectors import Event, Registry
 from speckitty_connectors.identifiers import utc_now
+from speckitty_connectors.inbox.request import readable
 from speckitty_connectors.plugin import Delivery
-from speckitty_connectors.providers.documents import readable
 from testbed.providers import Host
 
 CUT, NUL, VAST, DIGITS, LATIN = rb'"caf\ud83d"', rb'"a\u0000b"', b"1e999", b"9" * 5000, b'"caf\xe9"'
@@ -131,7 +131,7 @@ def test_what_is_read_reads_with_a_replacement_character(provider: str) -> None:
             provider=provider,
             host="h",
             kind=next(iter(DOCUMENTS[provider][0].values()), ""),
-            content=body_of(provider, "READ", odd),
+            content=readable(body_of(provider, "READ", odd)),
             received_at=datetime(2026, 1, 2, tzinfo=UTC),
         )
         outcome = Registry().provider(provider).route_event(delivery)

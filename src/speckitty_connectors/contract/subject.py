@@ -12,7 +12,7 @@ from attrs import frozen
 
 from ..errors import ConnectorsError
 from ..inbox.checks import Reception
-from ..inbox.request import read_content
+from ..inbox.request import readable_content
 from ..loading.binding import Provider
 from ..loading.discovery import GROUP, PluginEntryPoint, address_of, discover
 from ..loading.registry import Registry
@@ -129,7 +129,7 @@ class Subject:
         reception = Reception.of(self.manifest, None)
         headers = {name.lower(): value for name, value in recording.headers.items()}
         media_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-        content = read_content(
+        content = readable_content(
             media_type, recording.body if body is None else body, form_field=reception.rules.form_field
         )
         values: dict[str, object] = {

@@ -11,7 +11,6 @@ from ..credentials.vault import Vault
 from ..errors import ConnectorsError
 from ..loading.registry import Registry
 from ..loading.statuses import PluginUnavailableError
-from ..providers.signatures import sending_time_field
 from ..store.deadline import answering
 from ..store.engine import Store
 from .checks import Reception
@@ -138,8 +137,8 @@ class Inbox:
         body: bytes,
     ) -> Arrival:
         """Put together what is stored of a verified request."""
+        digest = digest_of(body, members, reception.sending_times)
         kind = reception.kind(headers)
-        digest = digest_of(body, members, without=sending_time_field(verified.scheme))
         return Arrival(
             endpoint=verified.endpoint,
             provider=reception.manifest.provider,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from attrs import evolve, frozen
 
 from ..providers.manifest import Manifest, WebhookRules
+from ..providers.signatures import HexHmac
 from .request import FORM, DocumentMembers, read_content, read_members, text_of
 from .responses import PROBE, Answer, DocumentRefusedError, HeaderRefusedError, MediaTypeRefusedError
 from .signatures import headers_read
@@ -39,6 +40,7 @@ class Reception:
         kept: the headers that are stored, in lower case.
         read: the headers that are looked at, in lower case; all others may be anything.
         media_types: those accepted, in lower case.
+        sending_times: members of the document that only say when it was sent.
     """
 
     manifest: Manifest
@@ -47,6 +49,7 @@ class Reception:
     kept: frozenset[str]
     read: frozenset[str]
     media_types: frozenset[str]
+    sending_times: frozenset[str]
 
     @classmethod
     def of(cls, manifest: Manifest, routed_kinds: frozenset[str] | None) -> Reception:
@@ -62,6 +65,11 @@ class Reception:
             kept=frozenset(kept),
             read=frozenset({CONTENT_TYPE, CONTENT_ENCODING, *kept}.union(*proofs)),
             media_types=frozenset(name.lower() for name in rules.content_types),
+            sending_times=frozenset(
+                scheme.body_timestamp.field
+                for scheme in rules.schemes.values()
+                if isinstance(scheme, HexHmac) and scheme.body_timestamp
+            ),
         )
 
     def media_type(self, headers: Mapping[str, str]) -> str:

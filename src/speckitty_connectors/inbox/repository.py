@@ -24,7 +24,7 @@ from ..store.compiled_insert import CompiledInsert, given
 from ..store.engine import Store
 from ..store.metadata import OPERATOR
 from .checks import CONFLICT_MARK
-from .request import DocumentMembers, read_content
+from .request import DocumentMembers, readable_content
 from .tables import inbox, inbox_bodies
 
 IGNORED_OUTCOME = "ignored"
@@ -119,7 +119,7 @@ class StoredDelivery:
     last_error: str
 
 
-def digest_of(body: bytes, members: DocumentMembers | None = None, *, without: str = "") -> bytes:
+def digest_of(body: bytes, members: DocumentMembers | None = None, without: frozenset[str] = frozenset()) -> bytes:
     """Return what two deliveries share only if they say the same: SHA-256 over the body.
 
     The kind isn't part of it: its header isn't signed, so a captured body can be sent under another.
@@ -127,11 +127,11 @@ def digest_of(body: bytes, members: DocumentMembers | None = None, *, without: s
     Args:
         body: the raw body.
         members: those of the document in it.
-        without: the member that only says when it was sent, which may differ between tries; or empty.
+        without: the members that only say when it was sent, which may differ between tries.
     """
-    if not members or without not in members:
+    if not members or without.isdisjoint(members):
         return hashlib.sha256(body).digest()
-    kept = (part for name, value in members.items() if name != without for part in (name.encode(), bytes(value)))
+    kept = (name.encode() + b"\0" + bytes(value) for name, value in members.items() if name not in without)
     return hashlib.sha256(b"\0".join(kept)).digest()
 
 
@@ -190,7 +190,7 @@ def load_delivery(connection: Connection, workspace: str, inbox_id: str, manifes
     raw = connection.execute(_BODY, {"workspace": workspace, "inbox_id": inbox_id}).one_or_none()
     if row is None or raw is None:
         raise NotFoundError("there is no such delivery with a body", subject=f"delivery {inbox_id}")
-    content = read_content(raw.content_type, raw.body, form_field=manifest.webhooks.form_field)
+    content = readable_content(raw.content_type, raw.body, form_field=manifest.webhooks.form_field)
     return Delivery(
         provider=row.provider,
         host=row.host,

@@ -9,7 +9,6 @@ from enum import StrEnum
 from attrs import field, frozen
 
 from .accounts import Account, ExternalIdentity
-from .documents import readable
 from .resources import ResourceReference
 
 
@@ -41,7 +40,7 @@ class Delivery:
     provider: str
     host: str
     kind: str
-    content: bytes = field(converter=readable)
+    content: bytes
     received_at: datetime
     headers: Mapping[str, str] = field(factory=dict)
     fields: Mapping[str, str] = field(factory=dict)

@@ -105,18 +105,6 @@ SignatureScheme = HexHmac | TimestampedHmac | StandardWebhooks | PlainToken | Be
 """Any of the schemes above."""
 
 
-def sending_time_field(scheme: SignatureScheme) -> str:
-    """Return the top-level field of the signed document that only says when it was sent; empty where there is none.
-
-    >>> sending_time_field(HexHmac(header="X-Signature", body_timestamp=BodyTimestamp(field="sentAt")))
-    'sentAt'
-    >>> sending_time_field(StandardWebhooks())
-    ''
-    """
-    stamp = scheme.body_timestamp if isinstance(scheme, HexHmac) else None
-    return stamp.field if stamp else ""
-
-
 def with_tolerance(scheme: SignatureScheme, seconds: int) -> SignatureScheme:
     """Return a scheme whose signed time may be that far from ours; one that signs no time stays as it is.
 

@@ -60,7 +60,7 @@ class _OwnEvent(Event):
     mood: str = "cheerful"
 
 
-@switch("E03", and_so=("E02", "E08"))
+@switch("E03", and_so=("E02", "E08", "E13"))
 class AnswersATypeOfItsOwn(Routing):
     """Answers a type that core doesn't know, where everything is as recorded."""
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from attrs import evolve
 
+from ...inbox.request import readable
 from ...providers.codec import NAMES, outcome_from, to_document
 from ...providers.deliveries import Event, Ignored, Lifecycle, Outcome
 from ...providers.manifest import Capability
@@ -223,7 +224,7 @@ class EventRules(Rules):
         given = self.subject.delivery(delivery)
         if not given.content.startswith(b"{"):
             raise NotApplicableError("the delivery holds no JSON document")
-        odd = evolve(given, content=UNREADABLE_MEMBERS + given.content.removeprefix(b"{"))
+        odd = evolve(given, content=readable(UNREADABLE_MEMBERS + given.content.removeprefix(b"{")))
         require(
             self.subject.provider.route_event(odd) == self.subject.provider.route_event(given),
             "answered differently for the sake of a member that nobody reads",
