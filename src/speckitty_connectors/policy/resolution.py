@@ -1,4 +1,4 @@
-"""Everything that was loaded of what scopes say, and what holds by it; pure."""
+"""The statements of all scopes that were loaded, and the effective policy that follows; pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layer 4's types: what the levels say of a field of the policy, and what holds in the end."""
+"""Layer 4's types: what each level states about a field, and the effective policy."""
 
 from __future__ import annotations
 

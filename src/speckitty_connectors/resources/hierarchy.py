@@ -1,4 +1,4 @@
-"""What contains what: the resources above a resource, as listings told of them."""
+"""What contains what: the resources above a resource, as listings show them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes what a listing or a delivery tells of resources, and the history of their keys.
+"""Writes resources as listings and deliveries show them, and the history of their keys.
 
 Each attribute that a provider changes holds what was told of the latest moment; of one moment, the greater value.
 So what is told may arrive in any order and any number of times, and ends in the same row.

@@ -1,4 +1,4 @@
-"""Layer 4's word on an event that found its targets: what holds for each of them, and which don't want it."""
+"""Layer 4 on an event that found its targets: the policy in force for each, and which targets don't want it."""
 
 from __future__ import annotations
 
