@@ -6,7 +6,6 @@ The examples of each page and of each module's docstrings run in order, and shar
 from __future__ import annotations
 
 import doctest
-import logging
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, chdir, suppress
 from pathlib import Path
@@ -22,6 +21,7 @@ from sybil.sybil import SybilCollection
 from speckitty_connectors.http.adapter import GuardedAdapter
 from testbed import schemas
 from testbed.canaries import Watch
+from testbed.memory import use_memory
 from testbed.postgresql import PostgresqlUnavailableError, running_postgresql
 
 ROOT = Path(__file__).parent
@@ -58,11 +58,11 @@ docstrings = [
 ]
 
 watch = Watch()
+use_memory()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hear of every secret that is made, and have the database's statements and rows logged."""
-    logging.getLogger("sqlalchemy.engine").setLevel(logging.DEBUG)
+    """Hear of every secret that is made, and of what is written down."""
     patch = pytest.MonkeyPatch()
     watch.install(patch)
     config.add_cleanup(patch.undo)
@@ -81,6 +81,12 @@ def pytest_xdist_setupnodes(config: pytest.Config, specs: Sequence[object]) -> N
 def pytest_runtest_logstart() -> None:
     """Begin to watch a test before its fixtures are made."""
     watch.begin()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    """Look at what the test left behind, before its fixtures remove it."""
+    watch.end()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import MetaData, Table, text
+from sqlalchemy import MetaData
 
 from speckitty_connectors.store import deadline, migrations
 from speckitty_connectors.store.engine import Store
 from testbed.clock import FrozenClock
+from testbed.engines import reused_engines
 from testbed.postgresql import CUT_OTHERS, PostgresqlUnavailableError, fresh_database, running_postgresql
 
 PATIENCE_SECONDS = 60.0
@@ -31,6 +32,13 @@ def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     assert defaults is not None
     monkeypatch.setattr(deadline, "ANSWER_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setitem(defaults, "wait_seconds", PATIENCE_SECONDS)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def engines() -> Iterator[None]:
+    """Let the engine of a closed store serve the next one on the same database."""
+    with reused_engines():
+        yield
 
 
 @pytest.fixture
@@ -88,21 +96,21 @@ def migrated_postgresql(postgresql_server: str) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="session")
-def migrated_tables(migrated_postgresql: Store) -> list[Table]:
-    """The tables of the library, each before those that it refers to."""
+def emptying(migrated_postgresql: Store) -> bytes:
+    """What empties that database in one round trip: each table before those that it refers to."""
     reflected = MetaData()
     with migrated_postgresql.reading() as connection:
         reflected.reflect(connection)
-    return [table for table in reversed(reflected.sorted_tables) if table.name != migrations.REVISION_TABLE]
+    tables = [table.name for table in reversed(reflected.sorted_tables) if table.name != migrations.REVISION_TABLE]
+    return "; ".join([CUT_OTHERS, *(f"DELETE FROM {table}" for table in tables)]).encode()
 
 
 @pytest.fixture
-def postgresql_url(migrated_postgresql: Store, migrated_tables: list[Table]) -> str:
+def postgresql_url(migrated_postgresql: Store, emptying: bytes) -> str:
     """The URL of a migrated, empty database in PostgreSQL, to which nothing of an earlier test is connected."""
-    with migrated_postgresql.transaction() as connection:
-        connection.execute(text(CUT_OTHERS))
-        for table in migrated_tables:
-            connection.execute(table.delete())
+    cursor: Any
+    with migrated_postgresql.driver_transaction() as cursor:
+        cursor.execute(emptying, prepare=False)
     return migrated_postgresql.url.render_as_string(hide_password=False)
 
 
@@ -117,9 +125,12 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
-    """The URL of a migrated, empty SQLite file."""
-    return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'connectors.db')}"
+def sqlite_url(migrated_sqlite: Path) -> str:
+    """The URL of a migrated, empty SQLite file, which is another one in each test although its path is the same."""
+    path = migrated_sqlite.with_name("connectors.db")
+    for former in path.parent.glob(f"{path.name}*"):
+        former.unlink()
+    return f"sqlite:///{shutil.copy(migrated_sqlite, path)}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -50,7 +51,7 @@ from speckitty_connectors.installations.steps import Done
 from speckitty_connectors.links.types import LinkDone
 from speckitty_connectors.plugin import AppTokenRules, Listing, ResourcePage, hookimpl
 from speckitty_connectors.store.engine import Store
-from testbed.canaries import Canaries, DatabaseLog, Watch
+from testbed.canaries import DATABASE_LOG, Canaries, Watch
 from testbed.clock import FrozenClock
 from testbed.desk import AuthorizationServer
 from testbed.hosts import Received, Reply
@@ -336,15 +337,13 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="module")
 def log() -> Iterator[Log]:
     """Every log at DEBUG, with the database's statements and rows."""
-    kept, root, database = Log(), logging.getLogger(), logging.getLogger(DatabaseLog.NAME)
-    level = root.level
-    root.setLevel(logging.DEBUG)
-    root.addHandler(kept)
-    database.addHandler(kept)  # which goes to the watch alone otherwise
-    yield kept
-    database.removeHandler(kept)
-    root.removeHandler(kept)
-    root.setLevel(level)
+    kept, root, database = Log(), logging.getLogger(), logging.getLogger(DATABASE_LOG)
+    with pytest.MonkeyPatch.context() as patch:
+        for level in ("info", "debug"):  # told to the watch alone otherwise
+            patch.setattr(database, level, partial(getattr(logging.Logger, level), database))
+        patch.setattr(root, "handlers", [*root.handlers, kept])
+        patch.setattr(root, "level", logging.DEBUG)
+        yield kept
 
 
 @pytest.fixture(scope="module")
@@ -416,6 +415,7 @@ def test_every_test_is_watched(way: str, place: str, tmp_path: Path, monkeypatch
     elif place == "row":
         with closing(Store("sqlite://")) as store, store.reading() as connection:
             assert connection.execute(text("SELECT :written"), {"written": written}).scalar_one() == written
+    watch.end()
     assert watch.leaks([("Captured log call", written if place == "log" else "")]) != []
 
 

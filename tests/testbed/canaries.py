@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,10 @@ SHORTEST = 16
 
 LINE = 32
 """Bytes of a line of a longer secret that is one by itself, as of a private key."""
+
+
+DATABASE_LOG = "sqlalchemy.engine.Engine"
+"""The logger of SQLAlchemy's that is told each statement, and at DEBUG each row."""
 
 
 class Canaries:
@@ -77,24 +81,6 @@ def forms(secret: bytes) -> Iterator[tuple[str, bytes]]:
         yield "JSON", json.dumps(secret.decode())[1:-1].encode()
 
 
-class DatabaseLog(logging.Handler):
-    """Passes on the statements and rows that SQLAlchemy logs at DEBUG, each text once.
-
-    Args:
-        hear: what to pass them to.
-    """
-
-    NAME = "sqlalchemy.engine"
-
-    def __init__(self, hear: Callable[[str], None]) -> None:
-        super().__init__(logging.DEBUG)
-        self._hear = hear
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Pass a statement or row on."""
-        self._hear(record.getMessage())
-
-
 class Watch:
     """Knows every `Secret` that a test makes, and looks whether what the test wrote down shows one.
 
@@ -108,10 +94,17 @@ class Watch:
         self._made = self._lasting
         self._written: set[str] = set()
         self._databases: set[Path] = set()
+        self._pages: dict[str, bytes] = {}
 
     def begin(self) -> None:
         """Start a test: what was made before all tests stays secret in each of them."""
-        self._made, self._written, self._databases = set(), set(), set()
+        self._made, self._written, self._databases, self._pages = set(), set(), set(), {}
+
+    def end(self) -> None:
+        """Read what a test left in its databases, before its folder is removed."""
+        for database in self._databases:
+            for path in database.parent.glob(f"{database.name}*"):
+                self._pages[path.name] = path.read_bytes()
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         """Hear of secrets, errors, databases, statements, rows and the output of commands from now on."""
@@ -125,7 +118,7 @@ class Watch:
 
         def read(error: ConnectorsError, *arguments: Any, **named: Any) -> None:
             initialise(error, *arguments, **named)
-            self._read(str(error))
+            self._written.add(str(error))
 
         def watch(runner: CliRunner, *arguments: Any, **named: Any) -> Result:
             result = invoke(runner, *arguments, **named)
@@ -138,17 +131,20 @@ class Watch:
             if store.is_sqlite and store.url.database:
                 self._databases.add(Path(store.url.database))
 
-        # This log goes to us alone: what formats each row for a report costs more than most tests.
-        database = logging.getLogger(DatabaseLog.NAME)
-        patch.setattr(database, "handlers", [*database.handlers, DatabaseLog(self._read)])
-        patch.setattr(database, "propagate", False)
+        database = logging.getLogger(DATABASE_LOG)
+        database.setLevel(logging.DEBUG)
+        for level in ("info", "debug"):
+            # It is told to us alone: to make and format a record of each row costs more than most tests do.
+            patch.setattr(database, level, self._hear)
         patch.setattr(secrets, "_bytes_of", hear)
         patch.setattr(Store, "__init__", note)
         patch.setattr(ConnectorsError, "__init__", read)
         patch.setattr(CliRunner, "invoke", watch)
 
-    def _read(self, text: str) -> None:
-        self._written.add(text)
+    def _hear(self, message: str, *arguments: object, **_: object) -> None:
+        """Keep a statement, its parameters unless they are hidden, or a row."""
+        self._written.add(message)
+        self._written.update(repr(each) for each in arguments if not isinstance(each, str))
 
     def leaks(self, sections: Iterable[tuple[str, str]]) -> list[str]:
         """Return where a secret shows, and how; never the secret itself."""
@@ -156,12 +152,8 @@ class Watch:
         if not canaries.known:
             return []
         shown = {title: "\n".join(set(text.splitlines())).encode(errors="replace") for title, text in sections}
-        shown["an error, a statement, a row or the output of a command"] = "\n".join(self._written).encode(
-            errors="replace"
-        )
-        for database in self._databases:
-            for path in database.parent.glob(f"{database.name}*"):
-                shown[path.name] = path.read_bytes()
+        written = "\n".join(self._written).encode(errors="replace")
+        shown |= {"an error, a statement, a row or the output of a command": written, **self._pages}
         return [f"{where}: {how}" for where, content in shown.items() for how in canaries.found_in(content)]
 
     def _canaries(self) -> Canaries:
