@@ -23,7 +23,7 @@ from typing import IO, Any
 import psycopg
 from sqlalchemy.engine import URL, make_url
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 CONNECTIONS = 60
 """How many one process of a test run may have open, with the processes that its tests start."""
 
@@ -43,8 +43,8 @@ CUT_OTHERS = (
 )
 """Ends every other connection to the database."""
 
-END_WITH_PARENT = 'read -r line; kill -INT "$1"'
-"""Waits for its standard input to close, which the end of the parent does however it ends."""
+END_WITH_PARENT = 'read -r line; kill -INT "$1"; while kill -0 "$1"; do sleep 0.1; done; rm -rf "$2"'
+"""Waits until its standard input is closed, which the end of the parent does, however it ends; leaves nothing."""
 
 
 class PostgresqlUnavailableError(Exception):
@@ -188,13 +188,16 @@ def _listening(programs: Path, folder: Path, account: str | None, password: str,
     command: list[str | Path] = [programs / "postgres", "-D", folder / "data", "-p", str(port), *settings]
     with (folder / "log").open("wb") as log:
         server = _detached(command, subprocess.DEVNULL, log, user=account, cwd=folder)
-    watcher = _detached(["sh", "-c", END_WITH_PARENT, "sh", str(server.pid)], subprocess.PIPE, subprocess.DEVNULL)
+    ending: list[str | Path] = ["sh", "-c", END_WITH_PARENT, "sh", str(server.pid), folder]
+    watcher = _detached(ending, subprocess.PIPE, subprocess.DEVNULL)
     url = URL.create("postgresql+psycopg", SUPERUSER, password, "127.0.0.1", port, "postgres")
     try:
         yield wait_until_ready(url.render_as_string(hide_password=False), server, folder / "log")
     finally:
-        watcher.communicate()
+        assert watcher.stdin is not None
+        watcher.stdin.close()
         server.wait(timeout=START_SECONDS)
+        watcher.wait(timeout=START_SECONDS)
 
 
 def _detached(
