@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 
 from attrs import frozen
 from sqlalchemy import select
@@ -94,7 +93,7 @@ class Inbound:
             kind=str(document.get("event", "")),
             digest=digest_of(body),
             secret_id="credential-1",
-            received_at=datetime.now(UTC),
+            received_at=self.store.now(),
             headers={},
             media_type="application/json",
             body=body,
@@ -129,10 +128,15 @@ class Inbound:
             return list_items(connection, workspace=workspace, now=self.store.now())
 
     def map(
-        self, installation: Installation, external_id: str, target: str | Target, **values: object
+        self,
+        installation: Installation,
+        external_id: str,
+        target: str | Target,
+        kind: str = "board",
+        **values: object,
     ) -> ResourceMapping:
-        """Map a board that the installation sees to a project, or to another target."""
-        resource = resource_of(self.store, installation, external_id)
+        """Map a board, or something else that the installation sees, to a project or to another target."""
+        resource = resource_of(self.store, installation, external_id, kind)
         given: dict[str, object] = {
             "workspace": installation.workspace,
             "id": new_id(),
