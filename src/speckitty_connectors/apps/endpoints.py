@@ -126,13 +126,7 @@ def add_secret(
 ) -> EndpointSecret:
     """Accept one more secret at an end point, beside those it has.
 
-    Args:
-        connection: the transaction.
-        vault: seals it.
-        endpoint: the end point.
-        scheme: name of the scheme in the manifest that it signs with.
-        secret: the secret.
-        now: the present moment.
+    `scheme` is the name of the scheme in the manifest that it signs with.
 
     Raises:
         ConfigurationError: it is empty, blank or shorter than 16 bytes.

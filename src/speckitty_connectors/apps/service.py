@@ -60,14 +60,7 @@ class BelongsToApp(Protocol):
 
 
 class Apps:
-    """Registers apps and finds them again.
-
-    Args:
-        store: where they are kept.
-        vault: seals their secrets.
-        registry: knows the manifests.
-        allowed_hosts: ``host:port`` of hosts that aren't public or not https, as of `http.session.Transport`.
-    """
+    """Registers apps and finds them again."""
 
     def __init__(
         self, store: Store, vault: Vault, registry: Registry, *, allowed_hosts: Iterable[str] = ()

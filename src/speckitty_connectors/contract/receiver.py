@@ -40,13 +40,7 @@ _numbers = itertools.count(1)
 
 
 class Receiver:
-    """An inbox that knows one provider.
-
-    Args:
-        manifest: the provider's manifest.
-        registry: has its plugin.
-        store: a migrated database; one in memory where not given.
-    """
+    """An inbox that knows one provider."""
 
     def __init__(self, manifest: Manifest, registry: Registry, store: Store | None = None) -> None:
         self.manifest = manifest

@@ -54,12 +54,7 @@ RuleCase = Recording | Scenario | SchemeCase
 
 
 class Subject:
-    """One plugin under test.
-
-    Args:
-        plugin: the plugin, a module or an object.
-        samples: what it is shown with.
-    """
+    """One plugin under test."""
 
     def __init__(self, plugin: object, samples: Samples) -> None:
         self.plugin = plugin

@@ -83,10 +83,6 @@ class Vault:
     ...     vault.open(connection, workspace="w1", credential_id=credential_id).values
     {'access_token': Secret(hidden)}
     >>> engine.dispose()
-
-    Args:
-        keys: seal and open.
-        clock: the present moment.
     """
 
     def __init__(self, keys: Keys, clock: Clock = utc_now) -> None:

@@ -28,14 +28,7 @@ from .types import LinkStatus, RevokedLink, UserLink
 
 
 class Ending:
-    """Ends links and takes their grants back.
-
-    Args:
-        store: the database.
-        apps: the registered apps.
-        vault: opens grants once more, and forgets them.
-        granting: speaks to the provider.
-    """
+    """Ends links and takes their grants back."""
 
     def __init__(self, store: Store, apps: Apps, vault: Vault, granting: Granting) -> None:
         self._store = store

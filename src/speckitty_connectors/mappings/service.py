@@ -109,11 +109,7 @@ def nothing_follows(_: Connection, __: ResourceMapping, ___: str, ____: datetime
 class Mappings:
     """Creates, changes, pauses and removes the resource mappings of workspaces; each change is audited.
 
-    Args:
-        store: the database.
-        registry: the plugins, whose manifests say which kinds contain which; without it nothing contains anything.
-        target_kinds: the kinds of targets that the host has.
-        when_removed: does what follows from the removal of a mapping by a person.
+    `when_removed` does what follows from the removal of a mapping by a person.
     """
 
     def __init__(
@@ -144,16 +140,8 @@ class Mappings:
     ) -> ResourceMapping:
         """Map a resource to a target; the answer's `overlaps` warn of other mappings, with the one that wins.
 
-        Args:
-            workspace: the workspace.
-            installation_id: the installation that the resource is seen through.
-            resource: its kind and immutable id; or an empty id and a key of today or of former days.
-            target: where its events go.
-            actor: who asks for it: ``member:<id>``, ``operator`` or ``system``.
-            selector: which of its events; all where not given.
-            direction: which way things flow.
-            origin: where the mapping comes from.
-            within: the transaction of a caller who does more in it; else it is one of its own.
+        The resource is named by its kind and immutable id, or by an empty id and a key of today or of former days.
+        `within` is the transaction of a caller who does more in it.
 
         Raises:
             NotFoundError: the workspace has no such installation, or it no such resource.

@@ -34,10 +34,6 @@ class Overrides:
 
     A project's exceptions hold under every installation of the provider, and stay when an account is disconnected
     and connected again.
-
-    Args:
-        store: the database.
-        registry: the plugins; their manifests say which fields there are.
     """
 
     def __init__(self, store: Store, registry: Registry) -> None:

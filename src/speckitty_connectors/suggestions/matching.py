@@ -88,11 +88,7 @@ def find_matches(
 ) -> Found:
     """Return where repositories are known in the workspace; a handful of queries, however many they are.
 
-    Args:
-        connection: the transaction.
-        installation: what they are seen through.
-        manifest: of its provider.
-        called: what each is called, and the moment of that knowledge; see `load_names`.
+    `called` says what each is called, and the moment of that knowledge; see `load_names`.
     """
     addresses = Addresses.at(connection, installation, manifest)
     named = load_names(connection, installation, called)

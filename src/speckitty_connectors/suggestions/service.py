@@ -26,13 +26,7 @@ MaySee = Callable[[str, Sequence[ResourceReference]], Collection[ResourceReferen
 
 
 class Suggestions:
-    """Finds suggestions, and keeps what people say to them; each decision is audited.
-
-    Args:
-        store: the database.
-        registry: the plugins.
-        mappings: knows which targets the host has.
-    """
+    """Finds suggestions, and keeps what people say to them; each decision is audited."""
 
     def __init__(self, store: Store, registry: Registry, mappings: Mappings) -> None:
         self._store = store

@@ -36,12 +36,6 @@ class AppTokens:
     """Mints installation tokens and keeps them until they are nearly over; safe to share between threads.
 
     However many threads ask for the token of one installation at once, one of them mints it.
-
-    Args:
-        manifest: the provider's.
-        rules: how its app mints tokens.
-        transport: carries the requests, and has the clock.
-        private_key: opens an app's private key, which is asked for at each signature.
     """
 
     def __init__(

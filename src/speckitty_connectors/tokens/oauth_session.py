@@ -47,13 +47,6 @@ class TokenSession(OAuth2Session):
 
     oauthlib knows https only. Which host may do without is the guard's to decide, so oauthlib is shown https
     addresses, and the request goes to the real one.
-
-    Args:
-        transport: carries the request.
-        rules: the manifest's.
-        client_id: the app's.
-        redirect_uri: where people come back to.
-        subject: what error messages call the other side.
     """
 
     def __init__(
@@ -114,15 +107,7 @@ class TokenSession(OAuth2Session):
         redirect_uri: str,
         may_leave: Callable[[], bool],
     ) -> Mapping[str, Any]:
-        """Return the fields of the answer to a refresh token (RFC 6749, section 6); raises as `exchange` does.
-
-        Args:
-            url: the token end point.
-            refresh_token: what to present.
-            client_secret: the app's.
-            redirect_uri: that of the authorisation, where the provider wants it again; else empty.
-            may_leave: whether the request may still leave; asked at the last moment, and nothing is sent if not.
-        """
+        """Return the fields of the answer to a refresh token (RFC 6749, section 6); raises as `exchange` does."""
         self._token_url = url
         further: dict[str, Any] = {"redirect_uri": redirect_uri} if redirect_uri else {}
         if self._in_body:
