@@ -243,20 +243,12 @@ class Mappings:
         return tuple(found)
 
     def get(self, *, workspace: str, mapping_id: str) -> ResourceMapping:
-        """Return one mapping.
-
-        Raises:
-            NotFoundError: there is none of that id in this workspace.
-        """
+        """Return one mapping."""
         with self._store.reading() as connection:
             return repository.get(connection, workspace=workspace, mapping_id=mapping_id)
 
     def pause(self, *, workspace: str, mapping_id: str, actor: str, reason: str = "") -> ResourceMapping:
-        """Stop routing over a mapping until a person resumes it.
-
-        Raises:
-            NotFoundError: there is none of that id in this workspace.
-        """
+        """Stop routing over a mapping until a person resumes it."""
         with self._store.transaction() as connection:
             known = repository.get(connection, workspace=workspace, mapping_id=mapping_id)
             if known.state is MappingState.PAUSED:
@@ -265,11 +257,7 @@ class Mappings:
             return save(connection, known, paused, "paused", actor=actor, at=self._store.now(), reason=reason)
 
     def resume(self, *, workspace: str, mapping_id: str, actor: str) -> ResourceMapping:
-        """Route over a paused mapping again; it is orphaned where its resource is gone meanwhile.
-
-        Raises:
-            NotFoundError: there is none of that id in this workspace.
-        """
+        """Route over a paused mapping again; it is orphaned where its resource is gone meanwhile."""
         with self._store.transaction() as connection:
             known = repository.get(connection, workspace=workspace, mapping_id=mapping_id)
             if known.state is not MappingState.PAUSED:
@@ -279,11 +267,7 @@ class Mappings:
             )
 
     def remove(self, *, workspace: str, mapping_id: str, actor: str, reason: str = "") -> None:
-        """Delete a mapping; the audit keeps what it was, so that `undo` can bring it back. No suggestion does.
-
-        Raises:
-            NotFoundError: there is none of that id in this workspace.
-        """
+        """Delete a mapping; the audit keeps what it was, so that `undo` can bring it back. No suggestion does."""
         with self._store.transaction() as connection:
             known = repository.get(connection, workspace=workspace, mapping_id=mapping_id)
             self._when_removed(connection, known, actor, self._store.now())

@@ -55,35 +55,19 @@ class ApiSession(Protocol):
         ...
 
     def query(self, url: str, *, document: object = None) -> ApiResponse:
-        """Send a POST request that only reads, as a query of GraphQL; it is tried again as a GET is.
-
-        Raises:
-            ApiError: the answer was not 2xx, or there was none.
-        """
+        """Send a POST request that only reads, as a query of GraphQL; it is tried again as a GET is."""
         ...
 
     def post(self, url: str, *, document: object = None) -> ApiResponse:
-        """Send a POST request with a JSON document.
-
-        Raises:
-            ApiError: the answer was not 2xx, or there was none.
-        """
+        """Send a POST request with a JSON document."""
         ...
 
     def put(self, url: str, *, document: object = None) -> ApiResponse:
-        """Send a PUT request with a JSON document.
-
-        Raises:
-            ApiError: the answer was not 2xx, or there was none.
-        """
+        """Send a PUT request with a JSON document."""
         ...
 
     def delete(self, url: str, *, document: object = None) -> ApiResponse:
-        """Send a DELETE request, with a JSON document where the provider wants one.
-
-        Raises:
-            ApiError: the answer was not 2xx, or there was none.
-        """
+        """Send a DELETE request, with a JSON document where the provider wants one."""
         ...
 
 

@@ -69,12 +69,7 @@ Matches = Mapping[str, Match]
 
 @frozen(kw_only=True)
 class Found:
-    """Where repositories are known.
-
-    Attributes:
-        matches: the matches of each repository.
-        sightings: the remotes and slugs behind them.
-    """
+    """Where repositories are known."""
 
     matches: Mapping[Identity, Matches]
     sightings: tuple[Sighting, ...]

@@ -79,11 +79,7 @@ class Suggestions:
         return tuple(_visible(found, linked, may_see)) if may_see else tuple(found)
 
     def confirm(self, *, workspace: str, suggestion_id: str, actor: str) -> ResourceSuggestion:
-        """Map the resource to the suggested target, with the origin ``suggested``.
-
-        Raises:
-            NotFoundError: the workspace has no such suggestion.
-        """
+        """Map the resource to the suggested target, with the origin ``suggested``."""
         with self._store.transaction() as connection:
             suggestion = repository.get(connection, workspace=workspace, suggestion_id=suggestion_id)
             if suggestion.state is SuggestionState.CONFIRMED:

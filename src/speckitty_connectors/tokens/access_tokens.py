@@ -34,12 +34,7 @@ class ReconnectRequiredError(ApiUnauthorizedError):
 
 @frozen(kw_only=True)
 class AccessToken:
-    """A token to speak with.
-
-    Attributes:
-        secret: the token.
-        version: the version of the credential that it is from.
-    """
+    """A token to speak with."""
 
     secret: Secret
     version: int

@@ -111,12 +111,7 @@ class AppTokens:
         return _Minted(token=Secret(token), expires_at=expires_at)
 
     def _proved(self, registered: RegisteredApp, url: str) -> ApiResponse:
-        """Ask with the app's own proof.
-
-        Raises:
-            AppRefusedError: the provider doesn't accept the proof.
-            ApiError: it refused, or didn't answer.
-        """
+        """Ask with the app's own proof."""
         try:
             return self.session(registered).post(url)
         except ApiUnauthorizedError as refused:

@@ -123,11 +123,7 @@ class TokenSession(OAuth2Session):
         return token
 
     def revoke(self, url: str, *, token: Secret, hint: str, client_secret: Secret) -> bool:
-        """Return whether the server took a token back (RFC 7009, section 2).
-
-        Raises:
-            ApiError: there was no answer.
-        """
+        """Return whether the server took a token back (RFC 7009, section 2)."""
         form = {"token": token.reveal(), "token_type_hint": hint}
         if self._in_body:
             form |= {"client_id": self._app_id, "client_secret": client_secret.reveal()}

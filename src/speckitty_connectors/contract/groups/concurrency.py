@@ -161,11 +161,7 @@ def _claim(store: Store, queue: ClaimQueue, *, limit: int) -> list[Claim]:
 
 
 def _wait_for_claim(store: Store, queue: ClaimQueue) -> Claim:
-    """Claim the only row as soon as it is due.
-
-    Raises:
-        RuleBrokenError: it never is.
-    """
+    """Claim the only row as soon as it is due."""
     for _ in range(int(PATIENCE_SECONDS / LEASE_SECONDS)):
         claims = _claim(store, queue, limit=1)
         if claims:
