@@ -38,8 +38,8 @@ VERDICTS: dict[type[BaseException], Verdict] = {
 class RuleFinding:
     """How one rule ended for one case.
 
-    The `case` is the name of a sample or scheme, or empty; the `text` says what happened and what to do, unless the rule
-    was kept.
+    The `case` is the name of a sample or scheme, or empty; the `text` says what happened and what to do, and is
+    empty where the rule was kept.
     """
 
     rule: Rule

@@ -109,6 +109,8 @@ def nothing_follows(_: Connection, __: ResourceMapping, ___: str, ____: datetime
 class Mappings:
     """Creates, changes, pauses and removes the resource mappings of workspaces; each change is audited.
 
+    A method that is given a mapping's id raises `NotFoundError` where the workspace has none of that id.
+
     `when_removed` does what follows from the removal of a mapping by a person.
     """
 

@@ -215,8 +215,8 @@ class Audit:
     ) -> tuple[AuditEntry, ...]:
         """Return what was done in a workspace, the newest first; an argument that isn't given doesn't filter.
 
-        Moments are in UTC: not before `since`, and before `until`. For the next page, `before` is the id of the last
-        entry of the previous one.
+        Entries are from `since` on and before `until`, both in UTC. For the next page, `before` is the id of the
+        last entry of the previous one.
         """
         query = _of(workspace).order_by(audit.c.id.desc()).limit(limit)
         wanted = {"entity": entity, "entity_id": entity_id, "actor": actor, "verb": verb}

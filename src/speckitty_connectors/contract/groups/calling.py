@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from attrs import evolve, frozen
@@ -33,6 +33,8 @@ GUESSES = {
 }
 """What a stranger may put into the URL on which a browser lands."""
 
+Group = TypeVar("Group", bound=Rules)
+
 FAILING = (401, 403, 404, 503)
 """A status for each error that core's session raises where something is wrong."""
 
@@ -60,10 +62,10 @@ class CallingHook:
     words: Mapping[str, str]
 
 
-def kept_by(hook: CallingHook, rules: Mapping[str, Callable[..., None]]) -> Callable[[type[Rules]], type[Rules]]:
+def kept_by(hook: CallingHook, rules: Mapping[str, Callable[..., None]]) -> Callable[[type[Group]], type[Group]]:
     """Give a group the rules of this module that its hook has to keep, by their ids."""
 
-    def add(group: type[Rules]) -> type[Rules]:
+    def add(group: type[Group]) -> type[Group]:
         for rule_id, shared in rules.items():
             test = _test(rule_id, hook, shared)
             setattr(group, test.__name__, test)
