@@ -37,6 +37,15 @@ class Links:
 
     Attributes:
         ending: ends links, for whoever ends several at once.
+
+    Args:
+        store: the database.
+        registry: the plugins.
+        apps: the registered apps.
+        vault: seals grants.
+        sessions: opens the API.
+        transport: carries token requests.
+        callback_url: where providers send browsers back to.
     """
 
     def __init__(
@@ -161,7 +170,12 @@ class Links:
 
         To act in the member's name, they link themselves. What a grant of their own proved is never overruled.
 
-        Without an `identity`, it is the suggested one.
+        Args:
+            workspace: the workspace.
+            installation_id: the installation.
+            member: the host's member.
+            actor: the admin, for the audit.
+            identity: who they are on the provider's side; what was suggested where not given.
 
         Raises:
             NotFoundError: the workspace has no such installation, or nothing was suggested.

@@ -109,9 +109,11 @@ def nothing_follows(_: Connection, __: ResourceMapping, ___: str, ____: datetime
 class Mappings:
     """Creates, changes, pauses and removes the resource mappings of workspaces; each change is audited.
 
-    A method that is given a mapping's id raises `NotFoundError` where the workspace has none of that id.
-
-    `when_removed` does what follows from the removal of a mapping by a person.
+    Args:
+        store: the database.
+        registry: the plugins, whose manifests say which kinds contain which; without it nothing contains anything.
+        target_kinds: the kinds of targets that the host has.
+        when_removed: does what follows from the removal of a mapping by a person.
     """
 
     def __init__(
@@ -142,8 +144,16 @@ class Mappings:
     ) -> ResourceMapping:
         """Map a resource to a target; the answer's `overlaps` warn of other mappings, with the one that wins.
 
-        The resource is named by its kind and immutable id, or by an empty id and a key of today or of former days.
-        `within` is the transaction of a caller who does more in it.
+        Args:
+            workspace: the workspace.
+            installation_id: the installation that the resource is seen through.
+            resource: its kind and immutable id; or an empty id and a key of today or of former days.
+            target: where its events go.
+            actor: who asks for it: ``member:<id>``, ``operator`` or ``system``.
+            selector: which of its events; all where not given.
+            direction: which way things flow.
+            origin: where the mapping comes from.
+            within: the transaction of a caller who does more in it; else it is one of its own.
 
         Raises:
             NotFoundError: the workspace has no such installation, or it no such resource.
@@ -245,12 +255,20 @@ class Mappings:
         return tuple(found)
 
     def get(self, *, workspace: str, mapping_id: str) -> ResourceMapping:
-        """Return one mapping."""
+        """Return one mapping.
+
+        Raises:
+            NotFoundError: there is none of that id in this workspace.
+        """
         with self._store.reading() as connection:
             return repository.get(connection, workspace=workspace, mapping_id=mapping_id)
 
     def pause(self, *, workspace: str, mapping_id: str, actor: str, reason: str = "") -> ResourceMapping:
-        """Stop routing over a mapping until a person resumes it."""
+        """Stop routing over a mapping until a person resumes it.
+
+        Raises:
+            NotFoundError: there is none of that id in this workspace.
+        """
         with self._store.transaction() as connection:
             known = repository.get(connection, workspace=workspace, mapping_id=mapping_id)
             if known.state is MappingState.PAUSED:
@@ -259,7 +277,11 @@ class Mappings:
             return save(connection, known, paused, "paused", actor=actor, at=self._store.now(), reason=reason)
 
     def resume(self, *, workspace: str, mapping_id: str, actor: str) -> ResourceMapping:
-        """Route over a paused mapping again; it is orphaned where its resource is gone meanwhile."""
+        """Route over a paused mapping again; it is orphaned where its resource is gone meanwhile.
+
+        Raises:
+            NotFoundError: there is none of that id in this workspace.
+        """
         with self._store.transaction() as connection:
             known = repository.get(connection, workspace=workspace, mapping_id=mapping_id)
             if known.state is not MappingState.PAUSED:
@@ -269,7 +291,11 @@ class Mappings:
             )
 
     def remove(self, *, workspace: str, mapping_id: str, actor: str, reason: str = "") -> None:
-        """Delete a mapping; the audit keeps what it was, so that `undo` can bring it back. No suggestion does."""
+        """Delete a mapping; the audit keeps what it was, so that `undo` can bring it back. No suggestion does.
+
+        Raises:
+            NotFoundError: there is none of that id in this workspace.
+        """
         with self._store.transaction() as connection:
             known = repository.get(connection, workspace=workspace, mapping_id=mapping_id)
             self._when_removed(connection, known, actor, self._store.now())

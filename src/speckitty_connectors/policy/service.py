@@ -34,6 +34,10 @@ class Overrides:
 
     A project's exceptions hold under every installation of the provider, and stay when an account is disconnected
     and connected again.
+
+    Args:
+        store: the database.
+        registry: the plugins; their manifests say which fields there are.
     """
 
     def __init__(self, store: Store, registry: Registry) -> None:
@@ -41,7 +45,11 @@ class Overrides:
         self._registry = registry
 
     def effective(self, *, workspace: str, installation_id: str, project_id: str = "") -> EffectivePolicy:
-        """Return what holds for a project under an installation; without a project, the installation's default."""
+        """Return what holds for a project under an installation; without a project, the installation's default.
+
+        Raises:
+            NotFoundError: the workspace has no such installation.
+        """
         key = InstallationKey(workspace=workspace, id=installation_id)
         with self._store.reading() as connection:
             provider = installations.get(connection, key).provider
@@ -71,7 +79,11 @@ class Overrides:
         return self._change(scope, "set", actor, change)
 
     def clear(self, scope: PolicyScope, *, actor: str, fields: Collection[str] | None = None) -> PolicyOverride:
-        """Let fields inherit again, every one where none is named; locks stay."""
+        """Let fields inherit again, every one where none is named; locks stay.
+
+        Raises:
+            NotFoundError: the workspace has no such installation.
+        """
 
         def change(connection: Connection, before: PolicyOverride) -> None:
             repository.forget_values(connection, scope, before.fields if fields is None else fields)
@@ -102,7 +114,11 @@ class Overrides:
         return self._change(scope, "locked", actor, change)
 
     def unlock(self, scope: PolicyScope, *, fields: Collection[str], actor: str) -> PolicyOverride:
-        """Let narrower levels say otherwise again; fields that aren't locked stay as they are."""
+        """Let narrower levels say otherwise again; fields that aren't locked stay as they are.
+
+        Raises:
+            NotFoundError: the workspace has no such installation.
+        """
 
         def change(connection: Connection, _: PolicyOverride) -> None:
             repository.forget_locks(connection, scope, fields)
@@ -110,7 +126,11 @@ class Overrides:
         return self._change(scope, "unlocked", actor, change)
 
     def deviations(self, *, workspace: str, installation_id: str) -> tuple[PolicyDifference, ...]:
-        """Return which projects have another value than the installation's default, and in which fields."""
+        """Return which projects have another value than the installation's default, and in which fields.
+
+        Raises:
+            NotFoundError: the workspace has no such installation.
+        """
         with self._store.reading() as connection:
             installation = installations.get(connection, InstallationKey(workspace=workspace, id=installation_id))
             book = _book(connection, installation)
@@ -120,6 +140,11 @@ class Overrides:
         """Return what setting these fields would change, and change nothing.
 
         The projects are those that something of an installation is mapped to, and those with exceptions.
+
+        Raises:
+            ConfigurationError: a field isn't known, or a value isn't what it must be; the text names the path.
+            ConflictError: a broader level has locked a field.
+            NotFoundError: the workspace has no such installation.
         """
         source = Provenance(level=scope.level, actor=PROPOSED)
         found: list[PolicyDifference] = []
@@ -163,7 +188,12 @@ def _differing(before: PolicyOverride, fields: Mapping[str, Any]) -> dict[str, A
 
 
 def _concerned(connection: Connection, scope: PolicyScope) -> list[Installation]:
-    """Return the installations for which it matters what a scope says; those that were removed wait with it."""
+    """Return the installations for which it matters what a scope says; those that were removed wait with it.
+
+    Raises:
+        ConfigurationError: the scope's installation is of another provider.
+        NotFoundError: the workspace has no such installation.
+    """
     if not scope.installation_id:
         return installations.list_all(connection, workspace=scope.workspace, provider=scope.provider)
     found = installations.get(connection, InstallationKey.of(scope))
