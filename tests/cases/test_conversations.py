@@ -14,6 +14,7 @@ import pytest
 from attrs import evolve, frozen
 
 from speckitty_connectors import (
+    ApiThrottledError,
     Installation,
     InstallationStatus,
     MappingState,
@@ -147,7 +148,9 @@ def test_a_limit_that_only_the_body_tells(play: Play, conversation_cases: Mappin
     )
     for path in ("/user/installations", "/memberships/orgs/octo-org"):
         played.provider.answer = instead(limit, path, times=1)
-        installation = played.connect()
+        with pytest.raises(ApiThrottledError, match="again in 60 seconds"):
+            played.connect()  # nobody is kept waiting at a browser for so long
+    installation = played.connect()
     played.provider.answer = instead(limit, *LISTINGS, times=1)
     assert played.sync(installation).complete
     assert sum(played.clock.slept) >= 60
@@ -194,7 +197,7 @@ SHORT: Mapping[str, Short] = {
 }
 
 
-@pytest.mark.parametrize("key", SHORT)
+@pytest.mark.parametrize("key", [key for key in SHORT if key != "gitlab"])
 def test_a_first_page_that_counts_more_than_it_gives(
     play: Play, key: str, conversation_cases: Mapping[str, Any]
 ) -> None:
@@ -214,7 +217,7 @@ def test_a_first_page_that_counts_more_than_it_gives(
     played.provider.answer = answer
     for _ in range(3):
         played.advance(25 * HOUR)
-        with pytest.raises(SyncInterruptedError, match="counts 30 .*, and gave 1"):
+        with pytest.raises(SyncInterruptedError, match=r"counts 30 .*, and gave 1"):
             played.sync(installation)
     is_well(played, installation)
 
@@ -324,6 +327,7 @@ def test_a_query_after_a_gateway_error(play: Play, conversation_cases: Mapping[s
     is_well(played, installation)
 
 
+@pytest.mark.xfail(strict=True, reason="issue 11, D: it follows")
 def test_one_of_two_workspaces_leaves(play: Play, conversation_cases: Mapping[str, Any]) -> None:
     """The token that both were given is revoked when the second one leaves, too."""
     case = conversation_cases["slack-one-of-two-workspaces-leaves"]

@@ -1,4 +1,4 @@
-"""A host with one real plugin, beside that provider's stand-in, of which a test decides what it answers for a while."""
+"""A host with one real plugin, beside that provider's stand-in, whose answers a test decides."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ class Played:
     def post(
         self, document: Mapping[str, Any] | bytes, headers: Mapping[str, str] | None = None
     ) -> tuple[int, str]:
-        """Deliver a document to the app's endpoint as the provider does; return the status, and what is answered."""
+        """Deliver a document to the app's endpoint as the provider does; return the status and the code."""
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
         scheme = next(iter(self.connectors.registry.provider(self.key).manifest.webhooks.schemes.values()))
         whole = {"Content-Type": "application/json", **(headers or {})}

@@ -68,10 +68,10 @@ class GitHubStandIn:
         setup_url: str,
         callback_url: str,
         throttled_page: int = 0,
-        now: Callable[[], datetime] = partial(datetime.now, UTC),
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self._setup_url = setup_url
-        self._authorization = Authorization(callback_url=callback_url, now=now)
+        self._authorization = Authorization(callback_url=callback_url, now=now or partial(datetime.now, UTC))
         self._throttled_page = throttled_page
         self._installed = False
         self._web = "https://github.example"

@@ -34,7 +34,7 @@ class Authorization:
     """The app's credentials, made up at the start, and the codes and tokens that were given out."""
 
     callback_url: str
-    now: Callable[[], datetime] = partial(datetime.now, UTC)
+    now: Callable[[], datetime] = field(factory=lambda: partial(datetime.now, UTC))
     client_id: str = field(factory=lambda: f"Iv1.{secrets.token_hex(8)}")
     client_secret: str = field(factory=lambda: secrets.token_hex(20), repr=False)
     webhook_secret: str = field(factory=lambda: secrets.token_hex(32), repr=False)

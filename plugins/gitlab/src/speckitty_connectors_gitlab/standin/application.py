@@ -74,10 +74,10 @@ class GitLabStandIn:
         throttled_page: int = 0,
         has_group_hooks: bool = True,
         signs: bool = True,
-        now: Callable[[], datetime] = partial(datetime.now, UTC),
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self._callback_url = callback_url
-        self._authorization = Authorization(callback_url=callback_url, now=now)
+        self._authorization = Authorization(callback_url=callback_url, now=now or partial(datetime.now, UTC))
         self._throttled_page = throttled_page
         self._has_group_hooks = has_group_hooks
         self._signs = signs

@@ -24,7 +24,7 @@ class Authorization:
     """The app's credentials, made up at the start, and the tokens that were given out."""
 
     callback_url: str
-    now: Callable[[], datetime] = partial(datetime.now, UTC)
+    now: Callable[[], datetime] = field(factory=lambda: partial(datetime.now, UTC))
     client_id: str = field(factory=lambda: secrets.token_hex(32))
     client_secret: str = field(factory=lambda: f"gloas-{secrets.token_hex(32)}", repr=False)
     _codes: StandInCodes = field(

@@ -66,13 +66,13 @@ class JiraStandIn:
         callback_url: str,
         throttled_page: int = 0,
         limit: str = "jira-burst-based",
-        now: Callable[[], datetime] = partial(datetime.now, UTC),
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self.projects = [documents.project(index) for index in range(documents.PROJECT_COUNT)]
         self.scopes = CLOUD_SCOPES
         self.installed = True
         self.authorization = Authorization(callback_url=callback_url)
-        self.registered = RegisteredWebhooks(now=now)
+        self.registered = RegisteredWebhooks(now=now or partial(datetime.now, UTC))
         self._throttled_page = throttled_page
         self._limit = limit
         self.application = StandInWeb(

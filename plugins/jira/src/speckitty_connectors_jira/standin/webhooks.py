@@ -25,7 +25,7 @@ _FILTER = re.compile(r"project IN \(\d+(, \d+)*\)")
 class RegisteredWebhooks:
     """What is registered, by id; ids begin at 1 on each site."""
 
-    now: Callable[[], datetime] = partial(datetime.now, UTC)
+    now: Callable[[], datetime] = field(factory=lambda: partial(datetime.now, UTC))
     _webhooks: dict[int, Document] = field(factory=dict, init=False)
     _urls: dict[int, str] = field(factory=dict, init=False)
 
