@@ -1,7 +1,7 @@
 """The recorded deliveries: what providers were seen to send, and what has to become of it, over real HTTP.
 
-Those of damaged documents, of kinds in headers that nobody signs, of Linear's retries and of Slack's direct messages
-are tests beside what they are about. Each test holds the expected words, so that a case that changes fails.
+Those of damaged documents, of kinds in unsigned headers, of Linear's retries and of direct messages in Slack are
+tests beside what they are about. Each test holds the expected words, so that a case that changes fails.
 """
 
 from __future__ import annotations
