@@ -327,7 +327,6 @@ def test_a_query_after_a_gateway_error(play: Play, conversation_cases: Mapping[s
     is_well(played, installation)
 
 
-@pytest.mark.xfail(strict=True, reason="issue 11, D: it follows")
 def test_one_of_two_workspaces_leaves(play: Play, conversation_cases: Mapping[str, Any]) -> None:
     """The token that both were given is revoked when the second one leaves, too."""
     case = conversation_cases["slack-one-of-two-workspaces-leaves"]

@@ -123,7 +123,12 @@ class TokenSession(OAuth2Session):
         return token
 
     def revoke(self, url: str, *, token: Secret, hint: str, client_secret: Secret) -> bool:
-        """Return whether the server took a token back (RFC 7009, section 2)."""
+        """Return whether the server took a token back, by RFC 7009, section 2, or as the manifest says."""
+        if self._rules.revocation is RevocationRequest.DELETE:
+            basic = HTTPBasicAuth(self._app_id, client_secret.reveal())
+            document = {hint: token.reveal()}
+            answer = requests.Session.request(self, "DELETE", url, json=document, auth=basic, headers=HEADERS)
+            return ProviderAnswer.of(answer).is_good
         form = {"token": token.reveal(), "token_type_hint": hint}
         if self._in_body:
             form |= {"client_id": self._app_id, "client_secret": client_secret.reveal()}

@@ -19,6 +19,7 @@ from speckitty_connectors.plugin import (
     OAuthRules,
     RefreshRules,
     ResourceKind,
+    RevocationReach,
     Support,
     TimestampedHmac,
     WebhookRules,
@@ -33,6 +34,10 @@ WORKSPACE = "workspace"
 ORGANIZATION = "organization"
 """The kinds of accounts: a workspace, or an Enterprise organization whose admins add workspaces later
 ("Developing apps for Enterprise orgs")."""
+
+INSTALLERS = "installers"
+MEMBERS = "members"
+"""A setting of an app, and its value where any member may connect a workspace that Slack lets add the app."""
 
 USER_SCOPES = "user_scopes"
 CHANNELS = "channels"
@@ -87,7 +92,9 @@ INSTALL_OAUTH = OAuthRules(
         margin_seconds=7200,
         refusals=frozenset({"invalid_refresh_token", "token_expired", "token_revoked"}),
     ),
+    # "auth.revoke": without token rotation all who added the app to a workspace have the same token.
     revoke_url="{api}/auth.revoke",
+    revokes=RevocationReach.ACCOUNT,
 )
 
 LINK_OAUTH = OAuthRules(
@@ -98,7 +105,9 @@ LINK_OAUTH = OAuthRules(
     required_scopes=(),
     pkce=False,
     identity_token=IdentityTokenRules(keys_url="{web}/openid/connect/keys", issuer="{web}"),
+    # A person has one token for the app, however often they sign in.
     revoke_url="{api}/auth.revoke",
+    revokes=RevocationReach.PERSON,
 )
 
 WEBHOOKS = WebhookRules(
@@ -140,7 +149,9 @@ FAILURES = FailureDialect(
             ),
             HTTPStatus.FORBIDDEN,
         ),
-        **dict.fromkeys(("channel_not_found", "team_not_found", "user_not_found"), HTTPStatus.NOT_FOUND),
+        **dict.fromkeys(
+            ("channel_not_found", "team_not_found", "unknown_method", "user_not_found"), HTTPStatus.NOT_FOUND
+        ),
         "ratelimited": HTTPStatus.TOO_MANY_REQUESTS,
         **dict.fromkeys(
             ("fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org"),
@@ -176,6 +187,8 @@ MANIFEST = Manifest(
     optional_settings={
         CHANNELS: f"which channels are listed: 'joined' (the default), or '{ALL_CHANNELS}' for public ones as well "
         "in which the app is no member and hears nothing",
+        INSTALLERS: f"who may connect a workspace: its 'admins' and owners (the default), or '{MEMBERS}': any member "
+        "whom Slack lets add the app",
         USER_SCOPES: "scopes that the installing person is asked for themselves, separated by commas",
     },
     api_page_size=PAGE_SIZE,
