@@ -39,7 +39,7 @@ CLAIMS = {
 def note_claim(
     connection: Connection, claimant: Attempt | Installation, account: Account, verb: str, *, now: datetime
 ) -> None:
-    """Tell everybody who holds an account that another workspace proved control of it; `verb` is one of `CLAIMS`."""
+    """Tell all who hold an account that another workspace proved control of it; `verb` is one of `CLAIMS`."""
     with across_workspaces(connection):
         for holder in _holders_elsewhere(connection, claimant, account):
             record_event(connection, holder, verb, actor="system", at=now, reason=CLAIMS[verb])

@@ -74,7 +74,7 @@ class Ending:
         return opened.values
 
     def _is_shared(self, connection: Connection, link: UserLink) -> bool:
-        """Return whether revoking the grant of a link would end another one of the same person, in any workspace."""
+        """Return whether revoking a link's grant would end another link of the same person, in any workspace."""
         if not link.credential_id:
             return False
         with across_workspaces(connection):
@@ -84,12 +84,11 @@ class Ending:
         if not any(each.credential_id and each.id != link.id for each in same):
             return False
         try:
-            app = self._apps.of(
-                connection, get_grant(connection, workspace=link.workspace, credential_id=link.credential_id)
-            )
-            return self._granting.reach(app, Purpose.LINK) is not RevocationReach.TOKEN
+            grant = get_grant(connection, workspace=link.workspace, credential_id=link.credential_id)
+            app = self._apps.of(connection, grant)
         except (NotFoundError, PluginUnavailableError):
-            return True
+            return False
+        return self._granting.reach(app, Purpose.LINK) is not RevocationReach.TOKEN
 
     def _take_back(self, former: UserLink, values: Mapping[str, Secret] | None, actor: str) -> Revocation:
         if not former.credential_id:

@@ -26,8 +26,8 @@ class TokenEncoding(StrEnum):
 class RevocationRequest(StrEnum):
     """How a provider is asked to revoke what was granted.
 
-    ``form`` posts each token of the grant (RFC 7009); ``delete`` sends DELETE with the access token in a JSON document,
-    and the app's id and secret as HTTP Basic (GitHub, "REST API endpoints for OAuth authorizations").
+    ``form`` posts each token of the grant (RFC 7009); ``delete`` sends DELETE with the access token in a JSON
+    document, and the app's id and secret as HTTP Basic (GitHub, "REST API endpoints for OAuth authorizations").
     """
 
     FORM = "form"
@@ -41,7 +41,7 @@ class RevocationReach(StrEnum):
     ``account`` all that the app has in the account.
     """
 
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105 - how far it reaches, not a token
     PERSON = "person"
     ACCOUNT = "account"
 

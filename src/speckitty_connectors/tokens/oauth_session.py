@@ -21,7 +21,7 @@ from ..credentials.secret import Secret
 from ..http.adapter import leaving_only_if
 from ..http.response import ProviderAnswer
 from ..http.session import USER_AGENT, Transport
-from ..providers.oauth import ClientAuthentication, OAuthRules, TokenEncoding
+from ..providers.oauth import ClientAuthentication, OAuthRules, RevocationRequest, TokenEncoding
 
 HEADERS: Final[Mapping[str, str]] = {"Accept": "application/json", "User-Agent": USER_AGENT}
 """Without the first, some token end points answer with a form."""

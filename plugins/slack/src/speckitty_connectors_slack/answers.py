@@ -46,14 +46,14 @@ class Person(msgspec.Struct):
 class Role(msgspec.Struct):
     """What a person may do in their workspace ("User object"); a primary owner is an owner."""
 
-    is_admin: bool | None = None
-    is_owner: bool | None = None
+    is_admin: bool
+    is_owner: bool
 
 
 class Described(msgspec.Struct):
     """A person as "users.info" describes them."""
 
-    user: Role = msgspec.field(default_factory=Role)
+    user: Role
 
 
 class Granted(msgspec.Struct):

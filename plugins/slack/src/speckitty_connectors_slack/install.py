@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from speckitty_connectors.plugin import (
     Account,
+    ApiError,
     ApiForbiddenError,
-    ApiNotFoundError,
     ApiSession,
     App,
     Authorize,
@@ -24,7 +24,7 @@ from speckitty_connectors.plugin import (
 )
 
 from .answers import IDENTITY, PERSON, Described, Granted, Identity, read_said
-from .manifest import INSTALLERS, MEMBERS, ORGANIZATION, USER_SCOPES, WORKSPACE
+from .manifest import INSTALLERS, MEMBERS, ORGANIZATION, UNKNOWN_CODE, USER_SCOPES, WORKSPACE
 
 NO_ACCOUNT = Refused(
     code="no_account",
@@ -89,9 +89,11 @@ def _objection(app: App, granted: Granted, session: ApiSession) -> Refused | Non
         role = read_answer(session.get(PERSON, parameters={"user": person.id}), Described).user
     except ApiForbiddenError:
         return ROLE_HIDDEN
-    except ApiNotFoundError:
-        return None  # a Slack without that method has no proof to offer
-    return NOT_AN_ADMIN if (role.is_admin, role.is_owner) == (False, False) else None
+    except ApiError as error:
+        if error.status != UNKNOWN_CODE:
+            raise
+        return None  # "unknown_method": this Slack has no such proof
+    return None if role.is_admin or role.is_owner else NOT_AN_ADMIN
 
 
 def _wishes(conversation: Conversation) -> dict[str, str]:

@@ -131,6 +131,9 @@ WEBHOOKS = WebhookRules(
     probe=FormProbe(field="ssl_check", value="1"),
 )
 
+UNKNOWN_CODE = 400
+"""The status of every error code that isn't among the following, such as ``unknown_method``, ``invalid_cursor``."""
+
 FAILURES = FailureDialect(
     # "Web API": every answer says whether it is "ok", with status 200 either way.
     success_field="ok",
@@ -146,12 +149,11 @@ FAILURES = FailureDialect(
                 "no_permission",
                 "not_allowed_token_type",
                 "team_access_not_granted",
+                "user_not_visible",
             ),
             HTTPStatus.FORBIDDEN,
         ),
-        **dict.fromkeys(
-            ("channel_not_found", "team_not_found", "unknown_method", "user_not_found"), HTTPStatus.NOT_FOUND
-        ),
+        **dict.fromkeys(("channel_not_found", "team_not_found", "user_not_found"), HTTPStatus.NOT_FOUND),
         "ratelimited": HTTPStatus.TOO_MANY_REQUESTS,
         **dict.fromkeys(
             ("fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org"),
@@ -187,8 +189,8 @@ MANIFEST = Manifest(
     optional_settings={
         CHANNELS: f"which channels are listed: 'joined' (the default), or '{ALL_CHANNELS}' for public ones as well "
         "in which the app is no member and hears nothing",
-        INSTALLERS: f"who may connect a workspace: its 'admins' and owners (the default), or '{MEMBERS}': any member "
-        "whom Slack lets add the app",
+        INSTALLERS: "who may connect a workspace: its 'admins' and owners (the default), or any of its "
+        f"'{MEMBERS}' whom Slack lets add the app",
         USER_SCOPES: "scopes that the installing person is asked for themselves, separated by commas",
     },
     api_page_size=PAGE_SIZE,

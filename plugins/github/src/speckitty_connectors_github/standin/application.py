@@ -154,7 +154,7 @@ class GitHubStandIn:
         return StandInResponse(status=HTTPStatus.NO_CONTENT)
 
     def _delete_grant(self, request: StandInRequest) -> StandInResponse:
-        """Answer "Delete an app authorization": the app proves itself with its secret, the person is the token's."""
+        """Answer "Delete an app authorization": the secret proves the app, the token says whose it is."""
         proof = request.headers.get("HTTP_AUTHORIZATION", "")
         if not self._authorization.delete_grant(proof, request.document["access_token"]):
             return _failure(HTTPStatus.NOT_FOUND, "Not Found")

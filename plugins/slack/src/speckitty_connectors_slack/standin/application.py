@@ -124,9 +124,9 @@ class SlackStandIn:
         return self._to_bot(request, documents.person(is_admin=self.is_admin))
 
     def _revoke(self, request: StandInRequest) -> StandInResponse:
-        answer = self._to_bot(request, {"ok": True, "revoked": True})
-        self._authorization.revoke()
-        return answer
+        """Answer "auth.revoke", whose token may also be a field of the form."""
+        is_done = self._authorization.revoke_one(request.form.get("token") or request.bearer)
+        return StandInResponse(document={"ok": True, "revoked": True} if is_done else refusal("invalid_auth"))
 
     def _teams(self, request: StandInRequest) -> StandInResponse:
         teams = [{"id": team, "name": team} for team in self.channels]

@@ -109,6 +109,13 @@ class Authorization:
         """Return whether that is a live token of the bot."""
         return bearer in self._bot_tokens
 
+    def revoke_one(self, token: str) -> bool:
+        """End a bot's token, which without token rotation is all there is; return whether it was alive."""
+        if not self.is_bot(token):
+            return False
+        self._bot_tokens.remove(token)
+        return True
+
     def revoke(self) -> None:
         """End every token."""
         self._bot_tokens.clear()
