@@ -69,7 +69,7 @@ class Granting:
         )
 
     def exchange(self, attempt: Attempt, app: RegisteredApp, *, code: str, verifier: Secret) -> TokenAnswer:
-        """Exchange a code at the token end point of the attempt's own host, with its own redirect URI.
+        """Exchange a code at the token endpoint of the attempt's own host, with its own redirect URI.
 
         Raises:
             OAuthRefusedError: the provider refused, or its identity token proves nothing.

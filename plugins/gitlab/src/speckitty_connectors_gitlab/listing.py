@@ -27,8 +27,8 @@ from .manifest import GROUP, PAGE_SIZE, PROJECT
 
 TOTAL_HEADER = "X-Total"
 SIZE_HEADER = "X-Per-Page"
-"""How many entries a list has on all pages, and a page at most ("REST API", "Other pagination headers"). GitLab leaves the first out
-where it pages by key, and above 10,000."""
+"""How many entries a list has on all pages, and a page at most ("REST API", "Other pagination headers"). GitLab
+leaves the first out where it pages by key, and above 10,000."""
 
 GROUP_ALONE = "/groups/{}?with_projects=false"
 """The group itself: "Retrieve a group" ("Groups API")."""
