@@ -19,8 +19,8 @@ from .credentials.rotation import KeyRotation
 from .credentials.sealing import Keys
 from .credentials.vault import Vault
 from .dispatch.handlers import EVERY_OTHER, EffectHandler, Handlers, TransactionalHandler
-from .dispatch.repository import retry
 from .dispatch.leases import LeaseKeeper
+from .dispatch.repository import retry
 from .dispatch.worker import Worker, queue_of
 from .http.session import Transport
 from .identifiers import Clock, InstallationKey, utc_now

@@ -9,7 +9,6 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from ..errors import StoreUnavailableError
 from ..loading.registry import Registry
 from ..store.claims import PARKED, Claim, ClaimQueue
 from ..store.contention import is_passing
@@ -67,7 +66,7 @@ class HandingOver:
         except TransactionEndedError:
             ended = "the handler ended the transaction it was to write in"
             self._report(lambda connection: self._queue.park(connection, claim, error=ended))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is logged with what becomes of the dispatch
             self._failed(claim, error)
 
     def _in_transaction(self, claim: Claim) -> tuple[EffectHandler, Dispatch] | None:

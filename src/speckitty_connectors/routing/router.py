@@ -179,7 +179,7 @@ class Router:
                 held = [each for each in interpretations if self.queue.hold(connection, each.claim)]
                 for of_events, run in groupby(held, key=lambda each: isinstance(each.outcome, Event)):
                     self._decide(connection, list(run), of_events=of_events)
-        except Exception as error:  # whatever one delivery breaks must not end the router
+        except Exception as error:  # noqa: BLE001 - whatever one delivery breaks must not end the router
             if len(interpretations) == 1:
                 self._decision_failed(interpretations[0].claim, error)
                 return

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from sqlalchemy import (
     CTE,
-    Alias,
     ColumnElement,
     Integer,
     ScalarSelect,
@@ -16,19 +15,21 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    any_,
     bindparam,
     case,
     exists,
     func,
     literal,
+    literal_column,
     null,
     select,
     true,
-    tuple_,
     union_all,
     update,
 )
 from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy.sql.selectable import NamedFromClause
 
 from .metadata import PENDING_ONLY, RUNNING_ONLY, DatabaseMilliseconds
 
@@ -38,6 +39,10 @@ DONE: Final = "done"
 PARKED: Final = "parked"
 
 UNREPORTED: Final = "the worker ended without a report"
+
+PLACES: Final = {"postgresql": "ctid", "sqlite": "rowid"}
+"""What each database calls the place of a row; the planners need no guess how to find a row there (PostgreSQL,
+"System Columns"; sqlite.org, "Rowid Tables"). It is used within one statement only, on rows that this locks."""
 
 LIMIT: Final = bindparam("limit", type_=Integer)
 
@@ -55,16 +60,17 @@ def take(table: Table, dialect: str) -> ReturningUpdate[Any]:
     one at or after ``beginning`` on, from each an equal share of ``limit``. A silent worker's row is parked when
     that happened ``max_crashes`` times in a row.
     """
-    columns = table.c
-    suspect = _suspect(table)
+    columns, place = table.c, PLACES[dialect]
+    suspect = _suspect(table, place)
     turns = _turns(table, suspect)
-    in_turn = (_taken_by_lateral if dialect == "postgresql" else _taken_by_id)(table, turns).cte("in_turn")
+    in_turn = (_in_turn_by_lateral if dialect == "postgresql" else _in_turn_by_place)(table, turns, place)
     silent = columns.state == RUNNING
     spent = and_(silent, columns.crashes + 1 >= bindparam("max_crashes", type_=Integer))
-    taken = union_all(select(suspect.c.workspace_id, suspect.c.id), select(in_turn.c.workspace_id, in_turn.c.id))
+    taken = union_all(select(suspect.c.place), in_turn)
+    mine = literal_column(f"{table.name}.{place}")
     return (
         update(table)
-        .where(tuple_(columns.workspace_id, columns.id).in_(taken))
+        .where(mine == any_(func.array(taken.scalar_subquery())) if dialect == "postgresql" else mine.in_(taken))
         .values(
             state=case((spent, PARKED), else_=RUNNING),
             attempts=columns.attempts + case((silent, 1), else_=0),
@@ -78,11 +84,11 @@ def take(table: Table, dialect: str) -> ReturningUpdate[Any]:
     )
 
 
-def _suspect(table: Table) -> CTE:
+def _suspect(table: Table, place: str) -> CTE:
     """Return the row whose worker fell silent longest ago."""
     columns = table.c
     return (
-        select(columns.workspace_id, columns.id)
+        select(literal_column(f"{table.name}.{place}").label("place"))
         .where(RUNNING_ONLY, columns.leased_until <= DatabaseMilliseconds())
         .order_by(columns.leased_until)
         .limit(1)
@@ -96,11 +102,12 @@ def _turns(table: Table, suspect: CTE) -> CTE:
     start = bindparam("beginning", type_=String)
     first = _next_workspace(table, lambda workspace: workspace >= start)
     turns = select(
-        case((exists(select(suspect.c.id)), null()), else_=first).label("workspace_id"), literal(1).label("place")
+        case((exists(select(suspect.c.place)), null()), else_=first).label("workspace_id"),
+        literal(1).label("number"),
     ).cte("turns", recursive=True)
     following = _next_workspace(table, lambda workspace: workspace > turns.c.workspace_id)
     return turns.union_all(
-        select(following, turns.c.place + 1).where(turns.c.workspace_id.is_not(None), turns.c.place < LIMIT)
+        select(following, turns.c.number + 1).where(turns.c.workspace_id.is_not(None), turns.c.number < LIMIT)
     )
 
 
@@ -118,32 +125,32 @@ def _next_workspace(
     )
 
 
-def _oldest(rows: Alias, turns: CTE) -> Select[str, str]:
-    """Return the oldest due rows of a workspace that has its turn, as many as its share."""
-    workspaces = select(func.count(turns.c.workspace_id)).scalar_subquery()
+def _oldest(rows: NamedFromClause[Any], turns: CTE, place: str) -> Select[Any]:
+    """Return where the oldest due rows are of a workspace that has its turn, as many as its share."""
+    count = func.nullif(func.count(turns.c.workspace_id), 0)
+    workspaces = select(func.coalesce(count, 1, type_=Integer)).scalar_subquery()
     return (
-        select(rows.c.workspace_id, rows.c.id)
+        select(literal_column(f"{rows.name}.{place}").label("place"))
+        .select_from(rows)
         .where(
             rows.c.workspace_id == turns.c.workspace_id,
             PENDING_ONLY,
             rows.c.not_before <= DatabaseMilliseconds(),
         )
         .order_by(rows.c.not_before, rows.c.id)
-        .limit(LIMIT // func.nullif(workspaces, 0, type_=Integer))
+        .limit(LIMIT // workspaces)
         .correlate(turns)
     )
 
 
-def _taken_by_lateral(table: Table, turns: CTE) -> Select[str, str]:
+def _in_turn_by_lateral(table: Table, turns: CTE, place: str) -> Select[Any]:
     """Return the rows of all turns; those that another worker is taking at this moment are passed over."""
-    oldest = _oldest(table.alias("due"), turns).with_for_update(skip_locked=True).lateral("oldest")
-    return select(oldest.c.workspace_id, oldest.c.id).select_from(turns).join(oldest, true())
+    oldest = _oldest(table.alias("due"), turns, place).with_for_update(skip_locked=True).lateral("oldest")
+    return select(oldest.c.place).select_from(turns).join(oldest, true())
 
 
-def _taken_by_id(table: Table, turns: CTE) -> Select[str, str]:
+def _in_turn_by_place(table: Table, turns: CTE, place: str) -> Select[Any]:
     """Return the rows of all turns, where a subquery can't be joined to what it looks at."""
-    rows, due = table.alias("rows"), table.alias("due")
-    oldest = _oldest(due, turns).with_only_columns(due.c.id)
-    return select(rows.c.workspace_id, rows.c.id).join(
-        turns, and_(rows.c.workspace_id == turns.c.workspace_id, rows.c.id.in_(oldest))
-    )
+    rows, found = table.alias("found"), literal_column(f"found.{place}")
+    oldest = _oldest(table.alias("due"), turns, place)
+    return select(found).select_from(turns).join(rows, found.in_(oldest))
