@@ -123,7 +123,7 @@ class Worker:
                     started += 1
                     self._hand_over(claim)
             # what a slow handler kept waiting went back; the next batch has as many as this one came to
-            self._batch = min(BATCH, 2 * started if started == len(claims) else max(1, started))
+            self._batch = min(BATCH, 2 * self._batch) if started == len(claims) else max(1, started)
         return started
 
     def _hand_over(self, claim: Claim) -> None:
