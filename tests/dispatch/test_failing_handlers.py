@@ -77,7 +77,7 @@ def test_a_handler_that_is_repaired_gets_everything(waiting: Waiting, outage: fl
             raise ValueError
 
     waiting.handlers.at_least_once(handle)
-    step, passed = max(1.0, outage / 200), 0.0
+    step, passed = max(1.0, outage / 30), 0.0
     while passed < outage:
         worker.run_once()
         waiting.let_pass(step)
@@ -130,7 +130,7 @@ def test_a_lock_in_the_hosts_database_is_no_failure(waiting: Waiting, meet: Call
     """What met a lock of the host's own is tried again after a moment, however often, and nothing is counted."""
     waiting.handlers.at_least_once(lambda _: meet())
     worker = waiting.worker()
-    for _ in range(20):
+    for _ in range(8):
         worker.run_once()
         waiting.let_pass(10)
     assert (waiting.states(), waiting.attempts()) == ({"pending": 3}, [0, 0, 0])

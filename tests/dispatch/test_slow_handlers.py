@@ -70,7 +70,11 @@ def test_what_waits_behind_a_slow_handler_goes_to_who_is_free(store: Store) -> N
 def test_two_threads_run_handlers_at_once(store: Store) -> None:
     """Handlers for outside effects of two threads run at the same time, on SQLite, too."""
     waiting, both = Waiting.on(store, SHORT), Barrier(2)
-    waiting.handlers.at_least_once(lambda _: [both.wait(60)][0] and None)
+
+    def handle(_: Dispatch) -> None:
+        both.wait(60)
+
+    waiting.handlers.at_least_once(handle)
     waiting.add(2)
     with waiting.working(threads=2):
         until(lambda: waiting.states() == {"done": 2})

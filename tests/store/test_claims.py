@@ -423,17 +423,17 @@ def test_workspaces_have_their_turn_however_many_there_are(store: Store, queue: 
     names = ["", *(f"w{number:02}" for number in range(24))]
     for name in names:
         add(store, queue, f"{name}-1", f"{name}-2", workspace_id=name, not_before=1)
-    turns, taken = Round(queue, "worker"), []
-    for _ in range(3):
+    turns = Round(queue, "worker")
+
+    def claim_ten() -> list[Claim]:
         with store.transaction() as connection:
-            taken += turns.claim(connection, limit=10)
+            return turns.claim(connection, limit=10)
+
+    taken = [*claim_ten(), *claim_ten(), *claim_ten()]
     assert served(taken[:20]) == dict.fromkeys(names[:20], 1)
     assert served(taken)[names[24]] == 2
-    rest = True
-    while rest:
-        with store.transaction() as connection:
-            rest = turns.claim(connection, limit=10)
-            taken += rest
+    while claims := claim_ten():
+        taken += claims
     assert served(taken) == dict.fromkeys(names, 2)
 
 

@@ -8,6 +8,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import repeat
 from typing import Final
 
 from attrs import define, field
@@ -15,7 +16,7 @@ from sqlalchemy import Connection
 
 from ..errors import StoreUnavailableError
 from ..identifiers import new_id
-from ..store.claims import Claim, ClaimQueue
+from ..store.claims import Claim, ClaimQueue, Round
 from ..store.engine import Store
 
 SHARE_SECONDS: Final = 1.0
@@ -44,6 +45,7 @@ class Batch:
         running: what is.
         claimed: when, by the monotonic clock.
         started: when the latest start was.
+        size: how many rows there were.
         is_late: whether a row runs for longer than it may; its lease is then left to end.
     """
 
@@ -51,7 +53,8 @@ class Batch:
     waiting: deque[Claim]
     running: list[Claim] = field(factory=list)
     claimed: float = field(factory=time.monotonic)
-    started: float = 0.0
+    started: float = field(factory=time.monotonic)
+    size: int
     is_late: bool = False
 
     def kept(self) -> Iterator[Claim]:
@@ -90,48 +93,59 @@ class LeaseKeeper:
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def keeping(self, queue: ClaimQueue, claims: Iterable[Claim]) -> Iterator[Batch]:
-        """Keep what was claimed while the block runs; at its end, what isn't reported goes back."""
-        batch = Batch(queue=queue, waiting=deque(claims))
-        with self._lock:
-            self._batches.add(batch)
-            self._start()
+    def claimed(self, turns: Round, *, limit: int, start: bool = False) -> Iterator[Batch]:
+        """Claim rows and keep them while the block runs; at its end, what isn't reported goes back.
+
+        Args:
+            turns: what is claimed from.
+            limit: how many rows at most.
+            start: whether all of them are running from now on, until the block ends well.
+        """
+        batch = self._claim(turns, limit, start=start)
         try:
             yield batch
+            if start:
+                batch.running.clear()
         finally:
             with self._lock:
                 self._batches.discard(batch)
-                self._left += [(queue, claim) for claim in (*batch.waiting, *batch.running)]
-            self._release()
+                self._left.extend(zip(repeat(batch.queue), (*batch.waiting, *batch.running)))
+            if self._left:
+                self._release()
 
     def start_each(self, batch: Batch, stop: threading.Event) -> Iterator[Claim]:
         """Yield a batch's rows, each of them running until the next is asked for, until `stop` is set."""
-        while not stop.is_set() and (claim := self._started(batch, 1)):
-            yield from claim
+        while not stop.is_set():
             with self._lock:
                 batch.running.clear()
+                if not batch.waiting:
+                    return
+                batch.running.append(batch.waiting.popleft())
+                batch.started = time.monotonic()
+            yield batch.running[0]
+        batch.running.clear()
 
-    @contextmanager
-    def start_all(self, batch: Batch) -> Iterator[list[Claim]]:
-        """Yield all rows of a batch, running until the block ends well."""
-        yield self._started(batch, len(batch.waiting))
-        with self._lock:
-            batch.running.clear()
+    def _claim(self, turns: Round, limit: int, *, start: bool) -> Batch:
+        """Claim and commit; nothing while leases of our own may have ended, because we live."""
+        claims: list[Claim] = []
+        if not self._has_lapsed():
+            with self._store.transaction() as connection:
+                claims = turns.claim(connection, limit=limit)
+        running, waiting = (claims, []) if start else ([], claims)
+        batch = Batch(queue=turns.queue, waiting=deque(waiting), running=running, size=len(claims))
+        if claims:
+            with self._lock:
+                self._batches.add(batch)
+                self._start()
+        return batch
 
-    def has_lapsed(self) -> bool:
+    def _has_lapsed(self) -> bool:
         """Return whether leases of this process may have ended, so that it had better take none over."""
         now = time.monotonic()
         with self._lock:
             return any(
                 max(batch.claimed, self._extended) + batch.queue.lease_seconds < now for batch in self._batches
             )
-
-    def _started(self, batch: Batch, count: int) -> list[Claim]:
-        with self._lock:
-            started = [batch.waiting.popleft() for _ in range(min(count, len(batch.waiting)))]
-            batch.running.extend(started)
-            batch.started = time.monotonic()
-            return started
 
     def _start(self) -> None:
         if self._thread is None or not self._thread.is_alive():  # a forked process has none

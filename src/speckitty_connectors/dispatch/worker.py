@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Final
 
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table
 
 from ..configuration import WorkerSettings
+from ..loading.registry import Registry
 from ..routing.router import BATCH as DELIVERIES
 from ..routing.router import Router
 from ..routing.tables import dispatches
-from ..store.claims import Claim, ClaimQueue, Round
+from ..store.claims import PARKED, Claim, ClaimQueue, Round
+from ..store.contention import is_passing
 from ..store.engine import Store
-from .handing_over import HandingOver
-from .handlers import Handlers
+from . import repository
+from .handlers import AtLeastOnce, Dispatch, EffectHandler, HandlerError, Handlers, as_the_host, call
 from .leases import LeaseKeeper
 
 BATCH: Final = 10
@@ -23,6 +26,9 @@ BATCH: Final = 10
 
 LONGEST_PAUSE_SECONDS: Final = 5.0
 """How long a worker waits at most before it tries a failing database again."""
+
+ERROR_LIMIT: Final = 300
+"""Longest text of a handler's error that is kept, in characters."""
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +81,7 @@ class Worker:
         """Route and dispatch until `stop` is set; an error is logged, and the work tried again after a pause."""
         self._stopped = stop = stop or threading.Event()
         logger.info("the worker has started")
-        if not self._handlers:
+        if not self._handlers.registered:
             logger.warning("no handler is registered; dispatches wait for a worker that has one")
         pause = self._poll_seconds
         while not stop.is_set():
@@ -101,11 +107,10 @@ class Worker:
         Raises:
             StoreUnavailableError: the database can't be reached or is too busy; nothing is lost.
         """
-        claims = self._claim(self._deliveries, limit)
-        if claims:
-            with self._keeper.keeping(self._router.queue, claims) as batch, self._keeper.start_all(batch) as all_:
-                self._router.route(all_)
-        return len(claims)
+        with self._keeper.claimed(self._deliveries, limit=limit, start=True) as batch:
+            if batch.size:
+                self._router.route(batch.running)
+        return batch.size
 
     def dispatch_due(self, limit: int = BATCH) -> int:
         """Hand over up to `limit` dispatches that are due; return how many were started.
@@ -113,28 +118,105 @@ class Worker:
         Raises:
             StoreUnavailableError: the database can't be reached or is too busy; nothing is lost.
         """
-        if not self._handlers:
+        if not self._handlers.registered:
             return 0
-        claims = self._claim(self._dispatches, min(limit, self._batch))
         started = 0
-        if claims:
-            with self._keeper.keeping(self._queue, claims) as batch:
-                for claim in self._keeper.start_each(batch, self._stopped):
-                    started += 1
-                    self._hand_over(claim)
-            # what a slow handler kept waiting went back; the next batch has as many as this one came to
-            self._batch = min(BATCH, 2 * self._batch) if started == len(claims) else max(1, started)
+        with self._keeper.claimed(self._dispatches, limit=min(limit, self._batch)) as batch:
+            for claim in self._keeper.start_each(batch, self._stopped):
+                started += 1
+                self._hand_over(claim)
+        if batch.size:  # what a slow handler kept waiting went back; the next batch has as many as this one came to
+            self._batch = min(BATCH, 2 * self._batch) if started == batch.size else max(1, started)
         return started
 
     def _hand_over(self, claim: Claim) -> None:
         self._handing_over.run(claim)
 
-    def _claim(self, queue: Round, limit: int) -> list[Claim]:
-        """Claim and commit; not while leases of our own may have ended, because we live."""
-        if self._keeper.has_lapsed():
-            return []
+
+class TransactionEndedError(Exception):
+    """The handler committed or rolled back the transaction that it was to write in."""
+
+
+class HandingOver:
+    """Runs the host's handler of a dispatch, in the transaction that marks it done or outside of any.
+
+    Whatever a handler raises is its failure and the dispatch's, never the worker's. Where the database was busy or
+    away, ours or the handler's own, the dispatch is tried again after a moment, and nothing is counted.
+
+    Args:
+        store: where everything is.
+        registry: the plugins, which say what policies there are.
+        handlers: the host's.
+        queue: the queue of dispatches.
+    """
+
+    def __init__(self, store: Store, registry: Registry, handlers: Handlers, queue: ClaimQueue) -> None:
+        self._store = store
+        self._registry = registry
+        self._handlers = handlers
+        self._queue = queue
+
+    def run(self, claim: Claim) -> None:
+        """Hand over one dispatch; what fails is put back for later, or parked.
+
+        Raises:
+            StoreUnavailableError: the database can't be reached, so that not even that can be written.
+        """
+        try:
+            effect = self._in_transaction(claim)
+            if effect is not None:
+                handler, dispatch = effect
+                call(handler, dispatch)
+                self._report(
+                    lambda connection: self._queue.finish(connection, claim, finished_at=self._store.now())
+                )
+        except TransactionEndedError:
+            ended = "the handler ended the transaction it was to write in"
+            self._report(lambda connection: self._queue.park(connection, claim, error=ended))
+        except Exception as error:  # noqa: BLE001 - it is logged with what becomes of the dispatch
+            self._failed(claim, error)
+
+    def _in_transaction(self, claim: Claim) -> tuple[EffectHandler, Dispatch] | None:
+        """Run a transactional handler and mark the dispatch done with it; return what is to run outside."""
         with self._store.transaction() as connection:
-            return queue.claim(connection, limit=limit)
+            if not self._queue.hold(connection, claim):
+                return None
+            dispatch = repository.load(connection, claim, self._registry)
+            reason = repository.revocation(connection, dispatch)
+            if reason:
+                repository.revoke(connection, claim, reason=reason, now=self._store.now())
+                return None
+            handler = self._handlers.find(dispatch.target.kind)
+            if isinstance(handler, AtLeastOnce):
+                return handler.call, dispatch
+            with as_the_host(connection):
+                call(handler.call, dispatch, connection)
+            if not connection.in_transaction():
+                raise TransactionEndedError
+            self._queue.finish(connection, claim, finished_at=self._store.now())
+        return None
+
+    def _failed(self, claim: Claim, error: Exception) -> None:
+        """Put a dispatch back: for a moment where the database was the reason, else as its failures say."""
+        cause = error.__cause__ if isinstance(error, HandlerError) and error.__cause__ else error
+        text = _one_line(cause)
+        if is_passing(cause):
+            logger.info("dispatch %s waits for the database: %s", claim.id, text)
+            self._report(lambda connection: self._queue.postpone(connection, claim, error=text))
+            return
+        state = self._report(lambda connection: self._queue.retry(connection, claim, error=text))
+        level = logging.ERROR if state == PARKED else logging.WARNING
+        logger.log(level, "dispatch %s failed at attempt %d", claim.id, claim.attempts, exc_info=cause)
+
+    def _report(self, write: Callable[[Connection], object]) -> object:
+        with self._store.transaction() as connection:
+            return write(connection)
+
+
+def _one_line(error: BaseException) -> str:
+    """Return an error's name and the first line of its text."""
+    text = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {text}"[:ERROR_LIMIT]
 
 
 def queue_of(table: Table, settings: WorkerSettings) -> ClaimQueue:
