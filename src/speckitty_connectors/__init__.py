@@ -22,6 +22,7 @@ _NAMES = {
     "credentials.sealing": "KeyServiceUnavailableError Keys UnsealError",
     "credentials.secret": "Secret",
     "dispatch.handlers": "Dispatch EffectHandler TransactionalHandler",
+    "dispatch.parked": "ParkedCount ParkedFilter ParkedWork",
     "dispatch.worker": "Worker",
     "errors": "ConfigurationError ConflictError ConnectorsError NotFoundError StoreUnavailableError",
     "identifiers": "Clock InstallationKey UnderInstallation",

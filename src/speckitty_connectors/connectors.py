@@ -20,7 +20,7 @@ from .credentials.sealing import Keys
 from .credentials.vault import Vault
 from .dispatch.handlers import EVERY_OTHER, EffectHandler, Handlers, TransactionalHandler
 from .dispatch.leases import LeaseKeeper
-from .dispatch.repository import retry
+from .dispatch.parked import ParkedWork
 from .dispatch.worker import Worker, queue_of
 from .http.session import Transport
 from .identifiers import Clock, InstallationKey, utc_now
@@ -98,6 +98,7 @@ class Connectors:
         mapping_files: exports mappings, and brings them in line with a file.
         overrides: keeps defaults, locks and projects' exceptions (layer 4).
         review: what waits for a person, and what people do about it.
+        parked: what was given up, and how it is tried again.
         subscriptions: makes webhooks through the API of providers that want that.
         audit: who changed what, and why.
 
@@ -155,6 +156,7 @@ class Connectors:
         self.overrides = Overrides(self.store, self.registry)
         self.review = ReviewQueue(self.store, self.registry, self.mappings)
         self._router = Router(self.store, self.registry, queue=queue_of(inbox, settings.workers))
+        self.parked = ParkedWork(self.store)
         self._handlers = Handlers()
         self._keeper = LeaseKeeper(self.store, limit_seconds=settings.workers.handler_limit_seconds)
 
@@ -317,14 +319,6 @@ class Connectors:
         """
         with self.store.reading() as connection:
             return explain(connection, workspace=workspace, event_id=event_id)
-
-    def retry(self, *, workspace: str, work_id: str, actor: str) -> None:
-        """Make a parked delivery or dispatch due again; see `dispatch.retrying`.
-
-        Raises:
-            NotFoundError: this workspace has nothing parked of that id.
-        """
-        retry(self.store, workspace=workspace, work_id=work_id, actor=actor)
 
     def simulate(
         self,

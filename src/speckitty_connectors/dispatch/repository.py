@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import Connection, and_, bindparam, select, update
 
 from ..errors import NotFoundError
 from ..identifiers import InstallationKey
-from ..inbox.tables import inbox
 from ..installations.statuses import InstallationStatus
 from ..installations.tables import installations
 from ..loading.registry import Registry
@@ -22,9 +20,7 @@ from ..providers.suggestions import Target
 from ..routing.placement import RECEIVING
 from ..routing.policy import project_of
 from ..routing.tables import decisions, dispatches
-from ..store.audit import record
-from ..store.claims import Claim, ClaimQueue
-from ..store.engine import Store
+from ..store.claims import Claim
 from ..suggestions import repository as suggestions
 from .handlers import Dispatch
 
@@ -166,32 +162,3 @@ _DISPATCH = (
     )
     .where(dispatches.c.workspace_id == bindparam("workspace"), dispatches.c.id == bindparam("dispatch"))
 )
-
-QUEUES: Final = {"delivery": ClaimQueue(inbox), "dispatch": ClaimQueue(dispatches)}
-"""What can be set aside, by the word that the audit has for it."""
-
-
-def retry(store: Store, *, workspace: str, work_id: str, actor: str) -> None:
-    """Make a parked delivery or dispatch due again, with all its attempts.
-
-    Raises:
-        NotFoundError: the workspace has nothing parked of that id.
-    """
-    with store.transaction() as connection:
-        for entity, queue in QUEUES.items():
-            if queue.rearm(connection, workspace, work_id):
-                record(
-                    connection,
-                    workspace=workspace,
-                    at=store.now(),
-                    actor=actor,
-                    verb=f"{entity}.retried",
-                    entity=entity,
-                    entity_id=work_id,
-                )
-                return
-    raise NotFoundError(
-        "nothing of that id is parked in this workspace",
-        subject=f"delivery or dispatch {work_id}",
-        remedy="take the id from what 'doctor --json' calls parked",
-    )
