@@ -87,9 +87,9 @@ def run(office: Office, *arguments: str, answer: str = "") -> Result:
 def test_all_that_is_parked_is_tried_again(office: Office) -> None:
     """The command counts first and asks; then all of it is due, and the audit has an entry for each."""
     first = office.post(CARD)
-    for _ in range(2):
-        office.post(CARD)
-    office.accept(CARD, delivery_id="d1")
+    for number in range(2):
+        office.post({**CARD, "number": number})
+    office.accept({**CARD, "number": 3}, delivery_id="d1")
     with office.connectors.store.transaction() as connection:
         connection.execute(update(inbox).where(inbox.c.delivery_id == "d1").values(state=PARKED))
         connection.execute(update(dispatches).values(state=PARKED))
