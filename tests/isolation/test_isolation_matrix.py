@@ -57,7 +57,6 @@ METHODS_OF_THE_OPERATOR: Final = {
     "link_url": "text made of what it is given",
     "on": "the host's own handlers",
     "on_effect": "the host's own handlers",
-    "only_endpoint": "the operator's apps alone",
     "reauthorise_url": "text made of what it is given",
     "register_app": "the operator's apps alone",
     "start": "the host's own",

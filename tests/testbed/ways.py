@@ -25,6 +25,7 @@ from speckitty_connectors import Application, Resource, Signal, Target
 from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.store import migrations
 from speckitty_connectors.store.engine import Store
+from speckitty_connectors.web.forms import TOKEN_FIELD, form_token
 
 from .desk import Script
 from .hosts import Reply
@@ -118,7 +119,8 @@ def install(office: Office, number: int) -> Callable[[], object]:
     account = {"id": f"install-{number}", "name": "Seven", "kind": "space"}
 
     def walk() -> None:
-        sent = request(office, "POST", "/connect/fake")
+        form = urlencode({TOKEN_FIELD: form_token(who("mona"))})
+        sent = request(office, "POST", "/connect/fake", body=form.encode())
         brought = office.server.approve(sent["Location"], account=account)
         request(office, "GET", f"/callback/fake/{office.host}", query=urlencode(brought))
         assert account["id"] in {each.account_id for each in office.connectors.installations("w1")}
@@ -176,7 +178,7 @@ def request(
 ) -> Mapping[str, str]:
     """Send a request to the web application as mona; return the headers of a response that is no refusal."""
     sent: list[tuple[str, list[tuple[str, str]]]] = []
-    asked = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query, "wsgi.input": io.BytesIO(body)}
+    asked = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query, "wsgi.input": io.BytesIO(body)} | {"CONTENT_LENGTH": str(len(body))}
     application = Application(office.connectors, identify=lambda _: who("mona"))
     shown = b"".join(application({**asked, **environ}, lambda status, given: sent.append((status, given))))
     [(status, headers)] = sent

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import Final
 
+from attrs import fields
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..credentials.vault import Vault
-from ..errors import ConnectorsError
+from ..errors import ConnectorsError, StoreUnavailableError
 from ..loading.registry import Registry
 from ..loading.statuses import PluginUnavailableError
+from ..providers.manifest import WebhookRules
 from ..store.deadline import answering
 from ..store.engine import Store
 from .checks import Reception
@@ -32,6 +35,9 @@ from .signatures import is_replayable
 
 logger = logging.getLogger(__name__)
 
+DEFAULT_BODY_LIMIT: Final = fields(WebhookRules).body_limit.default
+"""In bytes; where a plugin can't be asked now, but may be when the delivery comes again."""
+
 DIGEST_PREFIX = "sha256:"
 """Before the digest that stands for a delivery id where the provider gives none."""
 
@@ -49,7 +55,7 @@ class Inbox:
     Args:
         store: where deliveries are kept.
         registry: says what each provider's manifest asks for; no plugin code runs here.
-        vault: opens the secrets of end points.
+        vault: opens the secrets of endpoints.
         routed_kinds: provider key → the kinds that the host wants; all where a provider isn't named.
         tolerances: provider key → seconds that a signed time may be from ours; the manifest's where not named.
     """
@@ -71,7 +77,7 @@ class Inbox:
     def accept(self, request: Request) -> Answer:
         """Answer a request: 2xx once the delivery is stored, 4xx for what can't be one, 503 for "try again".
 
-        Nothing is acknowledged before its commit, and no headers or bytes make this raise. An end point that
+        Nothing is acknowledged before its commit, and no headers or bytes make this raise. An endpoint that
         doesn't exist and a signature that doesn't match are one answer.
         """
         try:
@@ -79,6 +85,9 @@ class Inbox:
         except DeliveryRefusedError as refusal:
             logger.info("refused a delivery: %s (%s)", refusal.code, refusal.what)
             return refused(refusal)
+        except StoreUnavailableError as error:
+            logger.warning("a delivery wasn't stored: %s", error)
+            return UNAVAILABLE
         except (ConnectorsError, SQLAlchemyError):
             logger.exception("a delivery couldn't be stored")
             return UNAVAILABLE
@@ -89,6 +98,15 @@ class Inbox:
             return self._reception(provider).is_probe(fields)
         except ConnectorsError:
             return False
+
+    def body_limit(self, provider: str) -> int:
+        """Return how many bytes a provider's deliveries may have; 0 where there is no such provider."""
+        try:
+            return self._reception(provider).rules.body_limit
+        except UnknownProviderError:
+            return 0
+        except ConnectorsError:
+            return DEFAULT_BODY_LIMIT
 
     def _receive(self, request: Request) -> Answer:
         """Take the request through the checks in their order, then store it."""

@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from attrs import frozen
+from sqlalchemy import Connection, bindparam, select
 
 from ..apps.endpoints import Endpoint, find_endpoint, open_secret
 from ..credentials.secret import Secret, new_webhook_secret
+from ..credentials.tables import endpoints
 from ..credentials.vault import Vault
 from ..providers.manifest import Manifest
 from ..providers.signatures import SignatureScheme, with_tolerance
 from ..store.engine import Store
+from ..store.metadata import OPERATOR
 from .responses import VerificationRefusedError
 from .signatures import verify
 
@@ -23,7 +26,7 @@ KEPT = timedelta(seconds=30)
 """How long opened secrets are used again without asking the database.
 
 A secret that was added in the meantime is found at once, because a refusal asks again; one with an end stops
-at its end. Only an end point that was disabled, or a secret withdrawn without notice, lives on for this long.
+at its end. Only an endpoint that was disabled, or a secret withdrawn without notice, lives on for this long.
 """
 
 MAXIMUM_KEPT = 10_000
@@ -32,12 +35,12 @@ MAXIMUM_ENDPOINT_ID_LENGTH = 64
 
 @frozen(kw_only=True)
 class Principal:
-    """An end point with its secrets open: tenant and scope of what is verified come from it alone.
+    """An endpoint with its secrets open: tenant and scope of what is verified come from it alone.
 
     Attributes:
-        endpoint: the end point, or None for one that doesn't exist.
+        endpoint: the endpoint, or None for one that doesn't exist.
         scheme: the only scheme it accepts.
-        secrets: credential id → secret, in the order of the end point's own list.
+        secrets: credential id → secret, in the order of the endpoint's own list.
         opened_at: when they were read.
     """
 
@@ -64,7 +67,7 @@ class Principal:
         live = {name: secret for name, secret in self.secrets.items() if name not in retired}
         secret_id = verify(self.scheme, live, headers, body, now)
         if self.endpoint is None:
-            raise VerificationRefusedError("there is no such end point")
+            raise VerificationRefusedError("there is no such endpoint")
         return Verified(endpoint=self.endpoint, scheme=self.scheme, secret_id=secret_id)
 
 
@@ -84,10 +87,10 @@ class Verified:
 
 
 class Principals:
-    """Finds end points and keeps their secrets open for `KEPT`.
+    """Finds endpoints and keeps their secrets open for `KEPT`.
 
     Args:
-        store: where end points are.
+        store: where endpoints are.
         vault: opens their secrets.
         tolerances: provider key → seconds that a signed time may be from ours; the manifest's where not named.
     """
@@ -106,14 +109,14 @@ class Principals:
         headers: Mapping[str, str],
         body: bytes,
     ) -> Verified:
-        """Return who proved the request; an unknown end point costs what a wrong signature costs.
+        """Return who proved the request; an unknown endpoint costs what a wrong signature costs.
 
         Either way the bytes are hashed once and the database is asked once: for a kept principal the question
         is whether a secret was added since.
 
         Raises:
             VerificationRefusedError: nobody did.
-            StoreUnavailableError: the end point couldn't be looked up in time.
+            StoreUnavailableError: the endpoint couldn't be looked up in time.
         """
         now = self._store.now()
         kept = self._kept.get((manifest.provider, endpoint_id))
@@ -128,11 +131,10 @@ class Principals:
             return principal.verify(headers, body, now)
 
     def _open(self, manifest: Manifest, endpoint_id: str, now: datetime) -> Principal:
-        """Read an end point and open its secrets; one that doesn't exist gets a secret that nobody has."""
+        """Read an endpoint and open its secrets; one that doesn't exist gets a secret that nobody has."""
         schemes = manifest.webhooks.schemes
         with self._store.reading() as connection:
-            known = _may_be_an_id(endpoint_id)
-            endpoint = find_endpoint(connection, manifest.provider, endpoint_id) if known else None
+            endpoint = _find(connection, manifest.provider, endpoint_id)
             used = {secret.scheme for secret in endpoint.secrets} if endpoint else set()
             name = next((name for name in schemes if name in used), next(iter(schemes)))
             scheme = schemes[name]
@@ -152,6 +154,26 @@ class Principals:
         return principal
 
 
+def _find(connection: Connection, provider: str, endpoint_id: str) -> Endpoint | None:
+    """Return the endpoint; where none is named, the one of the operator's only app."""
+    if not endpoint_id:
+        found = connection.scalars(_OF_THE_OPERATORS_APPS, {"provider": provider}).all()
+        endpoint_id = found[0] if len(found) == 1 else ""
+    return find_endpoint(connection, provider, endpoint_id) if _may_be_an_id(endpoint_id) else None
+
+
+_OF_THE_OPERATORS_APPS = (
+    select(endpoints.c.id)
+    .where(
+        endpoints.c.workspace_id == OPERATOR,
+        endpoints.c.provider == bindparam("provider"),
+        endpoints.c.app_id != "",
+        endpoints.c.installation_id == "",
+    )
+    .limit(2)
+)
+
+
 def _may_be_an_id(text: str) -> bool:
     """Say whether the database can be asked for it: PostgreSQL takes no NUL, and UTF-8 no lone surrogate."""
-    return len(text) <= MAXIMUM_ENDPOINT_ID_LENGTH and text.isascii() and text.isprintable()
+    return 0 < len(text) <= MAXIMUM_ENDPOINT_ID_LENGTH and text.isascii() and text.isprintable()

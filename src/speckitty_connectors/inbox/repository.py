@@ -85,12 +85,12 @@ class StoredDelivery:
     """The row of a delivery, without its body.
 
     Attributes:
-        workspace: the end point's workspace.
+        workspace: the endpoint's workspace.
         id: id in the inbox.
         provider: provider key.
-        host: host of the end point.
+        host: host of the endpoint.
         endpoint_id: its principal.
-        installation_id: the installation that the end point belongs to, or empty for an app's.
+        installation_id: the installation that the endpoint belongs to, or empty for an app's.
         delivery_id: the provider's id of it.
         kind: value of the kind header, or empty.
         secret_id: credential id of the secret that verified it.
@@ -170,7 +170,7 @@ def find(connection: Connection, workspace: str, inbox_id: str) -> StoredDeliver
 def find_by_delivery_id(connection: Connection, delivery_id: str, *, workspace: str) -> str | None:
     """Return the inbox id of the newest delivery that a provider gave this id, or None.
 
-    Only end points of the workspace and the operator's count: what others let their providers post under an id
+    Only endpoints of the workspace and the operator's count: what others let their providers post under an id
     of their choice must not hide it.
     """
     reachable = endpoints.c.workspace_id.in_([workspace, OPERATOR])
@@ -216,7 +216,7 @@ def _is_redelivery(store: Store, arrival: Arrival) -> bool:
 
 
 def _insert(store: Store, arrival: Arrival, delivery_id: str, *, doubt: str = "") -> bool:
-    """Store row and body in one transaction; return False where the end point has that delivery id."""
+    """Store row and body in one transaction; return False where the endpoint has that delivery id."""
     endpoint, inbox_id = arrival.endpoint, new_id()
     reason = arrival.unrouted_reason or doubt
     values = {
@@ -263,7 +263,7 @@ def _inserts(engine: Engine, *, with_body: bool) -> tuple[CompiledInsert, ...]:
 def _row_insert(dialect: Dialect) -> sqlite.Insert | postgresql.Insert:
     """Return the insert of a row, which does nothing where the delivery id is known.
 
-    It looks in the same breath whether the end point has had this content before.
+    It looks in the same breath whether the endpoint has had this content before.
     """
     columns = inbox.c
     seen = exists().where(

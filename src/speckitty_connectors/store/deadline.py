@@ -20,6 +20,9 @@ WAIT_SECONDS: Final = 10.0
 ANSWER_SECONDS = 0.75
 """How long a request may wait for the database, so that it is answered within a second however many there are."""
 
+REST_SECONDS: Final = 0.5
+"""For how long requests don't wait for a database that just didn't answer one: a web server's queue is empty by then."""
+
 BRIEF_SECONDS: Final = 0.02
 """How long requests wait for a lock while another one that waited for it in full gave up."""
 
@@ -145,12 +148,56 @@ BEGINNING: ContextVar[Beginning] = ContextVar(
 """How the next transaction begins; the default is for tools and tests that use the engine without a turn."""
 
 
+class _Breaker:
+    """Says how long one may wait, after others asked in vain.
+
+    For `REST_SECONDS` nobody who is answering waits, so that those who queued meanwhile are answered at once. Then
+    one at a time waits in full, until the database has answered one.
+    """
+
+    def __init__(self) -> None:
+        self._trying = RLock()  # for a transaction inside another, too
+        self._trouble: tuple[type[StoreUnavailableError], float] | None = None
+
+    @contextmanager
+    def attempt(self, patience: float) -> Iterator[float]:
+        """Give the seconds that the block may wait, and remember whether it was in vain."""
+        with self._patience(patience) as seconds:
+            try:
+                yield seconds
+            except StoreUnavailableError as error:
+                if seconds == patience:
+                    self._trouble = type(error), time.monotonic()
+                raise
+            except BaseException:
+                self._trouble = None  # the database answered
+                raise
+            self._trouble = None
+
+    @contextmanager
+    def _patience(self, patience: float) -> Iterator[float]:
+        trouble = self._trouble
+        if trouble is None or not is_answering():
+            yield patience
+            return
+        kind, since = trouble
+        if time.monotonic() - since >= REST_SECONDS and self._trying.acquire(blocking=False):
+            try:
+                yield patience
+            finally:
+                self._trying.release()
+        elif kind is StoreBusyError:
+            yield min(patience, BRIEF_SECONDS)
+        else:
+            raise StoreUnavailableError("the database doesn't answer", remedy=REMEDY)
+
+
 class Gate:
     """Lets as many transactions through as there are connections.
 
     A database that hangs would cost each request its whole deadline, and a web server with a few threads would
-    answer its hundredth request after many. So after somebody waited in vain, one request at a time waits for the
-    database until it has answered one; the others fail at once, or wait for a lock only briefly. Who isn't
+    answer its hundredth request after many. So after one request waited in vain the others don't: see `_Breaker`.
+    Reading and writing are judged apart, because a lock may stop the one and not the other. Work that isn't
     `answering` anybody isn't held back.
 
     Args:
@@ -159,8 +206,7 @@ class Gate:
 
     def __init__(self, connections: int) -> None:
         self._turns = Semaphore(connections)
-        self._trying = RLock()  # for a transaction inside another, too
-        self._trouble: type[StoreUnavailableError] | None = None
+        self._reading, self._writing = _Breaker(), _Breaker()
 
     @contextmanager
     def turn(self, *, patience: float, within_seconds: float | None, reads_only: bool) -> Iterator[None]:
@@ -174,37 +220,14 @@ class Gate:
         Raises:
             StoreUnavailableError: none is free in time, or the database didn't answer the last who asked.
         """
-        trouble: type[StoreUnavailableError] | None = None
-        with within(within_seconds), spending(), self._attempt(patience) as seconds:
+        breaker = self._reading if reads_only else self._writing
+        with within(within_seconds), spending(), breaker.attempt(patience) as seconds, self._connection(seconds):
+            lock_seconds = min(seconds, SHARE_OF_LOCKS * seconds_left())
+            token = BEGINNING.set(Beginning(lock_seconds=lock_seconds, reads_only=reads_only))
             try:
-                with self._connection(seconds):
-                    lock_seconds = min(seconds, SHARE_OF_LOCKS * seconds_left())
-                    token = BEGINNING.set(Beginning(lock_seconds=lock_seconds, reads_only=reads_only))
-                    try:
-                        yield
-                    finally:
-                        BEGINNING.reset(token)
-            except StoreUnavailableError as error:
-                trouble = type(error)
-                raise
+                yield
             finally:
-                self._trouble = trouble
-
-    @contextmanager
-    def _attempt(self, patience: float) -> Iterator[float]:
-        """Give the seconds that may be waited: all of them to one request at a time while there is trouble."""
-        trouble = self._trouble
-        if trouble is None or not is_answering():
-            yield patience
-        elif self._trying.acquire(blocking=False):
-            try:
-                yield patience
-            finally:
-                self._trying.release()
-        elif trouble is StoreBusyError:
-            yield min(patience, BRIEF_SECONDS)
-        else:
-            raise StoreUnavailableError("the database doesn't answer", remedy=REMEDY)
+                BEGINNING.reset(token)
 
     @contextmanager
     def _connection(self, patience: float) -> Iterator[None]:

@@ -16,7 +16,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection
 
-from ..errors import ConfigurationError, StoreBusyError, StoreUnavailableError
+from ..errors import (
+    ConfigurationError,
+    ConnectorsError,
+    StoreBusyError,
+    StoreUnavailableError,
+    TextRefusedError,
+)
 from ..identifiers import Clock, utc_now
 from .confinement import confine
 from .contention import PASSING_SQLITE_ERRORS, is_contention
@@ -205,19 +211,29 @@ def _typed_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeoutError, driver.Error) as error:
-        cause = getattr(error, "orig", None) or error
-        says = f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
-        if is_contention(cause):
-            raise StoreBusyError("the database is too busy", subject=says, remedy=REMEDY) from error
-        if getattr(cause, "sqlstate", None) in LOST_STATEMENTS:
-            raise ConfigurationError(
-                "a pooler before PostgreSQL doesn't keep statements from one transaction to the next",
-                subject="setting prepared_statements",
-                remedy="set it to false",
-            ) from error
-        if getattr(error, "connection_invalidated", False) or _passes(cause, driver):
-            raise StoreUnavailableError("the database can't be reached", subject=says, remedy=REMEDY) from error
-        raise
+        typed = _typed(error, driver)
+        if typed is None:
+            raise
+        raise typed from error
+
+
+def _typed(error: Exception, driver: Any) -> ConnectorsError | None:
+    """Return what a failure means, or None where only its own words say it."""
+    cause = getattr(error, "orig", None) or error
+    says = f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
+    if is_contention(cause):
+        return StoreBusyError("the database is too busy", subject=says, remedy=REMEDY)
+    if getattr(cause, "sqlstate", None) in LOST_STATEMENTS:
+        return ConfigurationError(
+            "a pooler before PostgreSQL doesn't keep statements from one transaction to the next",
+            subject="setting prepared_statements",
+            remedy="set it to false",
+        )
+    if getattr(error, "connection_invalidated", False) or _passes(cause, driver):
+        return StoreUnavailableError("the database can't be reached", subject=says, remedy=REMEDY)
+    if isinstance(cause, driver.DataError) and "NUL" in str(cause):  # psycopg's own words: it has no code of its own
+        return TextRefusedError("a text holds NUL", remedy="leave it out; no id, name or address has one")
+    return None
 
 
 def _passes(cause: BaseException, driver: Any) -> bool:

@@ -1,0 +1,169 @@
+"""While the database is frozen, locked or gone, each of a hundred requests at once is answered within a second."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from attrs import frozen
+
+from speckitty_connectors import Application
+from speckitty_connectors.inbox.signing import sign
+from speckitty_connectors.web.server import BoundedServer
+from speckitty_connectors.web.forms import TOKEN_FIELD, form_token
+from testbed.freezing_proxy import freezable
+from testbed.office import WEBHOOK_SECRET, Office, open_office, who
+
+pytestmark = [pytest.mark.impatient, pytest.mark.soak]
+
+AT_ONCE = 100
+SECOND = 1.0
+THREADS = 8
+"""What `serve` begins with."""
+
+FORM = urlencode({TOKEN_FIELD: form_token(who("mona")), "state": "x"}).encode()
+BUTTON = urlencode({TOKEN_FIELD: form_token(who("mona"))}).encode()
+
+
+@frozen(kw_only=True)
+class Answered:
+    """What became of a request."""
+
+    status: int
+    seconds: float
+
+
+async def exchange(address: tuple[str, int], requests: Sequence[bytes]) -> list[Answered]:
+    """Connect for each request, and then send all of them at once."""
+    connections = [await asyncio.open_connection(*address) for _ in requests]
+    start = time.perf_counter()
+    for (_, writer), request in zip(connections, requests, strict=True):
+        writer.write(request)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Answered:
+        head = await reader.readuntil(b"\r\n\r\n")
+        seconds = time.perf_counter() - start
+        writer.close()
+        await writer.wait_closed()
+        return Answered(status=int(head.split()[1]), seconds=seconds)
+
+    return list(await asyncio.gather(*(answer(*connection) for connection in connections)))
+
+
+@contextmanager
+def served(office: Office) -> Iterator[tuple[str, int]]:
+    """Serve the office's application as `serve` does; give the address."""
+    application = Application(office.connectors, identify=lambda _: who("mona"))
+    server = BoundedServer(application, host="127.0.0.1", port=0, threads=THREADS)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield "127.0.0.1", int(server.effective_port)
+    finally:
+        server.stop()
+        thread.join()
+
+
+def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
+    """Return a request as bytes."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: saas.example", f"Content-Length: {len(body)}", "Connection: close"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def signed(office: Office, number: int, path: str) -> bytes:
+    """Return a delivery that the provider signed."""
+    body = b'{"event": "card", "number": %d}' % number
+    scheme = office.plugin.manifest.webhooks.schemes["secret"]
+    headers = sign(scheme, WEBHOOK_SECRET, body, now=office.clock())
+    headers |= {"X-Fake-Event": "card", "X-Fake-Delivery": f"d{number}", "Content-Type": "application/json"}
+    return request("POST", path, body, **headers)
+
+
+PATHS = {
+    "unsigned": ("POST", "/webhooks/fake", b"{}"),
+    "unsigned at an endpoint": ("POST", "/webhooks/fake/nobody", b"{}"),
+    "a callback": ("GET", "/callback/fake/HOST?state=x&code=y", b""),
+    "a callback without a state": ("GET", "/callback/fake/HOST?installation_id=1", b""),
+    "a choice": ("POST", "/callback/fake/HOST", FORM),
+    "a claim": ("POST", "/callback/fake/HOST", BUTTON),
+    "a page": ("GET", "/connect/fake", b""),
+    "a button": ("POST", "/connect/fake", BUTTON),
+    "to authorise again": ("POST", "/reauthorise/x", BUTTON),
+    "to link": ("POST", "/link/x", BUTTON),
+    "the page of a link": ("GET", "/link/x", b""),
+    "an unknown path": ("GET", "/nothing", b""),
+    "another method": ("DELETE", "/callback/fake/HOST", b""),
+}
+"""What is asked → method, path and body."""
+
+ASKS_NOTHING = {"a callback without a state", "the page of a link", "an unknown path", "another method"}
+"""What needs no database, and so is answered as always."""
+
+
+def burst(office: Office, what: str, first: int) -> list[bytes]:
+    """Return a hundred requests of a kind; where they aren't signed, ten signed ones come with them."""
+    path = urlsplit(office.connectors.webhook_url(office.app)).path
+    if what == "signed":
+        return [signed(office, first + number, path) for number in range(AT_ONCE)]
+    if what == "signed for the only app":
+        return [signed(office, first + number, "/webhooks/fake") for number in range(AT_ONCE)]
+    method, asked, body = PATHS[what]
+    same = request(method, asked.replace("HOST", office.host), body, Content_Type="application/json")
+    return [*(same for _ in range(AT_ONCE - 10)), *(signed(office, first + number, path) for number in range(10))]
+
+
+@contextmanager
+def frozen_postgresql(url: str) -> Iterator[tuple[str, object]]:
+    """Give a URL, and what freezes the server behind it."""
+    with freezable(url) as (through, proxy):
+        yield through, proxy.freeze
+        proxy.thaw()
+
+
+@contextmanager
+def gone_postgresql(url: str) -> Iterator[tuple[str, object]]:
+    """Give a URL, and what cuts all connections to the server behind it and lets no new one in."""
+    with freezable(url) as (through, proxy):
+        yield through, proxy.close
+
+
+@contextmanager
+def locked_sqlite(url: str, mode: str) -> Iterator[tuple[str, object]]:
+    """Give a URL, and what locks the file behind it."""
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        yield url, lambda: [other.execute(statement) for statement in mode.split(";")]
+
+
+TROUBLES = {
+    "frozen": ("postgresql_url", frozen_postgresql),
+    "gone": ("postgresql_url", gone_postgresql),
+    "locked for writers": ("sqlite_url", lambda url: locked_sqlite(url, "BEGIN EXCLUSIVE")),
+}
+
+
+@pytest.mark.parametrize("what", ["signed", "signed for the only app", *PATHS])
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_a_hundred_at_once_are_answered_within_a_second(
+    request: pytest.FixtureRequest, trouble: str, what: str
+) -> None:
+    """Whatever they ask, signed or not: those that need the database get a 503, and no signed one waits longer."""
+    fixture, troubled = TROUBLES[trouble]
+    with troubled(request.getfixturevalue(fixture)) as (url, begin), open_office(url) as office:
+        bursts = [burst(office, what, turn * AT_ONCE) for turn in range(3)]
+        with served(office) as address:
+            well = asyncio.run(exchange(address, bursts[0]))
+            assert {each.status for each in well} <= {200, 202, 303, 401, 403, 404, 405}
+            begin()
+            answers = [asyncio.run(exchange(address, each)) for each in bursts[1:]]
+    for each in answers:
+        print(trouble, what, Counter(answer.status for answer in each), max(answer.seconds for answer in each), max(a.seconds for a in well))
+    for each in answers:
+        assert max(answer.seconds for answer in each) < SECOND
