@@ -6,6 +6,7 @@ import html
 import io
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
@@ -35,16 +36,25 @@ class Browser:
     office: Office
     visitor: Visitor | None = MONA
 
-    def ask(self, method: str, path: str, *, query: str = "", form: str = "", **environ: object) -> Answer:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: str = "",
+        form: str = "",
+        stream: io.RawIOBase | None = None,
+        **headers: str,
+    ) -> Answer:
         """Send a request to the application itself."""
         sent: list[tuple[str, list[tuple[str, str]]]] = []
-        environ = {
+        environ: dict[str, Any] = {
             "REQUEST_METHOD": method,
             "PATH_INFO": path,
             "QUERY_STRING": query,
             "CONTENT_LENGTH": str(len(form)),
-            "wsgi.input": io.BytesIO(form.encode()),
-            **environ,
+            "wsgi.input": stream or io.BytesIO(form.encode()),
+            **headers,
         }
         application = Application(self.office.connectors, identify=lambda _: self.visitor)
         body = b"".join(application(environ, lambda status, given: sent.append((status, given))))
@@ -60,7 +70,9 @@ class Browser:
 
     def token(self, path: str, query: str = "") -> str:
         """Return what the form of a page carries so that other sites can't send it."""
-        [(name, value)] = re.findall(r'name="(form_token)" value="([^"]+)"', self.ask("GET", path, query=query).text)
+        [(name, value)] = re.findall(
+            r'name="(form_token)" value="([^"]+)"', self.ask("GET", path, query=query).text
+        )
         return urlencode({name: value})
 
     def come_back(self, brought: Mapping[str, str], *, path: str = "") -> Answer:
@@ -218,7 +230,9 @@ OWN = "https://saas.example"
 FOREIGN = ("http://saas.example", "https://saas.example:8443", "https://evil.example", "null", "https://[", "")
 
 
-@pytest.mark.parametrize(("origin", "status"), [(OWN, 303), (f"{OWN}:443", 303), *((each, 403) for each in FOREIGN)])
+@pytest.mark.parametrize(
+    ("origin", "status"), [(OWN, 303), (f"{OWN}:443", 303), *((each, 403) for each in FOREIGN)]
+)
 def test_an_older_browser_says_in_origin_who_sent_a_form(browser: Browser, origin: str, status: int) -> None:
     """Where Sec-Fetch-Site is missing, another origin than that of `public_url` is refused, token or not."""
     token = browser.token("/connect/fake")
@@ -279,24 +293,26 @@ class Endless(io.RawIOBase):
 def test_no_more_of_a_form_is_read_than_it_says(browser: Browser) -> None:
     """A server without an end of the body, such as the standard library's, isn't asked for more."""
     token = browser.token("/connect/fake")
-    sent = browser.ask(
-        "POST", "/connect/fake", CONTENT_LENGTH=str(len(token)), **{"wsgi.input": Endless(token.encode())}
-    )
+    sent = browser.ask("POST", "/connect/fake", CONTENT_LENGTH=str(len(token)), stream=Endless(token.encode()))
     assert sent.status == 303
     for length in ("", "0"):
-        nothing = browser.ask("POST", "/connect/fake", CONTENT_LENGTH=length, **{"wsgi.input": Endless(b"")})
+        nothing = browser.ask("POST", "/connect/fake", CONTENT_LENGTH=length, stream=Endless(b""))
         assert nothing.status == 403
 
 
-@pytest.mark.parametrize(("length", "status"), [("65537", 413), ("9" * 30, 400), ("-1", 400), ("1e3", 400), ("²", 400)])
+@pytest.mark.parametrize(
+    ("length", "status"), [("65537", 413), ("9" * 30, 400), ("-1", 400), ("1e3", 400), ("²", 400)]
+)
 def test_a_form_of_an_impossible_size_is_refused_unread(browser: Browser, length: str, status: int) -> None:
     """What is too large is not read at all, and what isn't a number is no size."""
     for path in ("/connect/fake", callback(browser.office)):
-        answer = browser.ask("POST", path, CONTENT_LENGTH=length, **{"wsgi.input": Endless(b"")})
+        answer = browser.ask("POST", path, CONTENT_LENGTH=length, stream=Endless(b""))
         assert answer.status == status
 
 
-@pytest.mark.parametrize("path", ["/connect/fake", "/connect/{}", "/reauthorise/{}", "/link/{}", "/callback/fake/{}"])
+@pytest.mark.parametrize(
+    "path", ["/connect/fake", "/connect/{}", "/reauthorise/{}", "/link/{}", "/callback/fake/{}"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_text_that_no_id_can_be_gets_a_4xx(browser: Browser, method: str, path: str) -> None:
     """NUL in the address, in the form or in the query is refused in words on both databases."""

@@ -178,7 +178,9 @@ def request(
 ) -> Mapping[str, str]:
     """Send a request to the web application as mona; return the headers of a response that is no refusal."""
     sent: list[tuple[str, list[tuple[str, str]]]] = []
-    asked = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query, "wsgi.input": io.BytesIO(body)} | {"CONTENT_LENGTH": str(len(body))}
+    asked = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query, "wsgi.input": io.BytesIO(body)} | {
+        "CONTENT_LENGTH": str(len(body))
+    }
     application = Application(office.connectors, identify=lambda _: who("mona"))
     shown = b"".join(application({**asked, **environ}, lambda status, given: sent.append((status, given))))
     [(status, headers)] = sent

@@ -35,7 +35,7 @@ from .signatures import is_replayable
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_BODY_LIMIT: Final = fields(WebhookRules).body_limit.default
+DEFAULT_BODY_LIMIT: Final[int] = fields(WebhookRules).body_limit.default or 0
 """In bytes; where a plugin can't be asked now, but may be when the delivery comes again."""
 
 DIGEST_PREFIX = "sha256:"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import datetime, timedelta
 
 from attrs import frozen
@@ -11,10 +11,11 @@ from sqlalchemy import Connection, bindparam, select
 
 from ..apps.endpoints import Endpoint, find_endpoint, open_secret
 from ..credentials.secret import Secret, new_webhook_secret
-from ..credentials.tables import endpoints
+from ..credentials.tables import endpoint_secrets, endpoints
 from ..credentials.vault import Vault
 from ..providers.manifest import Manifest
 from ..providers.signatures import SignatureScheme, with_tolerance
+from ..store.compiled import compiled
 from ..store.engine import Store
 from ..store.metadata import OPERATOR
 from .responses import VerificationRefusedError
@@ -100,7 +101,7 @@ class Principals:
         self._store = store
         self._vault = vault
         self._kept: dict[tuple[str, str], Principal] = {}
-        self._nobody = {"": new_webhook_secret()}
+        self._nobodys = {"": new_webhook_secret()}
 
     def verify(
         self,
@@ -111,8 +112,8 @@ class Principals:
     ) -> Verified:
         """Return who proved the request; an unknown endpoint costs what a wrong signature costs.
 
-        Either way the bytes are hashed once and the database is asked once: for a kept principal the question
-        is whether a secret was added since.
+        Either way the bytes are hashed once and the database is asked once, for the ids of the endpoint's secrets:
+        only if there is one that isn't kept are they read and opened. So what strangers send costs little.
 
         Raises:
             VerificationRefusedError: nobody did.
@@ -121,37 +122,57 @@ class Principals:
         now = self._store.now()
         kept = self._kept.get((manifest.provider, endpoint_id))
         if kept is None or not kept.is_fresh(now):
-            return self._open(manifest, endpoint_id, now).verify(headers, body, now)
+            known = not endpoint_id or self._secret_ids(manifest.provider, endpoint_id)
+            principal = self._open(manifest, endpoint_id, now) if known else self._nobody(manifest, now)
+            return principal.verify(headers, body, now)
         try:
             return kept.verify(headers, body, now)
         except VerificationRefusedError:
-            principal = self._open(manifest, endpoint_id, now)
-            if principal.secrets.keys() <= kept.secrets.keys():
+            if (
+                kept.endpoint is None
+                or self._secret_ids(manifest.provider, kept.endpoint.id) <= kept.secrets.keys()
+            ):
                 raise
-            return principal.verify(headers, body, now)
+        return self._open(manifest, endpoint_id, now).verify(headers, body, now)
+
+    def _secret_ids(self, provider: str, endpoint_id: str) -> Set[str]:
+        """Return the credential ids of an endpoint's secrets; none where there is no such endpoint."""
+        if not _may_be_an_id(endpoint_id):
+            return frozenset()
+        with self._store.driver_transaction(reads_only=True) as cursor:
+            rows = compiled(_SECRET_IDS, self._store.engine).rows(cursor, {"provider": provider, "id": endpoint_id})
+        return {row[0] for row in rows}
 
     def _open(self, manifest: Manifest, endpoint_id: str, now: datetime) -> Principal:
         """Read an endpoint and open its secrets; one that doesn't exist gets a secret that nobody has."""
-        schemes = manifest.webhooks.schemes
         with self._store.reading() as connection:
             endpoint = _find(connection, manifest.provider, endpoint_id)
-            used = {secret.scheme for secret in endpoint.secrets} if endpoint else set()
-            name = next((name for name in schemes if name in used), next(iter(schemes)))
-            scheme = schemes[name]
-            if manifest.provider in self._tolerances:
-                scheme = with_tolerance(scheme, self._tolerances[manifest.provider])
             if endpoint is None:
-                return Principal(endpoint=None, scheme=scheme, secrets=self._nobody, opened_at=now)
+                return self._nobody(manifest, now)
+            used = {secret.scheme for secret in endpoint.secrets}
+            schemes = manifest.webhooks.schemes
+            name = next((name for name in schemes if name in used), next(iter(schemes)))
             opened = {
                 secret.credential_id: open_secret(connection, self._vault, endpoint, secret.credential_id)
                 for secret in endpoint.secrets
                 if secret.scheme == name
             }
+        scheme = self._as_tolerant(manifest, schemes[name])
         principal = Principal(endpoint=endpoint, scheme=scheme, secrets=opened, opened_at=now)
         if len(self._kept) >= MAXIMUM_KEPT:
             self._kept.clear()
         self._kept[manifest.provider, endpoint_id] = principal
         return principal
+
+    def _nobody(self, manifest: Manifest, now: datetime) -> Principal:
+        """Return who answers for an endpoint that doesn't exist."""
+        scheme = self._as_tolerant(manifest, next(iter(manifest.webhooks.schemes.values())))
+        return Principal(endpoint=None, scheme=scheme, secrets=self._nobodys, opened_at=now)
+
+    def _as_tolerant(self, manifest: Manifest, scheme: SignatureScheme) -> SignatureScheme:
+        """Return a scheme with the tolerance that the host has set."""
+        seconds = self._tolerances.get(manifest.provider)
+        return scheme if seconds is None else with_tolerance(scheme, seconds)
 
 
 def _find(connection: Connection, provider: str, endpoint_id: str) -> Endpoint | None:
@@ -171,6 +192,22 @@ _OF_THE_OPERATORS_APPS = (
         endpoints.c.installation_id == "",
     )
     .limit(2)
+)
+
+
+_SECRET_IDS = (
+    select(endpoint_secrets.c.credential_id)
+    .join_from(
+        endpoint_secrets,
+        endpoints,
+        (endpoints.c.workspace_id == endpoint_secrets.c.workspace_id)
+        & (endpoints.c.id == endpoint_secrets.c.endpoint_id),
+    )
+    .where(
+        endpoints.c.id == bindparam("id"),
+        endpoints.c.provider == bindparam("provider"),
+        endpoints.c.disabled_at.is_(None),
+    )
 )
 
 

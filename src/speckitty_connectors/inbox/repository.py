@@ -20,7 +20,7 @@ from ..identifiers import new_id
 from ..providers.deliveries import Delivery
 from ..providers.manifest import Manifest
 from ..store.claims import DONE, PARKED, PENDING, ClaimQueue
-from ..store.compiled_insert import CompiledInsert, given
+from ..store.compiled import Compiled, given
 from ..store.engine import Store
 from ..store.metadata import OPERATOR
 from .checks import CONFLICT_MARK
@@ -248,7 +248,7 @@ def _insert(store: Store, arrival: Arrival, delivery_id: str, *, doubt: str = ""
 
 
 @cache
-def _inserts(engine: Engine, *, with_body: bool) -> tuple[CompiledInsert, ...]:
+def _inserts(engine: Engine, *, with_body: bool) -> tuple[Compiled, ...]:
     """Return what stores a delivery; each runs only if the one before added a row."""
     row, body = _row_insert(engine.dialect), insert(inbox_bodies).values(given(*inbox_bodies.c))
     statements: tuple[Insert, ...] = (row, body) if with_body else (row,)
@@ -257,7 +257,7 @@ def _inserts(engine: Engine, *, with_body: bool) -> tuple[CompiledInsert, ...]:
         columns = given(inbox_bodies.c.headers, inbox_bodies.c.content_type, inbox_bodies.c.body)
         values = select(stored.c.workspace_id, stored.c.id, *columns.values())
         statements = (insert(inbox_bodies).from_select(["workspace_id", "inbox_id", *columns], values),)
-    return tuple(CompiledInsert(statement, engine) for statement in statements)
+    return tuple(Compiled(statement, engine) for statement in statements)
 
 
 def _row_insert(dialect: Dialect) -> sqlite.Insert | postgresql.Insert:
@@ -293,7 +293,7 @@ ROW_COLUMNS = (
     "outcome",
     "state",
 )
-"""What an arrival says of itself; the other columns of the row begin with their defaults."""
+"""What an arrival fills in; the other columns of the row begin with their defaults."""
 
 _EARLIER = select(inbox.c.workspace_id, inbox.c.id, inbox.c.kind, inbox.c.body_digest, inbox.c.state).where(
     inbox.c.endpoint_id == bindparam("endpoint"), inbox.c.delivery_id == bindparam("delivery")

@@ -32,7 +32,7 @@ class UnknownProviderError(DeliveryRefusedError):
 
 
 class HeaderRefusedError(DeliveryRefusedError):
-    """A header that decides something appears twice, is too long or isn't printable ASCII, or there are too many."""
+    """A header that matters appears twice, is too long or isn't printable ASCII, or there are too many."""
 
     code = "header_refused"
 

@@ -62,6 +62,7 @@ class Application:
         self._connectors = connectors
         self._identify = identify
         self._present = present
+        self._framing = pages.framing(connectors.settings.frame_ancestors)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
@@ -71,9 +72,11 @@ class Application:
         except ConnectorsError as error:
             logger.info("a request was refused: %s", error.code)
             page = pages.refusal(error)
-        status, length = HTTPStatus(page.status), ("Content-Length", str(len(page.body)))
-        framing = pages.framing(page, self._connectors.settings.frame_ancestors)
-        start_response(f"{status.value} {status.phrase}", [*page.headers, *framing, length])
+        headers = [*page.headers, ("Content-Length", str(len(page.body)))]
+        if all(name.title() != pages.POLICY for name, _ in headers):  # a page of the host's may have its own
+            headers += self._framing
+        status = HTTPStatus(page.status)
+        start_response(f"{status.value} {status.phrase}", headers)
         return [page.body]
 
     def body_limit(self, path: str) -> int:
@@ -88,11 +91,17 @@ class Application:
         match environ["REQUEST_METHOD"], parts:
             case "POST", ["webhooks", provider, *endpoint] if len(endpoint) < 2:
                 return self._receive(environ, provider, *endpoint)
-            case "GET", ["webhooks", provider, *endpoint] if len(endpoint) < 2 and self._is_probe(environ, provider):
+            case "GET", ["webhooks", provider, *endpoint] if len(endpoint) < 2 and self._is_probe(
+                environ, provider
+            ):
                 return Page(status=HTTPStatus.OK, headers=[("Content-Type", "text/plain")], body=b"")
             case "GET" | "POST", ["callback", _, _] | ["connect" | "reauthorise" | "link", _]:
                 return self._browse(environ, parts)
-            case _, ["connect" | "reauthorise" | "link", _] | ["callback", _, _] | ["webhooks", _] | ["webhooks", _, _]:
+            case _, ["connect" | "reauthorise" | "link", _] | ["callback", _, _] | ["webhooks", _] | [
+                "webhooks",
+                _,
+                _,
+            ]:
                 return pages.html(HTTPStatus.METHOD_NOT_ALLOWED, "This address takes other requests")
         return pages.html(HTTPStatus.NOT_FOUND, "There is nothing here")
 
@@ -117,9 +126,7 @@ class Application:
         visitor = self._identify(environ)
         if visitor is None:
             return pages.html(HTTPStatus.UNAUTHORIZED, "Nobody is signed in", "Sign in and open this page again.")
-        browsing = Browsing(
-            connectors=self._connectors, present=self._present, environ=environ, visitor=visitor
-        )
+        browsing = Browsing(connectors=self._connectors, present=self._present, environ=environ, visitor=visitor)
         with self._connectors.confined(visitor.workspace):
             return browsing.answer(parts)
 

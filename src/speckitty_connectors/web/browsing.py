@@ -48,11 +48,13 @@ class Browsing:
                 return pages.html(HTTPStatus.FORBIDDEN, *ANOTHER_SITE)
             return self._act(parts, forms.read_form(self.environ))
         if parts[0] != "callback":
-            return self._ask(*parts)
+            return self._ask(parts[0], parts[1])
         pairs = forms.read_pairs(str(self.environ.get("QUERY_STRING", "")))
         if len(dict(pairs)) != len(pairs):
-            return pages.html(HTTPStatus.BAD_REQUEST, "A parameter appears twice", "Start again from your workspace.")
-        return self._come_back(*parts[1:], dict(pairs))
+            return pages.html(
+                HTTPStatus.BAD_REQUEST, "A parameter appears twice", "Start again from your workspace."
+            )
+        return self._come_back(parts[1], parts[2], dict(pairs))
 
     def _ask(self, purpose: str, subject: str) -> Page:
         """Let a person begin by a button of their own: a link on another site must not begin it for them."""
@@ -75,6 +77,7 @@ class Browsing:
 
     def _act(self, parts: Sequence[str], pairs: forms.Pairs) -> Page:
         """Do what a button was for; only one of our own pages can begin something."""
+        self.connectors.store.check_writing()
         form = dict(pairs)
         if parts[0] == "callback" and "state" in form:  # it is as secret as the token, and good for one use
             accounts = tuple(value for name, value in pairs if name == "account")

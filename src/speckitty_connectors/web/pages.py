@@ -24,6 +24,8 @@ NO_REFERRER = ("Referrer-Policy", "no-referrer")
 OWN_REFERRER = ("Referrer-Policy", "same-origin")
 """For pages with a form: with `NO_REFERRER` the browser would call its origin ``null`` (Fetch, "Origin header")."""
 
+POLICY = "Content-Security-Policy"
+
 NOBODY = "'none'"
 """The source that no page has (Content Security Policy Level 3, "frame-ancestors")."""
 
@@ -72,7 +74,9 @@ def refusal(error: ConnectorsError) -> Page:
     """Return a page that says what happened and what to do next."""
     match error:
         case StoreUnavailableError():  # its own words are for the operator
-            page = html(HTTPStatus.SERVICE_UNAVAILABLE, "This can't be done at the moment", "Try again in a minute.")
+            page = html(
+                HTTPStatus.SERVICE_UNAVAILABLE, "This can't be done at the moment", "Try again in a minute."
+            )
             return evolve(page, headers=(*page.headers, ("Retry-After", str(RETRY_AFTER_SECONDS))))
         case DeliveryRefusedError():
             return html(error.status, error.what)
@@ -81,23 +85,18 @@ def refusal(error: ConnectorsError) -> Page:
     return html(HTTPStatus.FORBIDDEN, error.what, error.remedy)
 
 
-def framing(page: Page, ancestors: Sequence[str]) -> Sequence[tuple[str, str]]:
+def framing(ancestors: Sequence[str]) -> Sequence[tuple[str, str]]:
     """Return the headers that say who may show a page in a frame, so that nobody is led to press its button unseen.
 
-    They are Content Security Policy's, and X-Frame-Options for browsers that don't know it. A page of the host's
-    that has a policy of its own keeps it.
+    They are Content Security Policy's, and X-Frame-Options for browsers that don't know it.
 
-    >>> framing(html(200, "Connected"), ["https://app.example"])
+    >>> framing(["https://app.example"])
     [('Content-Security-Policy', 'frame-ancestors https://app.example')]
 
     Args:
-        page: the page.
-        ancestors: sources whose pages may; nobody's where it is empty.
+        ancestors: the origins whose pages may; nobody's where it is empty.
     """
-    names = {name.lower() for name, _ in page.headers}
-    if "content-security-policy" in names:
-        return []
-    policy = [("Content-Security-Policy", f"frame-ancestors {' '.join(ancestors) or NOBODY}")]
+    policy = [(POLICY, f"frame-ancestors {' '.join(ancestors) or NOBODY}")]
     return policy if ancestors else [*policy, ("X-Frame-Options", "DENY")]
 
 

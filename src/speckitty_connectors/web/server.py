@@ -4,6 +4,9 @@ Waitress reads whole requests before a thread sees them, so that slow senders co
 is how long a request may take to arrive, and how much all of them together may have sent: that is done here.
 """
 
+# Waitress has no types; those that pyright brings know neither its paths nor its maps.
+# pyright: reportAttributeAccessIssue=false, reportIncompatibleVariableOverride=false
+
 from __future__ import annotations
 
 import copy
@@ -39,7 +42,7 @@ REQUEST_SECONDS: Final = BODY_SECONDS
 """How long a request may take to arrive, from its first byte to its last."""
 
 RECEIVED_BYTES: Final = 128 * 1024 * 1024
-"""How much of requests is kept in memory at once; beyond it the largest of those that aren't complete are dropped."""
+"""How much of all requests is in memory at once; beyond it, the largest that aren't complete are dropped."""
 
 HEADER_BYTES: Final = 64 * 1024
 """How much the headers of a request may have."""
@@ -73,10 +76,11 @@ class Received:
 
 
 class BoundedRequest(HTTPRequestParser):
-    """A request on its way in, whose body is cut at the limit of its path: by its length before any of it is read."""
+    """A request on its way in; a body that says it is over the limit of its path is refused before it is read."""
 
     def __init__(self, adj: Adjustments, received: Received, limit_of: BodyLimit) -> None:
         super().__init__(adj)
+        self.adj = adj
         self.began = time.monotonic()
         self.size = 0
         self._received = received
@@ -84,7 +88,7 @@ class BoundedRequest(HTTPRequestParser):
 
     def received(self, data: bytes) -> int:
         """Take bytes; return how many of them belong to this request."""
-        consumed = super().received(data)
+        consumed: int = super().received(data)
         if self.error:
             self.expect_continue = False  # waitress would ask for the body that was just refused
         self.size += consumed
@@ -95,8 +99,9 @@ class BoundedRequest(HTTPRequestParser):
         """Read the headers, and set the limit of the body."""
         super().parse_header(header_plus)
         limit = self._limit_of(str(self.path)) + 1  # waitress refuses what is as large as its limit
-        self.adj = copy.copy(self.adj)
-        self.adj.max_request_body_size = int(limit * CHUNK_OVERHEAD) if self.chunked else limit
+        adjusted: Adjustments = copy.copy(self.adj)
+        adjusted.max_request_body_size = int(limit * CHUNK_OVERHEAD) if self.chunked else limit
+        self.adj = adjusted
 
     def close(self) -> None:
         """Forget what was received."""
@@ -186,7 +191,9 @@ class BoundedServer(TcpWSGIServer):
         try:
             while not self._stopped:
                 self._make_room()
-                self.asyncore.loop(timeout=LOOK_SECONDS, use_poll=True, map=self._map, count=1)  # no select(): it ends at 1024
+                self.asyncore.loop(
+                    timeout=LOOK_SECONDS, use_poll=True, map=self._map, count=1
+                )  # no select(): it ends at 1024
         except (SystemExit, KeyboardInterrupt):
             pass
         finally:
@@ -195,15 +202,19 @@ class BoundedServer(TcpWSGIServer):
 
     def stop(self) -> None:
         """Have `run` return; may be called from any thread."""
+        self.trigger.pull_trigger(self._end)
+
+    def _end(self) -> None:
         self._stopped = True
-        self.pull_trigger()
 
     def _make_room(self) -> None:
         """Close the connections that take too long, and, where there are too many, those that took longest."""
         now, crowded = time.monotonic(), len(self.active_channels) > CONNECTIONS
         if now - self._looked > LOOK_SECONDS or crowded:
             self._looked = now
-            waiting = sorted((each for each in self.active_channels.values() if each.waits), key=lambda each: each.since)
+            waiting = sorted(
+                (each for each in self.active_channels.values() if each.waits), key=lambda each: each.since
+            )
             first = LET_GO if crowded else 0
             self._drop([*waiting[:first], *(each for each in waiting[first:] if each.is_late)])
         if self.received.bytes > RECEIVED_BYTES:
@@ -211,7 +222,9 @@ class BoundedServer(TcpWSGIServer):
 
     def _drop_largest(self) -> None:
         """Drop incomplete requests, the largest first, until the others have room."""
-        incomplete = [(each.request.size, each) for each in self.active_channels.values() if each.waits and each.request]
+        incomplete = [
+            (each.request.size, each) for each in self.active_channels.values() if each.waits and each.request
+        ]
         for _, each in sorted(incomplete, key=lambda found: found[0], reverse=True):
             self._drop([each])
             if self.received.bytes <= RECEIVED_BYTES:
