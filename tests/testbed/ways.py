@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import CodeType, FrameType
@@ -21,7 +22,7 @@ from urllib.parse import urlencode, urlsplit
 from attrs import define, field
 
 import speckitty_connectors
-from speckitty_connectors import Application, Resource, Signal, Target
+from speckitty_connectors import Application, Connectors, Resource, Signal, Target
 from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.store import migrations
 from speckitty_connectors.store.engine import Store
@@ -173,15 +174,26 @@ WAYS: Mapping[str, Way] = {
 """Heading of the page → the way."""
 
 
+@cache
+def application_of(connectors: Connectors) -> Application:
+    """Return the web application, which a host makes once."""
+    return Application(connectors, identify=lambda _: who("mona"))
+
+
 def request(
     office: Office, method: str, path: str, *, query: str = "", body: bytes = b"", **environ: str
 ) -> Mapping[str, str]:
     """Send a request to the web application as mona; return the headers of a response that is no refusal."""
     sent: list[tuple[str, list[tuple[str, str]]]] = []
-    asked = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query, "wsgi.input": io.BytesIO(body)} | {
-        "CONTENT_LENGTH": str(len(body))
+    asked = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.input_terminated": True,  # as the server of `serve` says
     }
-    application = Application(office.connectors, identify=lambda _: who("mona"))
+    application = application_of(office.connectors)
     shown = b"".join(application({**asked, **environ}, lambda status, given: sent.append((status, given))))
     [(status, headers)] = sent
     assert status < "400", shown

@@ -19,7 +19,7 @@ from ..store.compiled import compiled
 from ..store.engine import Store
 from ..store.metadata import OPERATOR
 from .responses import VerificationRefusedError
-from .signatures import verify
+from .signatures import is_replayable, verify
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Principal:
         secret_id = verify(self.scheme, live, headers, body, now)
         if self.endpoint is None:
             raise VerificationRefusedError("there is no such endpoint")
-        return Verified(endpoint=self.endpoint, scheme=self.scheme, secret_id=secret_id)
+        return Verified(endpoint=self.endpoint, secret_id=secret_id, replayable=is_replayable(self.scheme))
 
 
 @frozen(kw_only=True)
@@ -78,13 +78,13 @@ class Verified:
 
     Attributes:
         endpoint: whose secret it was.
-        scheme: how it was proven.
         secret_id: credential id of the secret that matched.
+        replayable: whether who saw the request could send it again under another id.
     """
 
     endpoint: Endpoint
-    scheme: SignatureScheme
     secret_id: str
+    replayable: bool
 
 
 class Principals:

@@ -23,9 +23,11 @@ from ..store.claims import DONE, PARKED, PENDING, ClaimQueue
 from ..store.compiled import Compiled, given
 from ..store.engine import Store
 from ..store.metadata import OPERATOR
-from .checks import CONFLICT_MARK
 from .request import DocumentMembers, readable_content
 from .tables import inbox, inbox_bodies
+
+CONFLICT_MARK = "#"
+"""Stands between a delivery id and the digest of other content that came under it; so no id may hold it."""
 
 IGNORED_OUTCOME = "ignored"
 
