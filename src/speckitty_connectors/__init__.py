@@ -23,7 +23,9 @@ _NAMES = {
     "credentials.secret": "Secret",
     "dispatch.handlers": "Dispatch EffectHandler TransactionalHandler",
     "dispatch.worker": "Worker",
-    "errors": "ConfigurationError ConflictError ConnectorsError NotFoundError StoreUnavailableError TextRefusedError",
+    "errors": (
+        "ConfigurationError ConflictError ConnectorsError NotFoundError StoreUnavailableError TextRefusedError"
+    ),
     "identifiers": "Clock InstallationKey UnderInstallation",
     "inbox.accept": "Inbox",
     "inbox.repository": "StoredDelivery",

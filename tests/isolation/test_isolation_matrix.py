@@ -67,6 +67,7 @@ METHODS_OF_THE_OPERATOR: Final = {
     "apps.endpoint_of": "takes an app, which names its workspace",
     "apps.of": "takes an installation, which names its workspace",
     "inbox.accept": "the credential that verifies a delivery decides whose it is",
+    "inbox.body_limit": "the manifests alone",
     "inbox.is_probe": "the manifests alone",
     "inventory.belief.most_of": "the settings alone",
     "links.ending.end": "takes links, which name their workspace",
