@@ -38,6 +38,7 @@ from .errors import ConflictError as ConflictError
 from .errors import ConnectorsError as ConnectorsError
 from .errors import NotFoundError as NotFoundError
 from .errors import StoreUnavailableError as StoreUnavailableError
+from .errors import TextRefusedError as TextRefusedError
 from .identifiers import Clock as Clock
 from .identifiers import InstallationKey as InstallationKey
 from .identifiers import UnderInstallation as UnderInstallation

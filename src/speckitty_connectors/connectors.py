@@ -283,14 +283,6 @@ class Connectors:
         """Return the page on which a signed-in member links themselves."""
         return f"{self.settings.public_url}/link/{installation.id}"
 
-    def only_endpoint(self, provider: str) -> str:
-        """Return the end point of the operator's only app of a provider; empty where there are none or several."""
-        apps = [app for app in self.apps.list() if app.app.provider == provider]
-        if len(apps) != 1:
-            return ""
-        with self.store.reading() as connection:
-            return self.apps.endpoint_of(connection, apps[0])
-
     def installations(self, workspace: str) -> list[Installation]:
         """Return a workspace's installations, oldest first, each as it stands by what is needed today."""
         with self.store.reading() as connection:
