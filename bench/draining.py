@@ -1,7 +1,7 @@
 """Mapped pushes from the inbox to the host's handler, beside Procrastinate and the raw driver with the same effect.
 
-What is measured is one worker's time for a batch that is stored already: routing, and a transaction for each handler
-that inserts a row of the host's. Procrastinate runs as many jobs, one at a time, each with that insert; the raw
+What is measured is one worker's time for a batch that is stored already: routing, and a transaction for each
+handler that inserts a row of the host's. Procrastinate runs as many jobs, one at a time, each with that insert; the raw
 driver claims ten rows a commit, and then reads the body, inserts a decision and the effect, and marks the row done.
 """
 
@@ -52,6 +52,8 @@ create table raw_work (id varchar primary key, state varchar, body text, claimed
 create table raw_decisions (id varchar primary key, work_id varchar, document text);
 create index raw_due on raw_work (state, id)
 """
+
+PEER_EFFECT = "insert into bench_effects (effect_key, subject) values (%s, %s)"
 
 Run = Callable[[], None]
 
@@ -221,7 +223,10 @@ def _raw(execute: Callable[..., Any], commit: Callable[[], Any], claim: str, mar
     insert_work = f"insert into raw_work (id, state, body) values ({mark}, 'pending', {mark})"
     insert_decision = f"insert into raw_decisions (id, work_id, document) values ({mark}, {mark}, {mark})"
     insert_effect = f"insert into bench_effects (effect_key, subject) values ({mark}, {mark})"
-    read, done = f"select body from raw_work where id = {mark}", f"update raw_work set state = 'done' where id = {mark}"
+    read, done = (
+        f"select body from raw_work where id = {mark}",
+        f"update raw_work set state = 'done' where id = {mark}",
+    )
 
     def fill() -> None:
         for _ in range(BATCH):
@@ -250,7 +255,9 @@ def _procrastinate(url: str) -> Iterator[Contender]:
 
         @app.task(name="effect")
         def effect(subject: str) -> None:
-            connection.execute("insert into bench_effects (effect_key, subject) values (%s, %s)", (subject, subject))
+            connection.execute(
+                "insert into bench_effects (effect_key, subject) values (%s, %s)", (subject, subject)
+            )
             connection.commit()
 
         async def defer() -> None:
@@ -258,9 +265,7 @@ def _procrastinate(url: str) -> Iterator[Contender]:
                 await effect.defer_async(subject=uuid.uuid4().hex)
 
         def drain() -> None:
-            loop.run_until_complete(
-                app.run_worker_async(wait=False, concurrency=1, install_signal_handlers=False)
-            )
+            loop.run_until_complete(app.run_worker_async(wait=False, concurrency=1, install_signal_handlers=False))
 
         loop.run_until_complete(app.open_async())
         loop.run_until_complete(app.schema_manager.apply_schema_async())

@@ -1,7 +1,7 @@
 """Celery as the engine: each accepted delivery becomes a message that carries its id and nothing else.
 
-A message may be lost, doubled, delayed or forged: `Connectors.run` claims what the id names, or does nothing. What no
-message names in time, the sweeper finds: keep one ``speckitty-connectors work --after 10`` running.
+A message may be lost, doubled, delayed or forged: `Connectors.run` claims what the id names, or does nothing. What
+no message names in time, the sweeper finds: keep one ``speckitty-connectors work --after 10`` running.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Procrastinate as the engine: each accepted delivery becomes a job that carries its id and nothing else.
 
-A job may be lost, doubled, delayed or forged: `Connectors.run` claims what the id names, or does nothing. What no job
-names in time, the sweeper finds: keep one ``speckitty-connectors work --after 10`` running.
+A job may be lost, doubled, delayed or forged: `Connectors.run` claims what the id names, or does nothing. What no
+job names in time, the sweeper finds: keep one ``speckitty-connectors work --after 10`` running.
 """
 
 from __future__ import annotations

@@ -35,9 +35,7 @@ def host(database_url: str) -> Iterator[Host]:
     key = KeyRing.new_key()
     with open_connectors(database_url, key.reveal()) as connectors:
         posts = Posts(connectors, key.reveal())
-        yield Host(
-            connectors=connectors, posts=posts, environment={DATABASE_URL: database_url, KEY: key.reveal()}
-        )
+        yield Host(connectors=connectors, posts=posts, environment={DATABASE_URL: database_url, KEY: key.reveal()})
         with connectors.store.transaction() as connection:
             effects.drop(connection)
 

@@ -1,4 +1,4 @@
-"""The host that the engines' tests and their worker processes share: one mapped board, and a handler that inserts."""
+"""The host of the engines' tests and of their worker processes: one mapped board, and a handler that inserts."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
+from procrastinate import App, SyncPsycopgConnector
 
 from engines.conftest import Host
 from engines.host import BROKER_URL
@@ -53,7 +53,7 @@ class TestProcrastinate:
     """Each delivery has its effect once."""
 
     def test_whatever_happens_to_jobs(self, host: Host, jobs_url: str, task: Any, tmp_path: Path) -> None:
-        """Doubled, delayed and forged jobs, killed workers, cut connections and lost jobs lose and double nothing."""
+        """Doubled, delayed, forged and lost jobs and killed workers lose and double nothing."""
         chance = random.Random(7)
 
         @host.connectors.on_accepted

@@ -22,7 +22,9 @@ class Workers:
         count: how many run at once.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path, *, count: int = 2) -> None:
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], log: Path, *, count: int = 2
+    ) -> None:
         self._command = [sys.executable, "-m", *command]
         paths = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
         self._environment = {**os.environ, **environment, "PYTHONPATH": paths}

@@ -21,7 +21,17 @@ class Redis:
 
     def __init__(self, program: str) -> None:
         self._port = free_port()
-        self._command = [program, "--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self._command = [
+            program,
+            "--port",
+            str(self._port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]
         self._server = self._start()
 
     @property
