@@ -38,11 +38,11 @@ def use_celery(connectors: Connectors, app: Celery, *, queue: str = QUEUE) -> An
     """
 
     @app.task(name=TASK, ignore_result=True, acks_late=False, shared=False)
-    def run(work_id: str) -> None:
-        connectors.run(work_id)
+    def run(name: str) -> None:
+        connectors.run(name)
 
     @connectors.on_accepted
-    def send(work_id: str) -> None:
-        run.apply_async((work_id,), queue=queue, retry=False, ignore_result=True)
+    def send(name: str) -> None:
+        run.apply_async((name,), queue=queue, retry=False, ignore_result=True)
 
     return run

@@ -18,6 +18,7 @@ from .credentials.keyring import KeyRing
 from .credentials.rotation import KeyRotation
 from .credentials.sealing import Keys
 from .credentials.vault import Vault
+from .dispatch.announcements import Announcements, Hook, read_name
 from .dispatch.handlers import EVERY_OTHER, EffectHandler, Handlers, TransactionalHandler
 from .dispatch.leases import LeaseKeeper
 from .dispatch.parked import ParkedWork
@@ -129,7 +130,15 @@ class Connectors:
         self.keys = KeyRotation(self.store, self._keys, vault)
         self.apps = Apps(self.store, vault, self.registry, allowed_hosts=settings.allowed_hosts)
         sessions = Sessions(self.store, vault, self._transport, self.registry, follow=follow_grant)
-        self.inbox = Inbox(self.store, self.registry, vault, settings.routed_kinds, settings.signature_tolerances)
+        self._announcements = Announcements()
+        self.inbox = Inbox(
+            self.store,
+            self.registry,
+            vault,
+            settings.routed_kinds,
+            settings.signature_tolerances,
+            when_accepted=self._announcements.announce,
+        )
         parts = (self.store, self.registry, self.apps, vault, sessions, self._transport, self.callback_url)
         self.subscriptions = Subscriptions(self.store, self.registry, self.apps, vault, sessions, self.endpoint_url)
         pending = PendingApprovals(self.store, self.registry, self.apps, sessions, follow=follow)
@@ -239,15 +248,49 @@ class Connectors:
 
         return register
 
-    def worker(self) -> Worker:
-        """Return a worker: it routes what came in, and hands it to the handlers."""
-        return Worker(self.store, self._router, self._handlers, keeper=self._keeper, settings=self.settings.workers)
+    def on_accepted(self, hook: Hook) -> Hook:
+        """Register a hook that is told of each accepted delivery, after its commit, by a name that `run` understands.
+
+        A task engine puts the name into a message. Hooks are called from a thread of their own: one that is slow or
+        fails delays nothing, and what it loses the sweeper finds.
+        """
+        self._announcements.add(hook)
+        return hook
+
+    def run(self, name: str) -> bool:
+        """Route the delivery of a name and hand over what it leads to; return whether there was anything to do.
+
+        It may be called at any time, from any process, as often as anybody likes, with any text: it claims what the
+        name stands for, or does nothing.
+
+        Raises:
+            StoreUnavailableError: the database can't be reached or is too busy; nothing is lost.
+        """
+        found = read_name(name)
+        return found is not None and self.worker().run_named(*found)
+
+    def worker(self, *, after_seconds: float = 0.0) -> Worker:
+        """Return a worker: it routes what came in, and hands it to the handlers.
+
+        Args:
+            after_seconds: how long something must have been due before it is taken: a sweeper's, beside a task
+                engine that takes everything at once when all is well.
+        """
+        return Worker(
+            self.store,
+            self._router,
+            self._handlers,
+            keeper=self._keeper,
+            settings=self.settings.workers,
+            after_seconds=after_seconds,
+        )
 
     @contextmanager
-    def working(self, *, threads: int = 1) -> Iterator[None]:
-        """Run workers in threads while the block runs."""
+    def working(self, *, threads: int = 1, after_seconds: float = 0.0) -> Iterator[None]:
+        """Run workers in threads while the block runs; see `worker`."""
         stop = threading.Event()
-        running = [threading.Thread(target=self.worker().run, args=(stop,), name="worker") for _ in range(threads)]
+        workers = [self.worker(after_seconds=after_seconds) for _ in range(threads)]
+        running = [threading.Thread(target=worker.run, args=(stop,), name="worker") for worker in workers]
         try:
             for thread in running:
                 thread.start()

@@ -39,11 +39,11 @@ def use_procrastinate(connectors: Connectors, app: App, *, queue: str = QUEUE) -
     """
 
     @app.task(name=TASK, queue=queue)
-    def run(work_id: str) -> None:
-        connectors.run(work_id)
+    def run(name: str) -> None:
+        connectors.run(name)
 
     @connectors.on_accepted
-    def send(work_id: str) -> None:
-        run.defer(work_id=work_id)
+    def send(name: str) -> None:
+        run.defer(name=name)
 
     return run

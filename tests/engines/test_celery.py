@@ -56,12 +56,12 @@ class TestCelery:
         chance = random.Random(7)
 
         @host.connectors.on_accepted
-        def send_more(work_id: str) -> None:
+        def send_more(name: str) -> None:
             for _ in range(4):
-                task.apply_async((work_id,), queue=QUEUE, retry=False, countdown=chance.random() * 3)
+                task.apply_async((name,), queue=QUEUE, retry=False, countdown=chance.random() * 3)
             task.apply_async((chance.choice(FORGED),), queue=QUEUE, retry=False)
 
-        with celery_workers(host, redis, tmp_path / "log") as workers, host.connectors.working(waiting_seconds=2):
+        with celery_workers(host, redis, tmp_path / "log") as workers, host.connectors.working(after_seconds=2):
             for number in range(DELIVERIES):
                 host.posts.post()
                 if number % 60 == 30:
@@ -76,7 +76,7 @@ class TestCelery:
     def test_no_message_arrives(self, host: Host, redis: Redis, task: Any, tmp_path: Path) -> None:
         """With a broker that is gone, the sweeper handles everything."""
         redis.kill()
-        with host.connectors.working(waiting_seconds=1):
+        with host.connectors.working(after_seconds=1):
             for _ in range(30):
                 host.posts.post()
             until(lambda: len(host.posts.handled()) == 30)

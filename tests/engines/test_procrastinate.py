@@ -57,14 +57,14 @@ class TestProcrastinate:
         chance = random.Random(7)
 
         @host.connectors.on_accepted
-        def send_more(work_id: str) -> None:
+        def send_more(name: str) -> None:
             for _ in range(4):
-                task.configure(schedule_in={"seconds": chance.randrange(3)}).defer(work_id=work_id)
-            task.defer(work_id=chance.choice([each for each in FORGED if each != "\x00"]))
+                task.configure(schedule_in={"seconds": chance.randrange(3)}).defer(name=name)
+            task.defer(name=chance.choice([each for each in FORGED if each != "\x00"]))
 
         with (
             procrastinate_workers(host, jobs_url, tmp_path / "log") as workers,
-            host.connectors.working(waiting_seconds=2),
+            host.connectors.working(after_seconds=2),
         ):
             for number in range(DELIVERIES):
                 host.posts.post()

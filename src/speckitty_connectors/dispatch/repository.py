@@ -8,6 +8,7 @@ from sqlalchemy import Connection, and_, bindparam, select, update
 
 from ..errors import NotFoundError
 from ..identifiers import InstallationKey
+from ..inbox.tables import inbox
 from ..installations.statuses import InstallationStatus
 from ..installations.tables import installations
 from ..loading.registry import Registry
@@ -20,7 +21,7 @@ from ..providers.suggestions import Target
 from ..routing.placement import RECEIVING
 from ..routing.policy import project_of
 from ..routing.tables import decisions, dispatches
-from ..store.claims import Claim
+from ..store.claims import PENDING, Claim
 from ..suggestions import repository as suggestions
 from .handlers import Dispatch
 
@@ -63,6 +64,21 @@ def load(connection: Connection, claim: Claim, registry: Registry) -> Dispatch:
         effect_key=row.effect_key,
         attempt=claim.attempts,
     )
+
+
+def find_waiting(connection: Connection, workspace: str, inbox_id: str) -> list[tuple[str, str]]:
+    """Return workspace and id of each dispatch of a delivery that nobody has handed over."""
+    found = (
+        select(dispatches.c.workspace_id, dispatches.c.id)
+        .join(
+            decisions,
+            and_(decisions.c.workspace_id == dispatches.c.workspace_id, decisions.c.id == dispatches.c.decision_id),
+        )
+        .join(inbox, inbox.c.id == decisions.c.inbox_id)
+        .where(inbox.c.workspace_id == workspace, decisions.c.inbox_id == inbox_id, dispatches.c.state == PENDING)
+        .order_by(dispatches.c.id)
+    )
+    return [(row.workspace_id, row.id) for row in connection.execute(found)]
 
 
 def revocation(connection: Connection, dispatch: Dispatch) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from attrs import evolve, fields, frozen
@@ -216,6 +216,7 @@ class Inbox:
         vault: opens the secrets of endpoints.
         routed_kinds: provider key → the kinds that the host wants; all where a provider isn't named.
         tolerances: provider key → seconds that a signed time may be from ours; the manifest's where not named.
+        when_accepted: is told workspace and id of each row that was stored to be routed, after its commit.
     """
 
     def __init__(
@@ -225,12 +226,14 @@ class Inbox:
         vault: Vault,
         routed_kinds: Mapping[str, frozenset[str]] | None = None,
         tolerances: Mapping[str, int] | None = None,
+        when_accepted: Callable[[str, str], None] = lambda _workspace, _id: None,
     ) -> None:
         self._store = store
         self._registry = registry
         self._principals = Principals(store, vault, tolerances)
         self._routed_kinds = routed_kinds or {}
         self._receptions: dict[str, Reception] = {}
+        self._when_accepted = when_accepted
 
     def accept(self, request: Request) -> Answer:
         """Answer a request: 2xx once the delivery is stored, 4xx for what can't be one, 503 for "try again".
@@ -282,7 +285,10 @@ class Inbox:
             if handshake is not None:
                 return handshake
             arrival = self._arrival(reception, verified, headers, members, body)
-            return reception.acknowledged(ANSWERS[record(self._store, arrival)], media_type)
+            recorded = record(self._store, arrival)
+        if recorded is Recorded.ACCEPTED:
+            self._when_accepted(arrival.endpoint.workspace, arrival.id)
+        return reception.acknowledged(ANSWERS[recorded], media_type)
 
     def _reception(self, provider: str) -> Reception:
         """Return the prepared checks of a provider.

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cache
 
 import attrs
-from attrs import frozen
+from attrs import field, frozen
 from sqlalchemy import Connection, Dialect, Engine, Insert, bindparam, case, exists, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -65,6 +65,7 @@ class Arrival:
         unrouted_reason: why it is recorded without its body, or empty.
         replayable: whether who saw it could send it again under another id, because neither id nor time is signed.
         id_per_account: whether another account's delivery may have the same id.
+        id: the id of the row that it becomes.
     """
 
     endpoint: Endpoint
@@ -80,6 +81,7 @@ class Arrival:
     unrouted_reason: str = ""
     replayable: bool = False
     id_per_account: bool = False
+    id: str = field(factory=new_id)
 
 
 @frozen(kw_only=True)
@@ -219,11 +221,11 @@ def _is_redelivery(store: Store, arrival: Arrival) -> bool:
 
 def _insert(store: Store, arrival: Arrival, delivery_id: str, *, doubt: str = "") -> bool:
     """Store row and body in one transaction; return False where the endpoint has that delivery id."""
-    endpoint, inbox_id = arrival.endpoint, new_id()
+    endpoint = arrival.endpoint
     reason = arrival.unrouted_reason or doubt
     values = {
         "workspace_id": endpoint.workspace,
-        "id": inbox_id,
+        "id": arrival.id,
         "endpoint_id": endpoint.id,
         "installation_id": endpoint.installation_id,
         "provider": arrival.provider,
@@ -239,7 +241,7 @@ def _insert(store: Store, arrival: Arrival, delivery_id: str, *, doubt: str = ""
         "same_digest": arrival.digest,
         "reason_if_new": reason,
         "reason_if_seen": reason or (REPLAY_SUSPECT if arrival.replayable else ""),
-        "inbox_id": inbox_id,
+        "inbox_id": arrival.id,
         "headers": arrival.headers,
         "content_type": arrival.media_type,
         "body": arrival.body,
