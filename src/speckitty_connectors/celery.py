@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from celery import Celery
+from celery import Celery  # type: ignore[import-untyped]  # it has no types
 
 from .connectors import Connectors
 
@@ -37,12 +37,13 @@ def use_celery(connectors: Connectors, app: Celery, *, queue: str = QUEUE) -> An
         queue: the queue that messages go to.
     """
 
-    @app.task(name=TASK, ignore_result=True, acks_late=False, shared=False)
     def run(name: str) -> None:
         connectors.run(name)
 
+    task = app.task(name=TASK, ignore_result=True, acks_late=False, shared=False)(run)
+
     @connectors.on_accepted
     def send(name: str) -> None:
-        run.apply_async((name,), queue=queue, retry=False, ignore_result=True)
+        task.apply_async((name,), queue=queue, retry=False, ignore_result=True)
 
-    return run
+    return task

@@ -249,7 +249,7 @@ class Connectors:
         return register
 
     def on_accepted(self, hook: Hook) -> Hook:
-        """Register a hook that is told of each accepted delivery, after its commit, by a name that `run` understands.
+        """Register a hook that is given a name for each accepted delivery, after its commit; `run` understands it.
 
         A task engine puts the name into a message. Hooks are called from a thread of their own: one that is slow or
         fails delays nothing, and what it loses the sweeper finds.

@@ -7,7 +7,7 @@ import os
 import uuid
 from collections import Counter
 
-from sqlalchemy import Column, Connection, Float, MetaData, String, Table, insert, select
+from sqlalchemy import Column, Connection, MetaData, String, Table, insert, select
 
 from speckitty_connectors import Connectors, Dispatch, Resource, Secret, Settings
 from speckitty_connectors.apps.endpoints import add_secret
@@ -26,7 +26,7 @@ DATABASE_URL, KEY, BROKER_URL = "ENGINES_DATABASE_URL", "ENGINES_KEY", "ENGINES_
 
 SCHEME, SECRET = MANIFEST.webhooks.schemes["secret"], Secret("a secret of the engines' tests alone")
 
-effects = Table("engine_effects", MetaData(), Column("subject", String), Column("seconds", Float))
+effects = Table("engine_effects", MetaData(), Column("subject", String))
 """The host's own table. Nothing in it stops an effect from being written twice."""
 
 
@@ -39,13 +39,11 @@ def open_connectors(url: str, key: str) -> Connectors:
     """Return a host with the provider ``fake`` alone, whose handler writes one row an event."""
     registry = Registry(entry_points=())
     registry.register(FakeProvider())
-    connectors = Connectors(Settings(database_url=url, keys={"engines": key}), registry=registry)
+    connectors = Connectors(Settings(database_url=url, keys={"engines": Secret(key)}), registry=registry)
 
     @connectors.on("project")
     def handle(dispatch: Dispatch, connection: Connection) -> None:
-        connection.execute(
-            insert(effects).values(subject=dispatch.event.subject, seconds=connectors.store.now().timestamp())
-        )
+        connection.execute(insert(effects).values(subject=dispatch.event.subject))
 
     return connectors
 
@@ -54,11 +52,11 @@ class Posts:
     """Deliveries of one mapped board, posted as the provider would.
 
     Attributes:
-        accepted: the subject of each delivery that was acknowledged, with the moment, in seconds.
+        accepted: the subject of each delivery that was acknowledged.
     """
 
     def __init__(self, connectors: Connectors, key: str) -> None:
-        self.accepted: dict[str, float] = {}
+        self.accepted: set[str] = set()
         self._connectors = connectors
         installation = add_installation(connectors.store)
         add_resources(connectors.store, installation, Resource(kind="board", id="b1", key="kitchen/b1"))
@@ -88,16 +86,10 @@ class Posts:
         }
         request = Request(provider="fake", endpoint_id=self._endpoint.id, headers=list(headers.items()), body=body)
         assert self._connectors.inbox.accept(request).status == 202
-        self.accepted[subject] = utc_now().timestamp()
+        self.accepted.add(subject)
         return subject
 
     def handled(self) -> Counter[str]:
         """Return how often each subject had its effect."""
         with self._connectors.store.reading() as connection:
             return Counter(row.subject for row in connection.execute(select(effects.c.subject)))
-
-    def waits(self) -> list[float]:
-        """Return the seconds between each acknowledgement and its handler, in order of size."""
-        with self._connectors.store.reading() as connection:
-            rows = connection.execute(select(effects.c.subject, effects.c.seconds)).all()
-        return sorted(row.seconds - self.accepted[row.subject] for row in rows)

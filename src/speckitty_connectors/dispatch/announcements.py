@@ -1,4 +1,4 @@
-"""Tells task engines, and workers of this process, of each accepted delivery: after its commit, and never in its way."""
+"""Gives task engines a name for each accepted delivery: after its commit, and never in its way."""
 
 from __future__ import annotations
 
@@ -79,5 +79,5 @@ class Announcements:
             for hook in self._hooks:
                 try:
                     hook(name)
-                except Exception as error:  # noqa: BLE001 - an engine that is away costs time, nothing else
+                except Exception as error:
                     logger.warning("a hook failed; the sweeper finds what it was told of", exc_info=error)
