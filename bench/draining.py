@@ -1,8 +1,9 @@
 """Mapped pushes from the inbox to the host's handler, beside Procrastinate and the raw driver with the same effect.
 
 What is measured is one worker's time for a batch that is stored already: routing, and a transaction for each
-handler that inserts a row of the host's. Procrastinate runs as many jobs, one at a time, each with that insert; the raw
-driver claims ten rows a commit, and then reads the body, inserts a decision and the effect, and marks the row done.
+handler that inserts a row of the host's. Procrastinate runs as many jobs, one at a time, each with that insert;
+the raw driver claims ten rows a commit, and then reads the body, inserts a decision and the effect, and marks the
+row done.
 """
 
 from __future__ import annotations
@@ -271,7 +272,3 @@ def _procrastinate(url: str) -> Iterator[Contender]:
         loop.run_until_complete(app.schema_manager.apply_schema_async())
         yield Contender(fill=lambda: loop.run_until_complete(defer()), drain=drain)
         loop.run_until_complete(app.close_async())
-
-
-if __name__ == "__main__":
-    measure(Report(), rounds=int(sys.argv[1]) if len(sys.argv) > 1 else 5)
