@@ -43,8 +43,8 @@ def follow(connection: Connection, key: InstallationKey, now: datetime) -> int:
     return sum(changed)
 
 
-def standing(installation: Installation, resource: KnownResource) -> tuple[MappingState, str]:
-    """Return how a mapping stands that no person paused, and why, for a person."""
+def effective_state(installation: Installation, resource: KnownResource) -> tuple[MappingState, str]:
+    """Return the state of a mapping that no person paused, and why, for a person."""
     if installation.status in GONE:
         return MappingState.ORPHANED, f"the installation is {installation.status}"
     if resource.status is not ResourceStatus.ACTIVE:
@@ -63,7 +63,7 @@ def _follow_one(
 ) -> bool:
     if resource.successor_id and _move_on(connection, mapping, resource, now):
         return True
-    state, reason = standing(installation, resource)
+    state, reason = effective_state(installation, resource)
     if (state, reason) == (mapping.state, mapping.state_reason):
         return False
     repository.save(connection, evolve(mapping, state=state, state_reason=reason, updated_at=now))

@@ -33,16 +33,10 @@ def add(connection: Connection, mapping: ResourceMapping) -> None:
             id=mapping.id,
             installation_id=mapping.installation_id,
             resource_id=mapping.resource_id,
-            target_kind=mapping.target.kind,
-            target_id=mapping.target.id,
-            selector=to_document(mapping.selector),
-            direction=mapping.direction,
             origin=mapping.origin,
-            state=mapping.state,
-            state_reason=mapping.state_reason,
             created_by=mapping.created_by,
             created_at=mapping.created_at,
-            updated_at=mapping.updated_at,
+            **_changeable(mapping),
         )
     )
 
@@ -56,16 +50,20 @@ def save(connection: Connection, mapping: ResourceMapping) -> None:
     connection.execute(
         update(resource_mappings)
         .where(is_row(resource_mappings, mapping.workspace, mapping.id))
-        .values(
-            target_kind=mapping.target.kind,
-            target_id=mapping.target.id,
-            selector=to_document(mapping.selector),
-            direction=mapping.direction,
-            state=mapping.state,
-            state_reason=mapping.state_reason,
-            updated_at=mapping.updated_at,
-        )
+        .values(_changeable(mapping))
     )
+
+
+def _changeable(mapping: ResourceMapping) -> dict[str, object]:
+    return {
+        "target_kind": mapping.target.kind,
+        "target_id": mapping.target.id,
+        "selector": to_document(mapping.selector),
+        "direction": mapping.direction,
+        "state": mapping.state,
+        "state_reason": mapping.state_reason,
+        "updated_at": mapping.updated_at,
+    }
 
 
 def find(connection: Connection, *, workspace: str, mapping_id: str) -> ResourceMapping | None:

@@ -11,7 +11,7 @@ from attrs import evolve
 from sqlalchemy import Connection
 
 from ..errors import ConfigurationError, ConnectorsError, NotFoundError
-from ..identifiers import InstallationKey, new_id
+from ..identifiers import InstallationKey
 from ..installations import repository as installations
 from ..loading.registry import Registry
 from ..providers.manifest import Manifest
@@ -21,7 +21,7 @@ from ..resources.hierarchy import find_contained, find_parents, lineage
 from ..resources.repository import get_resource
 from ..store.engine import Store
 from . import repository
-from .changes import as_it_stands, delete, last_change, restored, save
+from .changes import create, delete, last_change, restored, save, with_effective_state
 from .lookup import find_everywhere, resolve
 from .types import TARGET_KINDS, Direction, MappingOrigin, MappingState, Overlap, ResourceMapping, Selector
 
@@ -109,7 +109,9 @@ def nothing_follows(_: Connection, __: ResourceMapping, ___: str, ____: datetime
 class Mappings:
     """Creates, changes, pauses and removes the resource mappings of workspaces; each change is audited.
 
-    A method that is given a mapping's id raises `NotFoundError` where the workspace has none of that id.
+    A method that is given a mapping's id raises `NotFoundError` where the workspace has none of that id. Where a
+    mapping is created or updated, the `overlaps` of the answer name other mappings, and the one that wins. A
+    resource's key may be of today or of former days. What is done `within` a caller's transaction is part of it.
 
     `when_removed` does what follows from the removal of a mapping by a person.
     """
@@ -140,10 +142,7 @@ class Mappings:
         origin: MappingOrigin = MappingOrigin.MANUAL,
         within: Connection | None = None,
     ) -> ResourceMapping:
-        """Map a resource to a target; the answer's `overlaps` warn of other mappings, with the one that wins.
-
-        The resource is named by its kind and immutable id, or by an empty id and a key of today or of former days.
-        `within` is the transaction of a caller who does more in it.
+        """Map a resource, named by kind and id, or by an empty id and a key, to a target; warn of overlaps.
 
         Raises:
             NotFoundError: the workspace has no such installation, or it no such resource.
@@ -155,25 +154,10 @@ class Mappings:
         with nullcontext(within) if within is not None else self._store.transaction() as connection:
             installation = installations.get(connection, key)
             known = resolve(connection, key, self.named(installation.provider, resource))
+            chosen = {"selector": selector or Selector(), "direction": direction, "origin": origin}
             now = self._store.now()
-            mapping = ResourceMapping(
-                workspace=workspace,
-                id=new_id(),
-                installation_id=installation_id,
-                resource_id=known.id,
-                resource_kind=known.kind,
-                resource_external_id=known.external_id,
-                resource_key=known.key,
-                target=target,
-                selector=selector or Selector(),
-                direction=direction,
-                origin=origin,
-                created_by=actor,
-                created_at=now,
-                updated_at=now,
-            )
-            mapping = save(connection, None, as_it_stands(connection, mapping), "created", actor=actor, at=now)
-            return self._with_overlaps(connection, mapping)
+            mapping = ResourceMapping.of_known(known, actor=actor, at=now, target=target, **chosen)
+            return self._with_overlaps(connection, create(connection, mapping, actor=actor, at=now))
 
     def update(
         self,
@@ -186,12 +170,11 @@ class Mappings:
         target: Target | None = None,
         reason: str = "",
     ) -> ResourceMapping:
-        """Change what is given; resource, origin and author stay. The answer's `overlaps` warn as `create`'s do.
+        """Change what is given; resource, origin and author stay.
 
         Events that were decided before, and not handed over yet, don't go to a target that the mapping left.
 
         Raises:
-            NotFoundError: there is none of that id in this workspace.
             ConflictError: the resource is mapped to that target already.
             ConfigurationError: the host has no targets of this kind.
         """
@@ -264,9 +247,8 @@ class Mappings:
             known = repository.get(connection, workspace=workspace, mapping_id=mapping_id)
             if known.state is not MappingState.PAUSED:
                 return known
-            return save(
-                connection, known, as_it_stands(connection, known), "resumed", actor=actor, at=self._store.now()
-            )
+            resumed = with_effective_state(connection, known)
+            return save(connection, known, resumed, "resumed", actor=actor, at=self._store.now())
 
     def remove(self, *, workspace: str, mapping_id: str, actor: str, reason: str = "") -> None:
         """Delete a mapping; the audit keeps what it was, so that `undo` can bring it back. No suggestion does."""
@@ -278,8 +260,7 @@ class Mappings:
     def undo(self, *, workspace: str, mapping_id: str, actor: str) -> ResourceMapping | None:
         """Take back the last change that a person made to a mapping, be it its creation or its removal.
 
-        Undoing twice brings the change back. What the provider did meanwhile holds: a mapping whose resource is
-        gone comes back orphaned.
+        Undoing twice brings the change back. A mapping whose resource is gone meanwhile comes back orphaned.
 
         Returns:
             the mapping as it is now, or None where undoing its creation removed it.
@@ -301,7 +282,7 @@ class Mappings:
             resource = get_resource(connection, workspace=workspace, resource_id=str(change.before["resource_id"]))
             former = restored(change.before, resource, mapping_id=mapping_id, at=self._store.now())
             if former.state is not MappingState.PAUSED:
-                former = as_it_stands(connection, former)
+                former = with_effective_state(connection, former)
             return save(connection, known, former, "undone", actor=actor, at=self._store.now(), reason=change.verb)
 
     def check_target(self, target: Target) -> None:

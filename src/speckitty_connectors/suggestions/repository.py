@@ -14,7 +14,7 @@ from ..providers.suggestions import Confidence, Evidence, Target
 from ..resources.tables import resources
 from ..store.rows import from_row, is_row, is_under
 from .tables import suggestion_settings, suggestions
-from .types import STRONGEST_FIRST, ResourceSuggestion, Source, SuggestionState
+from .types import ResourceSuggestion, Source, SuggestionState
 
 
 def add(connection: Connection, suggestion: ResourceSuggestion) -> None:
@@ -89,12 +89,9 @@ def list_all(
     limit: int,
 ) -> list[ResourceSuggestion]:
     """Return suggestions, the surest first; under `public_only` installations none of private resources."""
-    strength = case(
-        {word.value: place for place, word in enumerate(STRONGEST_FIRST)}, value=suggestions.c.confidence
-    )
-    query = (
-        _of(workspace).order_by(strength, resources.c.key, suggestions.c.target_id, suggestions.c.id).limit(limit)
-    )
+    places = {word.value: place for place, word in enumerate(sorted(Confidence, reverse=True))}
+    surest = case(places, value=suggestions.c.confidence)
+    query = _of(workspace).order_by(surest, resources.c.key, suggestions.c.target_id, suggestions.c.id).limit(limit)
     if installation_id is not None:
         query = query.where(suggestions.c.installation_id == installation_id)
     if state is not None:
