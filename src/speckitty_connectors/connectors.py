@@ -32,12 +32,12 @@ from .installations.inventory import Inventory
 from .installations.onboarding import Onboarding
 from .installations.types import Installation
 from .installations.upkeep import Upkeep
-from .links.grants import follow as follow_grant
+from .links.grants import update_holders
 from .links.offboarding import Members
 from .links.service import Links
 from .loading.registry import Registry
 from .mappings.files import MappingFiles
-from .mappings.lifecycle import follow
+from .mappings.lifecycle import update_states
 from .mappings.service import Mappings
 from .policy.service import Overrides
 from .providers.deliveries import Event
@@ -125,15 +125,16 @@ class Connectors:
         vault = Vault(self._keys, clock)
         self.keys = KeyRotation(self.store, self._keys, vault)
         self.apps = Apps(self.store, vault, self.registry, allowed_hosts=settings.allowed_hosts)
-        sessions = Sessions(self.store, vault, self._transport, self.registry, follow=follow_grant)
+        sessions = Sessions(self.store, vault, self._transport, self.registry, on_grant_change=update_holders)
         self.inbox = Inbox(self.store, self.registry, vault, settings.routed_kinds, settings.signature_tolerances)
         parts = (self.store, self.registry, self.apps, vault, sessions, self._transport, self.callback_url)
         self.subscriptions = Subscriptions(self.store, self.registry, self.apps, vault, sessions, self.endpoint_url)
-        pending = PendingApprovals(self.store, self.registry, self.apps, sessions, follow=follow)
+        known = (self.store, self.registry, self.apps, sessions)
+        pending = PendingApprovals(*known, follow=update_states)
         self.onboarding = Onboarding(
             *parts,
             pending,
-            follow=follow,
+            follow=update_states,
             leave=self.subscriptions.remove,
             exclusive_accounts=settings.exclusive_accounts,
         )
@@ -141,8 +142,8 @@ class Connectors:
         self.members = Members(self.store, vault, self.links.ending)
         self.entered_tokens = EnteredTokens(self.store, self.registry, self.apps, vault, sessions)
         belief = Belief(interval=timedelta(hours=settings.missing_after_hours), share=settings.missing_share)
-        self.inventory = Inventory(self.store, self.registry, self.apps, sessions, follow=follow, belief=belief)
-        self.upkeep = Upkeep(self.store, self.registry, self.apps, sessions, self.inventory, pending, follow=follow)
+        self.inventory = Inventory(*known, follow=update_states, belief=belief)
+        self.upkeep = Upkeep(*known, self.inventory, pending, follow=update_states)
         self.mappings = Mappings(
             self.store, self.registry, target_kinds=settings.target_kinds, when_removed=turn_down
         )

@@ -29,7 +29,7 @@ from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations.statuses import InstallationStatus
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.links import repository as links
-from speckitty_connectors.links.grants import follow
+from speckitty_connectors.links.grants import update_holders
 from speckitty_connectors.links.types import LinkStatus, UserLink
 from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.plugin import OAuthRules, RefreshRules
@@ -80,7 +80,12 @@ class Desk:
         transport = Transport(allowed_hosts={self.host.address}, clock=self.clock, sleep=lambda _: None)
         self.stack.callback(transport.close)
         return Sessions(
-            self.store, self.vault, transport, self.registry, follow=follow, times=evolve(TIMES, **times)
+            self.store,
+            self.vault,
+            transport,
+            self.registry,
+            on_grant_change=update_holders,
+            times=evolve(TIMES, **times),
         )
 
     def _respond(self, request: Received) -> Reply:

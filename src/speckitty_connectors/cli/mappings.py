@@ -23,7 +23,7 @@ from .arguments import (
     target_named,
 )
 from .operator import FAILED, connected
-from .printing import Row, as_json, prints, prints_rows, show
+from .printing import Row, as_json, prints, prints_rows, row, show
 
 
 @click.group()
@@ -38,17 +38,14 @@ def mappings() -> None:
 def list_mappings(connectors: Connectors, /, *, workspace: str, target: Target | None) -> list[Row]:
     """List the mappings of a workspace."""
     return [
-        {
-            "id": each.id,
-            "resource": f"{each.resource_kind} {each.resource_key}",
-            "target": str(each.target),
-            "wants": str(each.selector),
-            "direction": each.direction.value,
-            "state": each.state.value,
-            "reason": each.state_reason,
-            "origin": each.origin.value,
-            "created_by": each.created_by,
-        }
+        row(
+            each,
+            "id resource target wants direction state reason origin created_by",
+            resource=f"{each.resource_kind} {each.resource_key}",
+            target=str(each.target),
+            wants=str(each.selector),
+            reason=each.state_reason,
+        )
         for each in connectors.mappings.list(workspace=workspace, target=target)
     ]
 

@@ -7,6 +7,8 @@ import shutil
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
+from enum import Enum
 from functools import wraps
 from importlib import import_module
 from typing import Final, TypeVar
@@ -72,6 +74,18 @@ def show(rows: Sequence[Row], columns: Sequence[str] = (), *, as_json: bool, not
         click.echo("\n".join(table(rows, columns or tuple(rows[0]), width=screen_width())))
     else:
         click.echo(nothing)
+
+
+def row(entity: object, columns: str, **given: object) -> Row:
+    """Return a row with these columns: values that are given, else attributes of an entity."""
+    return {name: _plain(given[name] if name in given else getattr(entity, name)) for name in columns.split()}
+
+
+def _plain(value: object) -> object:
+    """Return a word for an enumeration, and text for a moment."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.value if isinstance(value, Enum) else value
 
 
 def print_json(document: object) -> None:

@@ -17,7 +17,7 @@ from ..routing.review.replay import Replay
 from ..store.metadata import OPERATOR
 from .arguments import Command, actor, chosen, in_workspace, reason, selecting, target
 from .operator import connected
-from .printing import Row, as_json, prints, prints_rows, say, show
+from .printing import Row, as_json, prints, prints_rows, row, say, show
 
 HELP = {
     "provider": "Provider key.",
@@ -33,16 +33,7 @@ HELP = {
 
 
 def _row(item: ReviewItem) -> Row:
-    return {
-        "id": item.id,
-        "provider": item.provider,
-        "resource": _subject(item),
-        "reason": item.reason,
-        "count": item.count,
-        "state": item.state.value,
-        "first_seen": item.first_seen.isoformat(),
-        "last_seen": item.last_seen.isoformat(),
-    }
+    return row(item, "id provider resource reason count state first_seen last_seen", resource=_subject(item))
 
 
 def _subject(item: ReviewItem) -> str:
@@ -198,13 +189,7 @@ def conditions(command: Command) -> Command:
 def list_rules(connectors: Connectors, /, *, workspace: str) -> list[Row]:
     """List the ignore rules of a workspace."""
     return [
-        {
-            "id": each.id,
-            "ignores": str(each.conditions),
-            "note": each.note,
-            "created_by": each.created_by,
-            "created_at": each.created_at.isoformat(),
-        }
+        row(each, "id ignores note created_by created_at", ignores=str(each.conditions))
         for each in connectors.review.rules.list(workspace=workspace)
     ]
 

@@ -1,4 +1,4 @@
-"""Mappings follow their resources: orphaned when these are gone, adopted again when they are back."""
+"""The effective states of mappings: orphaned when their resources are gone, adopted when these are back."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ VERBS: Mapping[MappingState, str] = {
     MappingState.DEGRADED: "degraded",
     MappingState.ACTIVE: "adopted",
 }
-"""What the audit calls it when a mapping follows its resource into a state."""
+"""What the audit calls it when a mapping gets another state by its resource."""
 
 
-def follow(connection: Connection, key: InstallationKey, now: datetime) -> int:
+def update_states(connection: Connection, key: InstallationKey, now: datetime) -> int:
     """Bring the mappings of an installation in line with it; return how many changed.
 
     What a person paused stays paused, whatever happens to the resource; what was orphaned becomes active again
@@ -37,8 +37,8 @@ def follow(connection: Connection, key: InstallationKey, now: datetime) -> int:
     """
     installation = installations.get(connection, key)
     changed = [
-        _follow_one(connection, mapping, installation, resource, now)
-        for mapping, resource in repository.list_to_follow(connection, key, everything=installation.status in GONE)
+        _update(connection, mapping, installation, resource, now)
+        for mapping, resource in repository.list_to_update(connection, key, everything=installation.status in GONE)
     ]
     return sum(changed)
 
@@ -54,7 +54,7 @@ def effective_state(installation: Installation, resource: KnownResource) -> tupl
     return MappingState.ACTIVE, ""
 
 
-def _follow_one(
+def _update(
     connection: Connection,
     mapping: ResourceMapping,
     installation: Installation,
@@ -81,7 +81,7 @@ def _follow_one(
 
 
 def _move_on(connection: Connection, mapping: ResourceMapping, left: KnownResource, now: datetime) -> bool:
-    """Let a mapping of what is left of an id follow it to the new one, unless that has a mapping to its target."""
+    """Move a mapping from a former id of its resource to the new one, unless that has a mapping to its target."""
     successor = find_resource(connection, InstallationKey.of(mapping), (left.kind, left.successor_id))
     if successor is None or repository.reaches(connection, successor, mapping.target):
         return False

@@ -113,7 +113,7 @@ def find_for_resources(
     return sorted(found, key=lambda mapping: mapping.id)
 
 
-def list_to_follow(
+def list_to_update(
     connection: Connection, installation: InstallationKey, *, everything: bool
 ) -> list[tuple[ResourceMapping, KnownResource]]:
     """Return the mappings that may not be in line with their resource, each with it, oldest first.

@@ -172,7 +172,7 @@ class Mappings:
     ) -> ResourceMapping:
         """Change what is given; resource, origin and author stay.
 
-        Events that were decided before, and not handed over yet, don't go to a target that the mapping left.
+        Events that weren't handed over yet don't go to a target that the mapping left.
 
         Raises:
             ConflictError: the resource is mapped to that target already.

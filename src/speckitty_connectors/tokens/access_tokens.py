@@ -104,7 +104,7 @@ class AccessTokens:
             if held.grant.is_open and not has_asked:
                 is_rejected = held.credential.version == rejected_version
                 has_asked = self._asking.ask(held.credential, held.grant, is_rejected=is_rejected)
-                continue  # whoever's turn it was in the end, the next look tells what came of it
+                continue  # the next look shows what came of it, whose turn it was in the end
             if held.is_valid:
                 return held.token
             if not held.grant.is_being_renewed or time.monotonic() >= end:

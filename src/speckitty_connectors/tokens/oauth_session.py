@@ -24,7 +24,7 @@ from ..http.session import USER_AGENT, Transport
 from ..providers.oauth import ClientAuthentication, OAuthRules, TokenEncoding
 
 HEADERS: Final[Mapping[str, str]] = {"Accept": "application/json", "User-Agent": USER_AGENT}
-"""Without the first, some token end points answer with a form."""
+"""Without the first, some token endpoints answer with a form."""
 
 LONGEST_SECONDS: Final = 3660 * 24 * 3600
 """What no ``expires_in`` is believed beyond: ten years."""
@@ -82,7 +82,7 @@ class TokenSession(OAuth2Session):
 
         Raises:
             oauthlib.oauth2.OAuth2Error: it says that there is no token.
-            ApiError: there was no answer, or none of a token end point.
+            ApiError: there was no answer, or none of a token endpoint.
             Exception: whatever oauthlib raises for an answer that can't be read.
         """
         self._token_url = url

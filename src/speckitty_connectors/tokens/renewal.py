@@ -23,15 +23,15 @@ from ..providers.api import ApiError
 from ..providers.oauth import OAuthRules
 from ..store.engine import Store
 from .grants import (
-    FollowGrant,
     GrantCondition,
+    OnGrantChange,
     StoredGrant,
     begin_renewal,
     end_renewal,
     find_grant,
-    follow_nothing,
     lock_grant,
     rules_for,
+    update_nothing,
 )
 from .oauth import OAuthFlow, OAuthRefusedError, TokenAnswer
 
@@ -51,7 +51,7 @@ class RenewalTimes:
     """How long the parts of a renewal take, in seconds.
 
     Attributes:
-        send: how long after taking the turn the request may leave; whoever was paused longer sends nothing.
+        send: how long after taking the turn the request may leave; a process that was paused longer sends nothing.
         slack: how much longer the lease is.
         retry: the pause after a first failure; it doubles with each further one, up to `longest_retry`.
         longest_retry: the longest such pause.
@@ -115,7 +115,7 @@ class Asking:
         apps: Apps,
         *,
         times: RenewalTimes,
-        follow: FollowGrant = follow_nothing,
+        on_grant_change: OnGrantChange = update_nothing,
     ) -> None:
         self._store = store
         self._vault = vault
@@ -123,7 +123,7 @@ class Asking:
         self._registry = registry
         self._apps = apps
         self._times = times
-        self._follow = follow
+        self._on_grant_change = on_grant_change
 
     def renew_at(self, credential: OpenCredential) -> datetime | None:
         """Return when a credential is to be renewed: before its end where it can be; None where it has no end."""
@@ -266,7 +266,7 @@ class Asking:
         known = find_grant(connection, workspace=grant.workspace, credential_id=grant.credential_id)
         end_renewal(connection, grant, condition=condition, failures=failures, pause_seconds=pause, goes_on=goes_on)
         if known is not None and known.condition is not condition:
-            self._follow(
+            self._on_grant_change(
                 connection,
                 workspace=grant.workspace,
                 credential_id=grant.credential_id,

@@ -17,7 +17,7 @@ from ..providers.manifest import Budget
 from ..store.engine import Store
 from .access_tokens import AccessTokens
 from .app_tokens import AppTokens
-from .grants import FollowGrant, follow_nothing, get_grant
+from .grants import OnGrantChange, get_grant, update_nothing
 from .renewal import Asking, RenewalTimes
 
 PATIENCE_WITH_A_PERSON_WAITING: Final = 5.0
@@ -93,7 +93,7 @@ class Sessions:
         transport: Transport,
         registry: Registry,
         *,
-        follow: FollowGrant = follow_nothing,
+        on_grant_change: OnGrantChange = update_nothing,
         times: RenewalTimes | None = None,
     ) -> None:
         self._store = store
@@ -102,7 +102,7 @@ class Sessions:
         self._registry = registry
         self._apps = Apps(store, vault, registry)
         times = times or RenewalTimes()
-        asking = Asking(store, vault, transport, registry, self._apps, times=times, follow=follow)
+        asking = Asking(store, vault, transport, registry, self._apps, times=times, on_grant_change=on_grant_change)
         self._access_tokens = AccessTokens(store, vault, asking, times)
         self._app_tokens: dict[str, AppTokens] = {}
         self._lock = threading.Lock()

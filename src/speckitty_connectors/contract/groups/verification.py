@@ -76,8 +76,9 @@ def downgraded(case: SchemeCase, headers: Mapping[str, str], body: bytes) -> Ite
                     token = jwt.encode(claims, used, algorithm=algorithm)
                 yield {**headers, name: f"Bearer {token}"}
         case PlainToken():
-            for digest in ("sha1", "md5", "sha256"):
-                yield {**headers, name: hashlib.new(digest, key).hexdigest()}
+            yield from (
+                {**headers, name: hashlib.new(digest, key).hexdigest()} for digest in ("sha1", "md5", "sha256")
+            )
 
 
 def _verifies(case: SchemeCase, secret: Secret, headers: Mapping[str, str], body: bytes) -> bool:
