@@ -39,7 +39,7 @@ from .loading.registry import Registry
 from .mappings.files import MappingFiles
 from .mappings.lifecycle import update_states
 from .mappings.service import Mappings
-from .policy.service import Overrides
+from .policy.service import Policies
 from .providers.deliveries import Event
 from .resources.types import Belief
 from .routing.explanation import Explanation, explain
@@ -94,7 +94,7 @@ class Connectors:
         signals: keeps what the host observed of its projects.
         suggestions: says which resource probably belongs to which project.
         mapping_files: exports mappings, and brings them in line with a file.
-        overrides: keeps defaults, locks and projects' exceptions (layer 4).
+        policies: keeps defaults, locks and projects' exceptions (layer 4).
         review: what waits for a person, and what people do about it.
         subscriptions: makes webhooks through the API of providers that want that.
         audit: who changed what, and why.
@@ -151,7 +151,7 @@ class Connectors:
         self.suggestions = Suggestions(self.store, self.registry, self.mappings)
         self.mapping_files = MappingFiles(self.store, self.mappings)
         self.audit = Audit(self.store)
-        self.overrides = Overrides(self.store, self.registry)
+        self.policies = Policies(self.store, self.registry)
         self.review = ReviewQueue(self.store, self.registry, self.mappings)
         self._router = Router(self.store, self.registry)
         self._handlers = Handlers()

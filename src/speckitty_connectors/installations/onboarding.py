@@ -315,7 +315,7 @@ class Onboarding:
     def remove(self, *, workspace: str, installation_id: str, actor: str) -> Removed:
         """Stop routing from an account, forget its grant, and ask the provider to take the grant back.
 
-        Mappings, links and overrides are kept for the day the account is connected again. The app itself is
+        Mappings, links and policies are kept for the day the account is connected again. The app itself is
         uninstalled in the provider's own pages, because another workspace may share the account.
 
         Args:

@@ -1,4 +1,4 @@
-"""Which fields a provider's policy has, what their values may be, and what the library says of them."""
+"""Which fields a provider's policy has, what their values may be, and their defaults."""
 
 from __future__ import annotations
 
@@ -122,25 +122,25 @@ class PolicySchema:
                 )
 
     def resolve(self, *levels: Statements) -> EffectivePolicy:
-        """Return what holds when the levels speak one after the other, the broadest first, after the library.
+        """Return the effective policy of levels, the broadest first, below the library's defaults.
 
-        What this version doesn't understand holds nowhere: its field is inherited. A lock holds all the same.
+        What this version doesn't understand applies nowhere: its field is inherited. A lock applies all the same.
         """
         if not any(levels):
             return self._default
         statements, passed_over = dict(self._defaults), dict[str, Statement]()
         for level in levels:
-            for name, said in level.items():
-                understood = self._understands(name, said)
+            for name, statement in level.items():
+                understood = self._understands(name, statement)
                 if not understood:
-                    passed_over[name] = passed_over.get(name, Statement()).narrowed_by(said)
+                    passed_over[name] = passed_over.get(name, Statement()).narrowed_by(statement)
                 if name in statements:
-                    heard = said if understood else Statement(lock=said.lock)
-                    statements[name] = statements[name].narrowed_by(heard)
+                    applied = statement if understood else Statement(lock=statement.lock)
+                    statements[name] = statements[name].narrowed_by(applied)
         return self._read(statements, passed_over)
 
     def _read(self, statements: Statements, passed_over: Statements) -> EffectivePolicy:
-        values = {name: said.value for name, said in statements.items()}
+        values = {name: statement.value for name, statement in statements.items()}
         return EffectivePolicy(
             statements=statements,
             core=_reading.structure(values, CorePolicy),
@@ -148,12 +148,12 @@ class PolicySchema:
             passed_over=passed_over,
         )
 
-    def _understands(self, name: str, said: Statement) -> bool:
+    def _understands(self, name: str, statement: Statement) -> bool:
         if name not in self._classes:
             return False
         try:
-            if said.source is not None:
-                _reading.structure({name: said.value}, self._classes[name])
+            if statement.source is not None:
+                _reading.structure({name: statement.value}, self._classes[name])
         except BaseValidationError:
             return False
         return True

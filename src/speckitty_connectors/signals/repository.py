@@ -19,7 +19,7 @@ VALUES_PER_QUERY: Final = 500
 """Values that one query looks up."""
 
 PROJECTS_PER_VALUE: Final = 20
-"""Projects that are told of one value; more than one is as unclear as twenty."""
+"""Projects that are named for one value; more than one is as unclear as twenty."""
 
 T = TypeVar("T")
 
