@@ -8,6 +8,7 @@ import logging
 from importlib import import_module
 
 _NAMES = {
+    "apps.registration": "NewApp",
     "apps.service": "Apps BelongsToApp RegisteredApp",
     "configuration": "AppSettings PluginSettings Settings",
     "connectors": "Connectors",

@@ -1,4 +1,5 @@
 # Written by `make reference`, from the table in __init__.py.
+from .apps.registration import NewApp as NewApp
 from .apps.service import Apps as Apps
 from .apps.service import BelongsToApp as BelongsToApp
 from .apps.service import RegisteredApp as RegisteredApp

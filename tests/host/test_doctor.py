@@ -247,4 +247,4 @@ def test_tables_show_brackets_as_they_are(monkeypatch: pytest.MonkeyPatch) -> No
     """Brackets are no mark-up, so that a remedy can be copied."""
     found = PluginEntryPoint(provider="acme", value="a:b", distribution="acme[x]", version="1")
     monkeypatch.setattr(registry, "discover", lambda: [found])
-    assert "acme[x]" in run("providers", "--no-load").output
+    assert "acme[x]" in run("providers").output

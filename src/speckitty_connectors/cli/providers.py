@@ -19,13 +19,17 @@ COLUMNS = ("provider", "state", "reason", "remedy")
 
 @click.command()
 @as_json
-@click.option("--load/--no-load", default=True, help="Import the plugins to check them; else list only.")
-@click.option("--verbose", "-v", is_flag=True, help="Show what each can do, too.")
+@click.option("--check", is_flag=True, help="Import each plugin to see whether it works.")
+@click.option("--verbose", "-v", is_flag=True, help="Import each plugin, and show what it can do, too.")
 @click.pass_obj
-def providers(operator: Operator, *, as_json: bool, load: bool, verbose: bool) -> None:
-    """List the provider plugins with their state. For one that can't be used, it says why and what to do."""
+def providers(operator: Operator, *, as_json: bool, check: bool, verbose: bool) -> None:
+    """List the provider plugins with their state. For one that can't be used, it says why and what to do.
+
+    What is installed is read from its metadata, and no plugin is imported. One that is "available" may be used, and
+    with --check it is "active" if it works, or "failed" with the reason.
+    """
     registry = operator.registry()
-    statuses = registry.check() if load else registry.statuses()
+    statuses = registry.check() if check or verbose else registry.statuses()
     rows = [_row(registry, status, verbose=verbose) for status in statuses]
     if verbose and rows and not as_json:
         click.echo("\n\n".join("\n".join(_lines(row)) for row in rows))

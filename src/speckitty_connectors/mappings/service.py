@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import nullcontext
 from datetime import datetime
 from itertools import chain, islice
+from typing import Any
 
 from attrs import evolve
 from sqlalchemy import Connection
@@ -154,7 +155,7 @@ class Mappings:
         with nullcontext(within) if within is not None else self._store.transaction() as connection:
             installation = installations.get(connection, key)
             known = resolve(connection, key, self.named(installation.provider, resource))
-            chosen = {"selector": selector or Selector(), "direction": direction, "origin": origin}
+            chosen: dict[str, Any] = {"selector": selector or Selector(), "direction": direction, "origin": origin}
             now = self._store.now()
             mapping = ResourceMapping.of_known(known, actor=actor, at=now, target=target, **chosen)
             return self._with_overlaps(connection, create(connection, mapping, actor=actor, at=now))
@@ -180,14 +181,10 @@ class Mappings:
         """
         if target is not None:
             self.check_target(target)
+        given: dict[str, Any] = {"selector": selector, "direction": direction, "target": target}
         with self._store.transaction() as connection:
             known = repository.get(connection, workspace=workspace, mapping_id=mapping_id)
-            changed = evolve(
-                known,
-                selector=known.selector if selector is None else selector,
-                direction=direction or known.direction,
-                target=target or known.target,
-            )
+            changed = evolve(known, **{name: value for name, value in given.items() if value is not None})
             changed = save(connection, known, changed, "updated", actor=actor, at=self._store.now(), reason=reason)
             return self._with_overlaps(connection, changed)
 

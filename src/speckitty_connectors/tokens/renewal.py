@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -153,16 +153,29 @@ class Asking:
         flow, interval = self._flow(rules, grant), self._times.until_next(may_repeat=rules.refresh.may_repeat)
         end = time.monotonic() + self._times.send
         turn = self._begin(credential, grant, interval)
-        if turn is None:
-            return False
+        if turn is not None:
+            self._renew(turn, flow, refresh_token, rules.refresh.refusals, interval=interval, end=end)
+        return turn is not None
+
+    def _renew(
+        self,
+        turn: _Turn,
+        flow: OAuthFlow,
+        refresh_token: Secret,
+        refusals: Container[str],
+        *,
+        interval: float,
+        end: float,
+    ) -> None:
+        redirect_uri = turn.grant.redirect_uri
         try:
             tokens = flow.renew(
                 refresh_token=refresh_token,
-                redirect_uri=grant.redirect_uri,
+                redirect_uri=redirect_uri,
                 may_leave=lambda: self._may_leave(turn, end),
             )
         except OAuthRefusedError as error:
-            if error.error in rules.refresh.refusals:
+            if error.error in refusals:
                 self._give_up(turn, is_final=False, pause=interval)
             else:
                 self._failed(turn, error.error or error.code)
@@ -170,7 +183,6 @@ class Asking:
             self._failed(turn, error.code)
         else:
             _insist(lambda: self._bring_home(turn, tokens))
-        return True
 
     def _rules(self, credential: OpenCredential) -> OAuthRules | None:
         return rules_for(self._registry.provider(credential.provider).manifest, credential.kind, credential.host)

@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
+from sqlalchemy import Connection
+
 from ..apps.service import Apps, RegisteredApp
 from ..credentials.secret import Secret
-from ..credentials.vault import Vault
+from ..credentials.vault import OpenCredential, Vault
 from ..errors import ConfigurationError
 from ..http.session import Transport, TransportSession
 from ..loading.registry import Registry
@@ -121,10 +123,8 @@ class Sessions:
         with self._store.reading() as connection:
             registered = self._apps.of(connection, installation)
             if self._registry.provider(registered.app.provider).manifest.app_tokens is None:
-                self._vault.open(
-                    connection, workspace=installation.workspace, credential_id=installation.credential_id
-                )
-                return self._renewing(registered, installation, account_id=installation.account_id)
+                opened = self._open(connection, installation)
+                return self._renewing(registered, installation, opened, account_id=installation.account_id)
         tokens, provider_id = self._tokens_of(registered), installation.provider_installation_id
         return self._session(
             registered,
@@ -146,9 +146,9 @@ class Sessions:
             PluginUnavailableError: the provider's plugin can't be used.
         """
         with self._store.reading() as connection:
-            self._vault.open(connection, workspace=link.workspace, credential_id=link.credential_id)
+            opened = self._open(connection, link)
             grant = get_grant(connection, workspace=link.workspace, credential_id=link.credential_id)
-            return self._renewing(self._apps.of(connection, grant), link, account_id=account_id)
+            return self._renewing(self._apps.of(connection, grant), link, opened, account_id=account_id)
 
     def for_grant(self, registered: RegisteredApp, values: Mapping[str, Secret | str]) -> TransportSession:
         """Return a session that speaks with what a person just granted, while they wait."""
@@ -168,9 +168,14 @@ class Sessions:
         """
         return self._tokens_of(registered).session(registered)
 
-    def _renewing(self, registered: RegisteredApp, owner: LinkedIdentity, *, account_id: str) -> TransportSession:
+    def _open(self, connection: Connection, owner: LinkedIdentity) -> OpenCredential:
+        return self._vault.open(connection, workspace=owner.workspace, credential_id=owner.credential_id)
+
+    def _renewing(
+        self, registered: RegisteredApp, owner: LinkedIdentity, opened: OpenCredential, *, account_id: str
+    ) -> TransportSession:
         """Return a session whose token is looked up for each request, because any process may renew it."""
-        speaking = _Speaking(self._access_tokens, owner)
+        speaking = _Speaking(self._access_tokens, owner, opened)
         return self._session(
             registered, speaking.token, owner.subject, account_id=account_id, on_unauthorized=speaking.reject
         )
@@ -232,18 +237,24 @@ def _budgets(registered: RegisteredApp, account_id: str) -> Mapping[Budget, str]
 
 
 class _Speaking:
-    """The token of one session: the one that is stored, until the provider refuses it."""
+    """The token of one session: the one that is stored, until the provider refuses it.
 
-    def __init__(self, tokens: AccessTokens, owner: LinkedIdentity) -> None:
+    What was opened to make the session serves its first request, and isn't kept any longer.
+    """
+
+    def __init__(self, tokens: AccessTokens, owner: LinkedIdentity, opened: OpenCredential) -> None:
         self._tokens = tokens
         self._owner = owner
+        self._opened: OpenCredential | None = opened
         self._version = self._rejected = 0
 
     def token(self) -> Secret:
+        opened, self._opened = self._opened, None
         found = self._tokens.get(
             workspace=self._owner.workspace,
             credential_id=self._owner.credential_id,
             rejected_version=self._rejected,
+            opened=opened,
         )
         self._version = found.version
         return found.secret
