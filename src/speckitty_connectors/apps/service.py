@@ -57,11 +57,7 @@ class BelongsToApp(Protocol):
 
 
 class Apps:
-    """Registers apps and finds them again.
-
-    A method that returns an app raises `NotFoundError` where there is none, and `PluginUnavailableError` where the
-    plugin of its provider can't be used.
-    """
+    """Registers apps and finds them again."""
 
     def __init__(
         self, store: Store, vault: Vault, registry: Registry, *, allowed_hosts: Iterable[str] = ()
@@ -86,11 +82,21 @@ class Apps:
             return self._write(workspace, registration)  # another process was faster; now it is an update
 
     def get(self, connection: Connection, workspace: str, app_id: str) -> RegisteredApp:
-        """Return an app by its id."""
+        """Return an app by its id.
+
+        Raises:
+            NotFoundError: the workspace has no such app.
+            PluginUnavailableError: the plugin of its provider can't be used.
+        """
         return self._found(connection, select(apps).where(is_row(apps, workspace, app_id)), f"app {app_id}")
 
     def of(self, connection: Connection, owned: BelongsToApp) -> RegisteredApp:
-        """Return the app through which something was connected: its workspace's own, or the operator's."""
+        """Return the app through which something was connected: its workspace's own, or the operator's.
+
+        Raises:
+            NotFoundError: it isn't registered any more.
+            PluginUnavailableError: the plugin of its provider can't be used.
+        """
         query = select(apps).where(apps.c.workspace_id.in_([owned.workspace, OPERATOR]), apps.c.id == owned.app_id)
         return self._found(connection, query, f"app {owned.app_id}")
 

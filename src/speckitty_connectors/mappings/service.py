@@ -110,11 +110,10 @@ def nothing_follows(_: Connection, __: ResourceMapping, ___: str, ____: datetime
 class Mappings:
     """Creates, changes, pauses and removes the resource mappings of workspaces; each change is audited.
 
-    A method that is given a mapping's id raises `NotFoundError` where the workspace has none of that id. Where a
-    mapping is created or updated, the `overlaps` of the answer name other mappings, and the one that wins. A
-    resource's key may be of today or of former days. What is done `within` a caller's transaction is part of it.
-
-    `when_removed` does what follows from the removal of a mapping by a person.
+    Where a mapping is created or updated, the `overlaps` of the answer name other mappings, and the one that wins.
+    A resource's key may be of today or of former days. What is done `within` a caller's transaction is part of it.
+    Without a registry, whose manifests say which kinds contain which, nothing contains anything. `when_removed` does
+    what follows from the removal of a mapping by a person.
     """
 
     def __init__(
@@ -176,6 +175,7 @@ class Mappings:
         Events that weren't handed over yet don't go to a target that the mapping left.
 
         Raises:
+            NotFoundError: there is none of that id in this workspace.
             ConflictError: the resource is mapped to that target already.
             ConfigurationError: the host has no targets of this kind.
         """
@@ -225,12 +225,20 @@ class Mappings:
         return tuple(found)
 
     def get(self, *, workspace: str, mapping_id: str) -> ResourceMapping:
-        """Return one mapping."""
+        """Return one mapping.
+
+        Raises:
+            NotFoundError: there is none of that id in this workspace.
+        """
         with self._store.reading() as connection:
             return repository.get(connection, workspace=workspace, mapping_id=mapping_id)
 
     def pause(self, *, workspace: str, mapping_id: str, actor: str, reason: str = "") -> ResourceMapping:
-        """Stop routing over a mapping until a person resumes it."""
+        """Stop routing over a mapping until a person resumes it.
+
+        Raises:
+            NotFoundError: there is none of that id in this workspace.
+        """
         with self._store.transaction() as connection:
             known = repository.get(connection, workspace=workspace, mapping_id=mapping_id)
             if known.state is MappingState.PAUSED:
@@ -239,7 +247,11 @@ class Mappings:
             return save(connection, known, paused, "paused", actor=actor, at=self._store.now(), reason=reason)
 
     def resume(self, *, workspace: str, mapping_id: str, actor: str) -> ResourceMapping:
-        """Route over a paused mapping again; it is orphaned where its resource is gone meanwhile."""
+        """Route over a paused mapping again; it is orphaned where its resource is gone meanwhile.
+
+        Raises:
+            NotFoundError: there is none of that id in this workspace.
+        """
         with self._store.transaction() as connection:
             known = repository.get(connection, workspace=workspace, mapping_id=mapping_id)
             if known.state is not MappingState.PAUSED:
@@ -248,7 +260,11 @@ class Mappings:
             return save(connection, known, resumed, "resumed", actor=actor, at=self._store.now())
 
     def remove(self, *, workspace: str, mapping_id: str, actor: str, reason: str = "") -> None:
-        """Delete a mapping; the audit keeps what it was, so that `undo` can bring it back. No suggestion does."""
+        """Delete a mapping; the audit keeps what it was, so that `undo` can bring it back. No suggestion does.
+
+        Raises:
+            NotFoundError: there is none of that id in this workspace.
+        """
         with self._store.transaction() as connection:
             known = repository.get(connection, workspace=workspace, mapping_id=mapping_id)
             self._when_removed(connection, known, actor, self._store.now())

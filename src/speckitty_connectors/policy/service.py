@@ -33,7 +33,7 @@ class Policies:
     """Sets, locks and clears the policies of scopes, field by field; each change is audited.
 
     A project's exceptions apply under every installation of the provider, and stay when an account is disconnected
-    and connected again. Each method raises `NotFoundError` where the workspace has no such installation.
+    and connected again.
     """
 
     def __init__(self, store: Store, registry: Registry) -> None:
@@ -41,7 +41,11 @@ class Policies:
         self._registry = registry
 
     def effective(self, *, workspace: str, installation_id: str, project_id: str = "") -> EffectivePolicy:
-        """Return the policy of a project under an installation; without a project, the installation's default."""
+        """Return the policy of a project under an installation; without a project, the installation's default.
+
+        Raises:
+            NotFoundError: the workspace has no such installation.
+        """
         key = InstallationKey(workspace=workspace, id=installation_id)
         with self._store.reading() as connection:
             provider = installations.get(connection, key).provider
@@ -61,6 +65,7 @@ class Policies:
         Raises:
             ConfigurationError: a field isn't known, or a value isn't what it must be; the text names the path.
             ConflictError: a broader level has locked a field.
+            NotFoundError: the workspace has no such installation.
         """
 
         def change(connection: Connection, before: ScopedPolicy) -> None:
@@ -70,7 +75,11 @@ class Policies:
         return self._change(scope, "set", actor, change)
 
     def clear(self, scope: PolicyScope, *, actor: str, fields: Collection[str] | None = None) -> ScopedPolicy:
-        """Let fields inherit again, every one where none is named; locks stay."""
+        """Let fields inherit again, every one where none is named; locks stay.
+
+        Raises:
+            NotFoundError: the workspace has no such installation.
+        """
 
         def change(connection: Connection, before: ScopedPolicy) -> None:
             repository.clear(connection, scope, before.fields if fields is None else fields)
@@ -83,6 +92,7 @@ class Policies:
         Raises:
             ConfigurationError: a field isn't known, or the scope is a project, which has nothing below it.
             ConflictError: the workspace has locked a field already.
+            NotFoundError: the workspace has no such installation.
         """
         if scope.level is Level.PROJECT:
             raise ConfigurationError(
@@ -100,7 +110,11 @@ class Policies:
         return self._change(scope, "locked", actor, change)
 
     def unlock(self, scope: PolicyScope, *, fields: Collection[str], actor: str) -> ScopedPolicy:
-        """Let narrower levels set fields again; those that aren't locked stay as they are."""
+        """Let narrower levels set fields again; those that aren't locked stay as they are.
+
+        Raises:
+            NotFoundError: the workspace has no such installation.
+        """
 
         def change(connection: Connection, _: ScopedPolicy) -> None:
             repository.unlock(connection, scope, fields)
@@ -108,7 +122,11 @@ class Policies:
         return self._change(scope, "unlocked", actor, change)
 
     def deviations(self, *, workspace: str, installation_id: str) -> tuple[PolicyDifference, ...]:
-        """Return which projects have another value than the installation's default, and in which fields."""
+        """Return which projects have another value than the installation's default, and in which fields.
+
+        Raises:
+            NotFoundError: the workspace has no such installation.
+        """
         with self._store.reading() as connection:
             installation = installations.get(connection, InstallationKey(workspace=workspace, id=installation_id))
             policies = _load(connection, installation)
@@ -118,6 +136,11 @@ class Policies:
         """Return what setting these fields would change, and change nothing.
 
         The projects are those that something of an installation is mapped to, and those with exceptions.
+
+        Raises:
+            ConfigurationError: a field isn't known, or a value isn't what it must be; the text names the path.
+            ConflictError: a broader level has locked a field.
+            NotFoundError: the workspace has no such installation.
         """
         source = Provenance(level=scope.level, actor=PROPOSED)
         found: list[PolicyDifference] = []

@@ -26,10 +26,7 @@ MaySee = Callable[[str, Sequence[ResourceReference]], Collection[ResourceReferen
 
 
 class Suggestions:
-    """Finds suggestions, and keeps what people decide; each decision is audited.
-
-    A method that is given a suggestion's id raises `NotFoundError` where the workspace has none of that id.
-    """
+    """Finds suggestions, and keeps what people decide; each decision is audited."""
 
     def __init__(self, store: Store, registry: Registry, mappings: Mappings) -> None:
         self._store = store
@@ -76,7 +73,11 @@ class Suggestions:
         return tuple(_visible(found, linked, may_see)) if may_see else tuple(found)
 
     def confirm(self, *, workspace: str, suggestion_id: str, actor: str) -> ResourceSuggestion:
-        """Map the resource to the suggested target, with the origin ``suggested``."""
+        """Map the resource to the suggested target, with the origin ``suggested``.
+
+        Raises:
+            NotFoundError: the workspace has no such suggestion.
+        """
         with self._store.transaction() as connection:
             suggestion = repository.get(connection, workspace=workspace, suggestion_id=suggestion_id)
             if suggestion.state is SuggestionState.CONFIRMED:
@@ -87,6 +88,7 @@ class Suggestions:
         """Map the resource to another target than the suggested one, which is dismissed thereby.
 
         Raises:
+            NotFoundError: the workspace has no such suggestion.
             ConfigurationError: the host has no targets of this kind.
             ConflictError: it has been confirmed.
         """
@@ -100,6 +102,7 @@ class Suggestions:
         """Remember that it is wrong: it doesn't come back, and no event is routed by it, without new evidence.
 
         Raises:
+            NotFoundError: the workspace has no such suggestion.
             ConflictError: it has been confirmed.
         """
         with self._store.transaction() as connection:
@@ -110,7 +113,11 @@ class Suggestions:
             return dismiss(connection, suggestion, actor=actor, now=self._store.now(), reason=reason)
 
     def undo(self, *, workspace: str, suggestion_id: str, actor: str) -> ResourceSuggestion:
-        """Take back what was decided: it is open again, and the mapping that was made of it is removed."""
+        """Take back what was decided: it is open again, and the mapping that was made of it is removed.
+
+        Raises:
+            NotFoundError: the workspace has no such suggestion.
+        """
         with self._store.transaction() as connection:
             suggestion = repository.get(connection, workspace=workspace, suggestion_id=suggestion_id)
             if suggestion.state is SuggestionState.OPEN:

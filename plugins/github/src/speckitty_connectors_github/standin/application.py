@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -51,6 +53,7 @@ class GitHubStandIn:
         setup_url: where the browser lands after an installation.
         callback_url: where it lands after an authorisation.
         throttled_page: page of the listing that is refused once with 403 and ``retry-after``, or 0 for none.
+        now: the present moment; the real one where it isn't given.
 
     >>> stand_in = GitHubStandIn(setup_url="http://127.0.0.1/setup", callback_url="http://127.0.0.1/callback")
     >>> stand_in.registration("http://127.0.0.1:4000")["settings"]
@@ -59,9 +62,16 @@ class GitHubStandIn:
     'mona pushes to main'
     """
 
-    def __init__(self, *, setup_url: str, callback_url: str, throttled_page: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        setup_url: str,
+        callback_url: str,
+        throttled_page: int = 0,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
         self._setup_url = setup_url
-        self._authorization = Authorization(callback_url=callback_url)
+        self._authorization = Authorization(callback_url=callback_url, now=now or partial(datetime.now, UTC))
         self._throttled_page = throttled_page
         self._installed = False
         self._web = "https://github.example"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 
 from speckitty_connectors.standin import (
@@ -51,6 +53,7 @@ class GitLabStandIn:
         throttled_page: page of the projects that is refused once, or 0 for none.
         has_group_hooks: whether the plan has webhooks of groups.
         signs: whether the version knows signing tokens.
+        now: the present moment; the real one where it isn't given.
 
     Attributes:
         paths: project's id → path, of those that somebody renamed.
@@ -71,9 +74,10 @@ class GitLabStandIn:
         throttled_page: int = 0,
         has_group_hooks: bool = True,
         signs: bool = True,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self._callback_url = callback_url
-        self._authorization = Authorization(callback_url=callback_url)
+        self._authorization = Authorization(callback_url=callback_url, now=now or partial(datetime.now, UTC))
         self._throttled_page = throttled_page
         self._has_group_hooks = has_group_hooks
         self._signs = signs
