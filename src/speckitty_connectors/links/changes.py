@@ -33,15 +33,7 @@ class IdentityTakenError(Exception):
 class LinkRequest:
     """A member who is to be linked to an identity.
 
-    Attributes:
-        installation: what the link goes under; locked, so that its links are written one by one.
-        member: the host's member.
-        identity: who they are on the provider's side.
-        credential_id: their sealed grant, or empty for an identity without a token.
-        takes_over: whether the identity is taken from the member who has it.
-        status: of the link.
-        verb: what is done, as the audit names it.
-        actor: who does it, for the audit.
+    The installation is locked, so that its links are written one by one. Without a token, `credential_id` is empty.
     """
 
     installation: Installation

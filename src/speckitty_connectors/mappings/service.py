@@ -112,8 +112,8 @@ class Mappings:
 
     Where a mapping is created or updated, the `overlaps` of the answer name other mappings, and the one that wins.
     A resource's key may be of today or of former days. What is done `within` a caller's transaction is part of it.
-    Without a registry, whose manifests say which kinds contain which, nothing contains anything. `when_removed` does
-    what follows from the removal of a mapping by a person.
+    Without a registry, whose manifests say which kinds contain which, nothing contains anything. What follows from
+    the removal of a mapping by a person is done by `when_removed`.
     """
 
     def __init__(

@@ -115,23 +115,13 @@ def _rivals(project: str, fits: Iterable[str]) -> Iterator[Evidence]:
         yield Evidence(rule=RIVAL, text=text, against=True)
 
 
-RAISED: Final = "raised"
-
-CHANGED: Final = "changed"
-
-KEPT: Final = "kept"
-
-MAPPED: Final = "mapped"
+RAISED, CHANGED, KEPT, MAPPED = "raised", "changed", "kept", "mapped"
+"""What becomes of a finding; it is mapped where the workspace opted in."""
 
 
 @frozen(kw_only=True)
 class Kept:
-    """What became of a finding.
-
-    Attributes:
-        suggestion: as it is stored now.
-        outcome: `RAISED`, `CHANGED`, `KEPT`, or `MAPPED` where the workspace's opt-in made a mapping of it.
-    """
+    """A finding as it is stored now, and what became of it."""
 
     suggestion: ResourceSuggestion
     outcome: str

@@ -70,15 +70,8 @@ def update_nothing(
 class StoredGrant:
     """A grant without its tokens.
 
-    Attributes:
-        workspace: whose it is.
-        credential_id: the credential that holds its tokens.
-        app_id: the app that it was given to.
-        redirect_uri: where the person came back to when they gave it; empty where nobody was sent anywhere.
-        condition: whether it still gives tokens.
-        failures: how many attempts to renew it failed since the last success.
-        is_being_renewed: whether someone asks the provider, or died doing so.
-        is_open: whether the turn to ask may be taken now.
+    `failures` counts attempts to renew since the last success. It `is_being_renewed` where someone asks the provider,
+    or died doing so, and `is_open` where the turn to ask may be taken. Without a redirect URI, it was entered.
     """
 
     workspace: str

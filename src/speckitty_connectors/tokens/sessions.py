@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
-from ..apps.service import Apps, RegisteredApp
+from ..apps.service import Apps, BelongsToApp, RegisteredApp
 from ..credentials.secret import Secret
 from ..credentials.vault import OpenCredential, Vault
 from ..errors import ConfigurationError
@@ -32,8 +32,8 @@ moment in which it isn't known everywhere ("Troubleshooting authentication as a 
 octokit.js retries for the same reason)."""
 
 
-class ConnectedAccount(Protocol):
-    """What a session needs to know of an installation."""
+class LinkedIdentity(Protocol):
+    """What a session needs to know of what it speaks for: a member's link, or an installation."""
 
     @property
     def workspace(self) -> str:
@@ -41,9 +41,18 @@ class ConnectedAccount(Protocol):
         ...
 
     @property
-    def app_id(self) -> str:
-        """The app that it was connected through."""
+    def credential_id(self) -> str:
+        """Its sealed grant, or empty where it has none of its own."""
         ...
+
+    @property
+    def subject(self) -> str:
+        """What error messages call it."""
+        ...
+
+
+class ConnectedAccount(LinkedIdentity, BelongsToApp, Protocol):
+    """What a session needs to know of an installation."""
 
     @property
     def provider_installation_id(self) -> str:
@@ -53,35 +62,6 @@ class ConnectedAccount(Protocol):
     @property
     def account_id(self) -> str:
         """The provider's immutable id of the account."""
-        ...
-
-    @property
-    def credential_id(self) -> str:
-        """Its sealed grant, or empty where the app mints its tokens."""
-        ...
-
-    @property
-    def subject(self) -> str:
-        """What error messages call it."""
-        ...
-
-
-class LinkedIdentity(Protocol):
-    """What a session needs to know of a member's link."""
-
-    @property
-    def workspace(self) -> str:
-        """Whose it is."""
-        ...
-
-    @property
-    def credential_id(self) -> str:
-        """Its sealed grant, or empty for an identity without a token."""
-        ...
-
-    @property
-    def subject(self) -> str:
-        """What error messages call it."""
         ...
 
 

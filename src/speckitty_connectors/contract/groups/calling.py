@@ -43,14 +43,8 @@ FAILING = (401, 403, 404, 503)
 class CallingHook:
     """A hook that calls out, as the rules for all such hooks need it.
 
-    Attributes:
-        hook: the hook.
-        over: the cases it is judged for.
-        answers: the types that it may answer with, each with its word in expectations.
-        proof: the answer that needs a grant; None where there is none.
-        first: what it may answer to the first step of a conversation.
-        unproven: what it may answer without a proof.
-        words: what is put into the texts of the rules.
+    `answers` has the word of each type of answer in expectations, `proof` is the answer that needs a grant, and
+    `words` are put into the texts of the rules.
     """
 
     hook: Capability
