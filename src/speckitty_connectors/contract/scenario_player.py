@@ -126,10 +126,13 @@ class PlayedScenario:
             state=STATE,
             parameters=given.get("parameters", {}),
             remembered=given.get("remembered", {}),
-            grant=None if grant is None else Grant(**{"details": {}, **_tupled(grant), "session": self.session}),
+            grant=None if grant is None else self._granted(grant),
             choice=tuple(given.get("choice", ())),
             account=Account(**given["account"]) if "account" in given else None,
         )
+
+    def _granted(self, grant: Mapping[str, Any]) -> Grant:
+        return Grant(**{"scopes": (), "details": {}, **_tupled(grant), "session": self.session})
 
     @property
     def listing(self) -> Listing:

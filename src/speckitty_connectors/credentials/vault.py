@@ -109,11 +109,7 @@ class Vault:
         """
         row = _find(connection, workspace, credential_id)
         if row is None:
-            raise NotFoundError(
-                "there is no such credential in this workspace",
-                subject=f"credential {credential_id}",
-                remedy="connect again, or register the app again",
-            )
+            raise NotFoundError.of("credential", credential_id, "connect again, or register the app again")
         return from_row(OpenCredential, row, values=self._opened(row))
 
     def newest(

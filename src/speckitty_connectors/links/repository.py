@@ -73,11 +73,7 @@ def get(connection: Connection, *, workspace: str, link_id: str) -> UserLink:
     """Return the link of that id."""
     found = _one(connection, select(user_links).where(is_row(user_links, workspace, link_id)))
     if found is None:
-        raise NotFoundError(
-            "there is no such link in this workspace",
-            subject=f"link {link_id}",
-            remedy="list the workspace's links and use one of their ids",
-        )
+        raise NotFoundError.of("link", link_id)
     return found
 
 

@@ -76,11 +76,7 @@ def get(connection: Connection, *, workspace: str, mapping_id: str) -> ResourceM
     """Return the mapping of that id."""
     found = find(connection, workspace=workspace, mapping_id=mapping_id)
     if found is None:
-        raise NotFoundError(
-            "there is no such mapping in this workspace",
-            subject=f"mapping {mapping_id}",
-            remedy="list the workspace's mappings and use one of their ids",
-        )
+        raise NotFoundError.of("mapping", mapping_id)
     return found
 
 

@@ -71,11 +71,7 @@ def get(connection: Connection, *, workspace: str, suggestion_id: str) -> Resour
     query = _of(workspace).where(suggestions.c.id == suggestion_id).with_for_update(of=suggestions)
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise NotFoundError(
-            "there is no such suggestion in this workspace",
-            subject=f"suggestion {suggestion_id}",
-            remedy="list the workspace's suggestions and use one of their ids",
-        )
+        raise NotFoundError.of("suggestion", suggestion_id)
     return _suggestion(row)
 
 
