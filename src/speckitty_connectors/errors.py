@@ -51,11 +51,9 @@ class NotFoundError(ConnectorsError):
 
     @classmethod
     def of(cls, kind: str, row_id: str, remedy: str = "") -> NotFoundError:
-        """Return the error for a row of a workspace that isn't there; by default the remedy is to list such rows."""
-        listed = f"list the workspace's {kind}s and use one of their ids"
-        return cls(
-            f"there is no such {kind} in this workspace", subject=f"{kind} {row_id}", remedy=remedy or listed
-        )
+        """Return the error for a row that isn't there; without another remedy, to list such rows."""
+        remedy = remedy or f"list the workspace's {kind}s and use one of their ids"
+        return cls(f"there is no such {kind} in this workspace", subject=f"{kind} {row_id}", remedy=remedy)
 
 
 class ConflictError(ConnectorsError):

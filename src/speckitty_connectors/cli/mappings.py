@@ -23,7 +23,7 @@ from .arguments import (
     target_named,
 )
 from .operator import FAILED, connected
-from .printing import Row, as_json, prints, prints_rows, row, show
+from .printing import Row, as_json, passing, prints, prints_rows, row, show
 
 
 @click.group()
@@ -96,25 +96,6 @@ def update(connectors: Connectors, /, **given: Any) -> ResourceMapping:
 @in_workspace("mapping")
 @reason
 @actor
-@prints(_lines)
-def pause(connectors: Connectors, /, **given: str) -> ResourceMapping:
-    """Stop routing over MAPPING until it is resumed."""
-    return connectors.mappings.pause(**given)
-
-
-@mappings.command()
-@in_workspace("mapping")
-@actor
-@prints(_lines)
-def resume(connectors: Connectors, /, **given: str) -> ResourceMapping:
-    """Route over a paused MAPPING again."""
-    return connectors.mappings.resume(**given)
-
-
-@mappings.command()
-@in_workspace("mapping")
-@reason
-@actor
 @connected
 def remove(connectors: Connectors, /, *, mapping_id: str, **given: str) -> None:
     """Remove MAPPING; `undo` brings it back."""
@@ -122,13 +103,12 @@ def remove(connectors: Connectors, /, *, mapping_id: str, **given: str) -> None:
     click.echo(f"removed {mapping_id}")
 
 
-@mappings.command()
-@in_workspace("mapping")
-@actor
-@prints(_lines)
-def undo(connectors: Connectors, /, **given: str) -> ResourceMapping | None:
-    """Undo the last change that a person made to MAPPING."""
-    return connectors.mappings.undo(**given)
+of_mapping = in_workspace("mapping")
+passing(
+    mappings, "pause", _lines, of_mapping, reason, actor, words="Stop routing over MAPPING until it is resumed."
+)
+passing(mappings, "resume", _lines, of_mapping, actor, words="Route over a paused MAPPING again.")
+passing(mappings, "undo", _lines, of_mapping, actor, words="Undo the last change that a person made to MAPPING.")
 
 
 @mappings.command()

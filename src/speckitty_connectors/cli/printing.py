@@ -11,11 +11,14 @@ from datetime import datetime
 from enum import Enum
 from functools import wraps
 from importlib import import_module
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from .operator import connected
+
+if TYPE_CHECKING:
+    from ..connectors import Connectors
 
 Row = Mapping[str, object]
 Shown = TypeVar("Shown")
@@ -39,6 +42,21 @@ def prints(lines: Callable[[Shown], Iterable[str]]) -> Callable[[Callable[..., S
         return run
 
     return decorate
+
+
+def passing(
+    group: click.Group, name: str, words: str, lines: Callable[[Any], Iterable[str]], *options: Callable[..., Any]
+) -> None:
+    """Add a command that only calls the method of its name, and prints what that returns in the words of `lines`."""
+
+    def command(connectors: Connectors, /, **given: object) -> Any:
+        return getattr(getattr(connectors, str(group.name)), name)(**given)
+
+    command.__doc__ = words
+    decorated: Any = prints(lines)(command)
+    for option in reversed(options):
+        decorated = option(decorated)
+    group.command(name=name)(decorated)
 
 
 def prints_rows(nothing: str, *columns: str) -> Callable[[Callable[..., Iterable[Row]]], Callable[..., None]]:

@@ -70,8 +70,8 @@ def update_nothing(
 class StoredGrant:
     """A grant without its tokens.
 
-    `failures` counts attempts to renew since the last success. It `is_being_renewed` where a process asks for it, or
-    died doing so, and `is_open` where the turn to ask may be taken. Without a redirect URI, it was entered.
+    `failures` counts attempts to renew since the last success. It `is_being_renewed` where a process asks for it
+    or died doing so, and `is_open` where the turn to ask may be taken. Without a redirect URI, it was entered.
     """
 
     workspace: str
