@@ -104,11 +104,9 @@ def remove(connectors: Connectors, /, *, mapping_id: str, **given: str) -> None:
 
 
 of_mapping = in_workspace("mapping")
-passing(
-    mappings, "pause", _lines, of_mapping, reason, actor, words="Stop routing over MAPPING until it is resumed."
-)
-passing(mappings, "resume", _lines, of_mapping, actor, words="Route over a paused MAPPING again.")
-passing(mappings, "undo", _lines, of_mapping, actor, words="Undo the last change that a person made to MAPPING.")
+passing(mappings, "pause", "Stop routing over MAPPING until it is resumed.", _lines, of_mapping, reason, actor)
+passing(mappings, "resume", "Route over a paused MAPPING again.", _lines, of_mapping, actor)
+passing(mappings, "undo", "Undo the last change that a person made to MAPPING.", _lines, of_mapping, actor)
 
 
 @mappings.command()

@@ -47,7 +47,7 @@ def prints(lines: Callable[[Shown], Iterable[str]]) -> Callable[[Callable[..., S
 def passing(
     group: click.Group, name: str, words: str, lines: Callable[[Any], Iterable[str]], *options: Callable[..., Any]
 ) -> None:
-    """Add a command that only calls the method of its name, and prints what that returns in the words of `lines`."""
+    """Add a command that only calls the method of its name, and prints what that returns, by `lines` or as JSON."""
 
     def command(connectors: Connectors, /, **given: object) -> Any:
         return getattr(getattr(connectors, str(group.name)), name)(**given)
