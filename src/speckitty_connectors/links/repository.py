@@ -65,7 +65,7 @@ def save(connection: Connection, link: UserLink) -> None:
 
 
 def remove(connection: Connection, link: UserLink) -> None:
-    """Delete a link whose identity became another member's."""
+    """Remove a link whose identity became another member's."""
     connection.execute(delete(user_links).where(is_row(user_links, link.workspace, link.id)))
 
 

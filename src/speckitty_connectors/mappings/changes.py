@@ -101,10 +101,10 @@ def create(connection: Connection, mapping: ResourceMapping, *, actor: str, at: 
     return save(connection, None, with_effective_state(connection, mapping), "created", actor=actor, at=at)
 
 
-def delete(
+def remove(
     connection: Connection, known: ResourceMapping, verb: str, *, actor: str, at: datetime, reason: str = ""
 ) -> None:
-    """Delete a mapping; the audit keeps what it was."""
+    """Remove a mapping; the audit keeps what it was."""
     repository.remove(connection, workspace=known.workspace, mapping_id=known.id)
     record_event(connection, known, verb, actor=actor, at=at, reason=reason, before=known.audited())
 

@@ -20,7 +20,7 @@ from ..providers.resources import ResourceReference
 from ..providers.suggestions import Target
 from ..store.engine import Store
 from . import repository
-from .changes import delete, save, with_effective_state
+from .changes import remove, save, with_effective_state
 from .lookup import resolve
 from .service import Mappings, find_overlaps
 from .types import Direction, MappingOrigin, MappingState, ResourceMapping, Selector
@@ -274,7 +274,7 @@ class MappingFiles:
                 )
             now = self._store.now()
             for mapping in difference.removed:
-                delete(connection, mapping, "removed", actor=actor, at=now, reason="not in the imported file")
+                remove(connection, mapping, "removed", actor=actor, at=now, reason="not in the imported file")
             for before, after in difference.changed:
                 save(connection, before, after, "updated", actor=actor, at=now, reason="imported")
             for mapping in difference.added:

@@ -151,7 +151,7 @@ def move(connection: Connection, mapping: ResourceMapping, resource: KnownResour
 
 
 def remove(connection: Connection, *, workspace: str, mapping_id: str) -> None:
-    """Delete a mapping."""
+    """Remove a mapping."""
     connection.execute(delete(resource_mappings).where(is_row(resource_mappings, workspace, mapping_id)))
 
 

@@ -22,7 +22,7 @@ from ..resources.hierarchy import find_contained, find_parents, lineage
 from ..resources.repository import get_resource
 from ..store.engine import Store
 from . import repository
-from .changes import create, delete, last_change, restored, save, with_effective_state
+from .changes import create, last_change, remove, restored, save, with_effective_state
 from .lookup import find_everywhere, resolve
 from .types import TARGET_KINDS, Direction, MappingOrigin, MappingState, Overlap, ResourceMapping, Selector
 
@@ -260,7 +260,7 @@ class Mappings:
             return save(connection, known, resumed, "resumed", actor=actor, at=self._store.now())
 
     def remove(self, *, workspace: str, mapping_id: str, actor: str, reason: str = "") -> None:
-        """Delete a mapping; the audit keeps what it was, so that `undo` can bring it back. No suggestion does.
+        """Remove a mapping; the audit keeps what it was, so that `undo` can bring it back. No suggestion does.
 
         Raises:
             NotFoundError: there is none of that id in this workspace.
@@ -268,7 +268,7 @@ class Mappings:
         with self._store.transaction() as connection:
             known = repository.get(connection, workspace=workspace, mapping_id=mapping_id)
             self._when_removed(connection, known, actor, self._store.now())
-            delete(connection, known, "removed", actor=actor, at=self._store.now(), reason=reason)
+            remove(connection, known, "removed", actor=actor, at=self._store.now(), reason=reason)
 
     def undo(self, *, workspace: str, mapping_id: str, actor: str) -> ResourceMapping | None:
         """Take back the last change that a person made to a mapping, be it its creation or its removal.
@@ -290,7 +290,7 @@ class Mappings:
             known = repository.find(connection, workspace=workspace, mapping_id=mapping_id)
             if not change.before:
                 if known is not None:
-                    delete(connection, known, "undone", actor=actor, at=self._store.now(), reason=change.verb)
+                    remove(connection, known, "undone", actor=actor, at=self._store.now(), reason=change.verb)
                 return None
             resource = get_resource(connection, workspace=workspace, resource_id=str(change.before["resource_id"]))
             former = restored(change.before, resource, mapping_id=mapping_id, at=self._store.now())

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from ..errors import NotFoundError
 from ..identifiers import new_id
 from ..mappings import repository as mappings
-from ..mappings.changes import create, delete
+from ..mappings.changes import create, remove
 from ..mappings.types import RESOURCE, MappingOrigin, ResourceMapping
 from ..providers.suggestions import Confidence, Target
 from ..store.audit import record_change
@@ -59,7 +59,7 @@ def remove_mapping(connection: Connection, suggestion: ResourceSuggestion, *, ac
         mapping = mappings.get(connection, workspace=suggestion.workspace, mapping_id=suggestion.mapping_id)
     except NotFoundError:
         return
-    delete(connection, mapping, "removed", actor=actor, at=now, reason="the suggestion's confirmation was undone")
+    remove(connection, mapping, "removed", actor=actor, at=now, reason="the suggestion's confirmation was undone")
 
 
 def turn_down(connection: Connection, mapping: ResourceMapping, actor: str, now: datetime) -> None:

@@ -123,7 +123,7 @@ def dismissed(
 
 
 def close_unfound(connection: Connection, installation: InstallationKey, *, since: datetime) -> int:
-    """Delete the open suggestions of an inventory whose evidence a look since a moment didn't find any more."""
+    """Close the open suggestions of an inventory whose evidence a look since a moment didn't find any more."""
     closed = connection.execute(
         delete(suggestions).where(
             is_under(suggestions, installation),
