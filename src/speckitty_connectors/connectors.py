@@ -202,7 +202,8 @@ class Connectors:
             ConfigurationError: something is missing or not well formed.
         """
         values = asdict(app, recurse=False)
-        return self.apps.register(**{**values, "base_url": app.base_url or None})
+        values["base_url"] = app.base_url or None
+        return self.apps.register(**values)
 
     def on(self, target_kind: str = EVERY_OTHER) -> Callable[[AnyTransactionalHandler], AnyTransactionalHandler]:
         """Register a handler for targets of a kind, or for every other kind.
