@@ -139,9 +139,7 @@ class Played:
         while not isinstance(step, Done):
             match step:
                 case SendBrowser():
-                    page = requests.get(step.url, allow_redirects=False, timeout=10)
-                    parameters = dict(parse_qsl(urlsplit(page.headers["Location"]).query))
-                    callback = Callback(provider=self.key, host=self.app_host, parameters=parameters)
+                    callback = Callback(provider=self.key, host=self.app_host, parameters=landing(step.url))
                     step = onboarding.complete(visitor=visitor, callback=callback)
                 case PickAccount():
                     first = step.accounts[0].id
@@ -205,6 +203,12 @@ class Played:
         """Let a worker do all there is."""
         while self.connectors.worker().run_once():
             pass
+
+
+def landing(url: str) -> dict[str, str]:
+    """Agree on the provider's page; return what the browser brings back."""
+    page = requests.get(url, allow_redirects=False, timeout=10)
+    return dict(parse_qsl(urlsplit(page.headers["Location"]).query))
 
 
 @contextmanager

@@ -83,9 +83,9 @@ def list_all(connection: Connection, installation: InstallationKey) -> list[Webh
 
 
 def covered_by(connection: Connection, *, workspace: str, endpoint_id: str) -> tuple[ResourceReference, ...]:
-    """Return what the webhook of an end point was registered for; nothing where that is a whole account.
+    """Return what the webhook of an endpoint was registered for; nothing where that is a whole account.
 
-    Only for an end point of a workspace: an app's serves webhooks of many.
+    Only for an endpoint of a workspace: an app's serves webhooks of many.
     """
     if workspace == OPERATOR:
         return ()

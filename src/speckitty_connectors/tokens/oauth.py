@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import quote
 
 from attrs import frozen
 from oauthlib.oauth2 import OAuth2Error
@@ -19,7 +20,7 @@ from ..errors import ConnectorsError
 from ..http.session import Transport
 from ..providers.accounts import App
 from ..providers.api import ApiError
-from ..providers.oauth import OAuthRules
+from ..providers.oauth import OAuthRules, RevocationRequest
 from .oauth_session import TokenSession
 
 ERROR_CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
@@ -53,9 +54,11 @@ class Revocation(StrEnum):
     """What became of a grant on the provider's side when it was given up here."""
 
     REVOKED = "revoked"
+    UNINSTALLED = "uninstalled"
     FAILED = "failed"
     UNSUPPORTED = "unsupported"
     STILL_USED = "still_used"
+    STILL_INSTALLED = "still_installed"
     NOTHING_KEPT = "nothing_kept"
 
 
@@ -196,12 +199,14 @@ class OAuthFlow:
         Some providers know one kind of token only, and some call it an error when the first revocation took the
         second token with it: that one was taken back is enough.
         """
-        tokens = [(hint, values[hint]) for hint in ("refresh_token", "access_token") if values.get(hint)]
         if not self._rules.revoke_url:
             return Revocation.UNSUPPORTED
-        url, session = self._app.urls.fill(self._rules.revoke_url), self._session("")
+        is_deleted = self._rules.revocation is RevocationRequest.DELETE
+        hints = ("access_token",) if is_deleted else ("refresh_token", "access_token")
+        template = self._rules.revoke_url.replace("{client_id}", quote(self._app.client_id, safe=""))
+        url, session = self._app.urls.fill(template), self._session("")
         try:
-            taken = [session.revoke(url, token=token, hint=hint) for hint, token in tokens]
+            taken = [session.revoke(url, token=values[hint], hint=hint) for hint in hints if values.get(hint)]
         except ApiError:
             return Revocation.FAILED
         return Revocation.REVOKED if any(taken) else Revocation.FAILED

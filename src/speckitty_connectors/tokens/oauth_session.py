@@ -22,7 +22,7 @@ from ..http.adapter import leaving_only_if
 from ..http.response import ProviderAnswer
 from ..http.session import USER_AGENT, Transport
 from ..providers.accounts import App
-from ..providers.oauth import ClientAuthentication, OAuthRules, TokenEncoding
+from ..providers.oauth import ClientAuthentication, OAuthRules, RevocationRequest, TokenEncoding
 
 HEADERS: Final[Mapping[str, str]] = {"Accept": "application/json", "User-Agent": USER_AGENT}
 """Without the first, some token endpoints answer with a form."""
@@ -116,7 +116,12 @@ class TokenSession(OAuth2Session):
         return token
 
     def revoke(self, url: str, *, token: Secret, hint: str) -> bool:
-        """Return whether the server took a token back (RFC 7009, section 2)."""
+        """Return whether the server took a token back, by RFC 7009, section 2, or as the manifest says."""
+        if self._rules.revocation is RevocationRequest.DELETE:
+            basic = HTTPBasicAuth(self._app.client_id, self._client_secret.reveal())
+            document = {hint: token.reveal()}
+            answer = requests.Session.request(self, "DELETE", url, json=document, auth=basic, headers=HEADERS)
+            return ProviderAnswer.of(answer).is_good
         form = {"token": token.reveal(), "token_type_hint": hint, **self._own_name}
         answer = requests.Session.request(self, "POST", url, data=form, auth=self._basic, headers=HEADERS)
         read = ProviderAnswer.of(answer)

@@ -127,7 +127,8 @@ class ManifestRules(Rules):
         """
         manifest = self.subject.manifest
         for _, flow in self.flows():
-            for template in filter(None, (flow.authorize_url, flow.token_url, flow.revoke_url)):
+            revoke_url = flow.revoke_url.replace("{client_id}", "client")
+            for template in filter(None, (flow.authorize_url, flow.token_url, revoke_url)):
                 unknown = placeholders(template) - {"web", "api"}
                 require(not unknown, f"has {', '.join(sorted(unknown))} in the URL {template!r}")
                 urls = manifest.hosts.urls

@@ -86,6 +86,8 @@ class GitHubStandIn:
                 ("GET", rf"{api}/user/installations/{documents.INSTALLATION_ID}/repositories", self._visible),
                 ("GET", rf"{api}/user/memberships/orgs/{documents.ORGANIZATION}", self._membership),
                 ("POST", rf"{api}/app/installations/{documents.INSTALLATION_ID}/access_tokens", self._mint),
+                ("DELETE", rf"{api}/app/installations/{documents.INSTALLATION_ID}", self._uninstall),
+                ("DELETE", rf"{api}/applications/[^/]+/grant", self._delete_grant),
                 ("GET", rf"{api}/installation/repositories", self._installed_repositories),
             ),
             missing=_failure(HTTPStatus.NOT_FOUND, "Not Found"),
@@ -142,6 +144,21 @@ class GitHubStandIn:
         if token is None:
             return _failure(HTTPStatus.UNAUTHORIZED, "A JSON web token could not be decoded")
         return StandInResponse(status=HTTPStatus.CREATED, document=token)
+
+    def _uninstall(self, request: StandInRequest) -> StandInResponse:
+        if not self._authorization.is_app(request.bearer):
+            return _failure(HTTPStatus.UNAUTHORIZED, "A JSON web token could not be decoded")
+        if not self._installed:
+            return _failure(HTTPStatus.NOT_FOUND, "Not Found")
+        self._installed = False
+        return StandInResponse(status=HTTPStatus.NO_CONTENT)
+
+    def _delete_grant(self, request: StandInRequest) -> StandInResponse:
+        """Answer "Delete an app authorization": the secret proves the app, the token says whose it is."""
+        proof = request.headers.get("HTTP_AUTHORIZATION", "")
+        if not self._authorization.delete_grant(proof, request.document["access_token"]):
+            return _failure(HTTPStatus.NOT_FOUND, "Not Found")
+        return StandInResponse(status=HTTPStatus.NO_CONTENT)
 
     def _visible(self, request: StandInRequest) -> StandInResponse:
         return self._page(request, allowed=self._authorization.is_user(request.bearer))

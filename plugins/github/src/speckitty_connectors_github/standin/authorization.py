@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
@@ -88,7 +89,7 @@ class Authorization:
 
     def mint(self, bearer: str) -> Document | None:
         """Return a new installation token for an app that proves itself with a JWT; None where it doesn't."""
-        if not self._is_app(bearer):
+        if not self.is_app(bearer):
             return None
         token = f"ghs_{APP_ID}_{'.'.join(secrets.token_urlsafe(126) for _ in range(3))}"
         expires_at = self._in(INSTALLATION_SECONDS)
@@ -108,7 +109,17 @@ class Authorization:
         """Return whether that is a live installation token."""
         return self._installation_tokens.get(bearer, datetime.min.replace(tzinfo=UTC)) > self.now()
 
-    def _is_app(self, bearer: str) -> bool:
+    def delete_grant(self, proof: str, token: str) -> bool:
+        """End all that the person of a token granted; return whether there was anything."""
+        expected = base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
+        if not hmac.compare_digest(proof.encode(), f"Basic {expected}".encode()) or not self.is_user(token):
+            return False
+        self._user_tokens.clear()
+        self._refresh_tokens.clear()
+        return True
+
+    def is_app(self, bearer: str) -> bool:
+        """Return whether that is a JWT with which the app proves itself."""
         try:
             claims: dict[str, Any] = jwt.decode(
                 bearer,

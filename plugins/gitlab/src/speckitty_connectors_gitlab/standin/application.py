@@ -18,6 +18,7 @@ from speckitty_connectors.standin import (
     page_of,
 )
 
+from ..listing import SIZE_HEADER, TOTAL_HEADER
 from ..manifest import SECRET_TOKEN, SIGNING_TOKEN
 from . import documents
 from .authorization import Authorization
@@ -198,7 +199,9 @@ class GitLabStandIn:
 
     def _page(self, request: StandInRequest, entries: Sequence[Document]) -> StandInResponse:
         shown, link = page_of(request, entries, longest=LONGEST_PAGE, default=DEFAULT_PAGE)
-        return StandInResponse(document=list(shown), headers=link)
+        size = min(int(request.query.get("per_page", str(DEFAULT_PAGE))), LONGEST_PAGE)
+        counted = {TOTAL_HEADER: str(len(entries)), SIZE_HEADER: str(size)}
+        return StandInResponse(document=list(shown), headers={**link, **counted})
 
     def _list_hooks(self, request: StandInRequest) -> StandInResponse:
         owner = _owner(request.arguments)
