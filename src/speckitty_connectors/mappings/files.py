@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from ..errors import ConfigurationError, ConnectorsError
 from ..installations import repository as installations
 from ..installations.types import Installation
+from ..providers.codec import strict_converter
 from ..providers.resources import ResourceReference
 from ..providers.suggestions import Target
 from ..store.engine import Store
@@ -156,27 +157,12 @@ def _describe(error: BaseException, kind: type | None) -> str:
 
 
 def _file_converter() -> cattrs.Converter:
-    converter = cattrs.Converter(forbid_extra_keys=True, unstruct_collection_overrides={tuple: list})
-    converter.register_structure_hook(str, _text)
-    converter.register_structure_hook(bool, _boolean)
+    converter = strict_converter(forbid_extra_keys=True)
     for kind in (FileMapping, MappingFile):
         converter.register_unstructure_hook(
             kind, make_dict_unstructure_fn(kind, converter, _cattrs_omit_if_default=True)
         )
     return converter
-
-
-def _text(value: object, kind: type[str]) -> str:
-    """Return a text, or the word of an enumeration that it is, and no number that was made one."""
-    if not isinstance(value, str):
-        raise TypeError("a text was expected")
-    return kind(value)
-
-
-def _boolean(value: object, _: type[bool]) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError("true or false was expected")
-    return value
 
 
 _converter = _file_converter()
