@@ -47,7 +47,8 @@ def _checked(registry: Registry, *, verbose: bool) -> Iterator[Row]:
     """Load each plugin, and yield its row; where more is wanted of one that works, with what it declares."""
     for status in registry.check():
         works = verbose and status.state is PluginState.ACTIVE
-        yield asdict(status) | (_declared(registry.provider(status.provider).manifest) if works else {})
+        declared = _declared(registry.provider(status.provider).manifest) if works else {}
+        yield {**asdict(status), **declared}
 
 
 def _declared(manifest: Manifest) -> Row:
