@@ -22,6 +22,7 @@ from ..providers.codec import NAMES, outcome_from, to_document
 from ..providers.deliveries import Delivery, Event, Ignored, Lifecycle, Outcome
 from ..providers.resources import ResourceReference
 from ..store.claims import Claim, ClaimQueue
+from ..store.contention import is_passing
 from ..store.engine import Store
 from ..subscriptions.repository import covered_by
 from .cases import PlacingStage
@@ -114,6 +115,7 @@ class Router:
 
     Attributes:
         registry: the plugins.
+        queue: the queue of deliveries.
 
     Args:
         store: where everything is.
@@ -132,7 +134,7 @@ class Router:
     ) -> None:
         self._store = store
         self.registry = registry
-        self._queue = queue or ClaimQueue(inbox)
+        self.queue = queue or ClaimQueue(inbox)
         self._stages = stages
 
     def route_due(self, limit: int = BATCH) -> int:
@@ -142,7 +144,7 @@ class Router:
             StoreUnavailableError: the database can't be reached or is too busy; nothing is lost.
         """
         with self._store.transaction() as connection:
-            claims = self._queue.claim(connection, limit=limit)
+            claims = self.queue.claim(connection, limit=limit)
         self.route(claims)
         return len(claims)
 
@@ -174,13 +176,12 @@ class Router:
             return
         try:
             with self._store.transaction() as connection:
-                held = [each for each in interpretations if self._queue.hold(connection, each.claim)]
+                held = [each for each in interpretations if self.queue.hold(connection, each.claim)]
                 for of_events, run in groupby(held, key=lambda each: isinstance(each.outcome, Event)):
                     self._decide(connection, list(run), of_events=of_events)
-        except Exception as error:  # whatever one delivery breaks must not end the router
+        except Exception as error:  # noqa: BLE001 - whatever one delivery breaks must not end the router
             if len(interpretations) == 1:
-                logger.exception("delivery %s couldn't be decided", interpretations[0].claim.id)
-                self._put_back(interpretations[0].claim, f"the decision failed: {type(error).__name__}")
+                self._decision_failed(interpretations[0].claim, error)
                 return
             for interpretation in interpretations:
                 self._settle([interpretation])
@@ -196,11 +197,20 @@ class Router:
             if not of_events:
                 write(connection, rule_on_lifecycle(connection, each, now), now)
             reason = each.outcome.reason if isinstance(each.outcome, Ignored) else each.delivery.outcome_reason
-            self._queue.finish(
+            self.queue.finish(
                 connection, each.claim, outcome=NAMES[type(each.outcome)], outcome_reason=reason[:REASON_LIMIT]
             )
+
+    def _decision_failed(self, claim: Claim, error: Exception) -> None:
+        """Put a delivery back: for a moment where the database was the reason, else as its failures say."""
+        if is_passing(error):
+            with self._store.transaction() as connection:
+                self.queue.postpone(connection, claim, error=f"the decision waits: {type(error).__name__}")
+            return
+        logger.error("delivery %s couldn't be decided", claim.id, exc_info=error)
+        self._put_back(claim, f"the decision failed: {type(error).__name__}")
 
     def _put_back(self, claim: Claim, error: str) -> None:
         logger.warning("delivery %s wasn't routed at attempt %d: %s", claim.id, claim.attempts, error)
         with self._store.transaction() as connection:
-            self._queue.retry(connection, claim, error=error)
+            self.queue.retry(connection, claim, error=error)
