@@ -10,8 +10,8 @@ from attrs import evolve
 from sqlalchemy import Connection
 
 from ..installations.types import Installation
-from ..policy import repository as overrides
-from ..policy.resolution import PolicyBook
+from ..policy import repository as policy_rows
+from ..policy.resolution import LoadedPolicies
 from ..policy.types import EffectivePolicy
 from ..providers.suggestions import Evidence, Target
 from ..suggestions.findings import PROJECT
@@ -19,18 +19,18 @@ from .cases import Case
 from .types import Conclusion, RoutedTarget, Stage
 
 BLOCKED_BY_POLICY = "blocked_by_policy"
-"""The rule of an event that no target wants, by the policy that holds for it."""
+"""The rule of an event that no target wants, by the policy that applies to it."""
 
-ProposePolicy = Callable[[PolicyBook], PolicyBook]
-"""Returns what is said of policies as somebody proposes that it be."""
+ProposePolicy = Callable[[LoadedPolicies], LoadedPolicies]
+"""Returns policies as somebody proposes that they be."""
 
 PlacedCase = tuple[Case, Conclusion]
 """A case, and what the stages concluded."""
 
 
-def as_it_is(book: PolicyBook) -> PolicyBook:
+def as_it_is(policies: LoadedPolicies) -> LoadedPolicies:
     """Propose nothing."""
-    return book
+    return policies
 
 
 def permit(
@@ -41,37 +41,37 @@ def permit(
     An event whose every target mutes it is ignored by the rule ``blocked_by_policy``. What was inferred of its
     resource stays a finding: where it would have gone is right, whether or not it is wanted there.
     """
-    book = propose(_load(connection, placed))
+    policies = propose(_load(connection, placed))
     cases = {case.installation.id: case for case, _ in placed}
 
     @cache
     def policy_of(installation_id: str, project_id: str) -> EffectivePolicy:
         case = cases[installation_id]
         installation, own = case.installation, case.manifest.policy
-        return book.effective(own, installation, provider=installation.provider, project_id=project_id)
+        return policies.effective(own, installation, provider=installation.provider, project_id=project_id)
 
     return [_permitted(case, conclusion, partial(policy_of, case.installation.id)) for case, conclusion in placed]
 
 
 def project_of(target: Target) -> str:
-    """Return the project whose policy holds for a target; empty where the installation's default holds."""
+    """Return the project whose policy applies to a target; empty where the installation's default does."""
     return target.id if target.kind == PROJECT else ""
 
 
-def _load(connection: Connection, placed: Sequence[PlacedCase]) -> PolicyBook:
-    """Load what is said, with one query for each installation that has targets."""
+def _load(connection: Connection, placed: Sequence[PlacedCase]) -> LoadedPolicies:
+    """Load the policies, with one query for each installation that has targets."""
     wanted: dict[str, set[str]] = defaultdict(set)
     seen: dict[str, Installation] = {}
     for case, conclusion in placed:
         for routed in conclusion.targets:
             seen[case.installation.id] = case.installation
             wanted[case.installation.id].add(project_of(routed.target))
-    books = (_book(connection, seen[installation_id], projects) for installation_id, projects in wanted.items())
-    return PolicyBook(said={scope: said for book in books for scope, said in book.said.items()})
+    loaded = (_load_of(connection, seen[installation_id], projects) for installation_id, projects in wanted.items())
+    return LoadedPolicies(scoped={scope: here for each in loaded for scope, here in each.scoped.items()})
 
 
-def _book(connection: Connection, installation: Installation, projects: Collection[str]) -> PolicyBook:
-    return overrides.find(
+def _load_of(connection: Connection, installation: Installation, projects: Collection[str]) -> LoadedPolicies:
+    return policy_rows.find(
         connection,
         workspace=installation.workspace,
         provider=installation.provider,

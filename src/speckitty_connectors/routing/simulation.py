@@ -16,7 +16,7 @@ from ..installations import repository as installations
 from ..installations.types import Installation
 from ..loading.registry import Registry
 from ..mappings.types import Direction, ResourceMapping, Selector
-from ..policy.resolution import PolicyBook
+from ..policy.resolution import LoadedPolicies
 from ..policy.schema import PolicySchema, schema_of
 from ..policy.types import PolicyScope, Provenance
 from ..providers.codec import converter
@@ -121,11 +121,11 @@ class Proposal:
         added = (each for each in self.add if each.installation_id == installation.id)
         return [*kept, *(each.as_mapping(installation.workspace, number) for number, each in enumerate(added))]
 
-    def apply_policies(self, book: PolicyBook) -> PolicyBook:
-        """Return what is said of policies as it would be."""
+    def apply_policies(self, policies: LoadedPolicies) -> LoadedPolicies:
+        """Return the policies as they would be."""
         for each in self.policies:
-            book = book.setting(each.scope, each.fields, Provenance(level=each.scope.level, actor=PROPOSED))
-        return book
+            policies = policies.setting(each.scope, each.fields, Provenance(level=each.scope.level, actor=PROPOSED))
+        return policies
 
 
 @frozen(kw_only=True)
