@@ -19,7 +19,7 @@ from ..policy.repository import effective
 from ..providers.codec import outcome_from
 from ..providers.deliveries import Event
 from ..providers.suggestions import Target
-from ..routing.placement import RECEIVING
+from ..routing.cases import RECEIVING
 from ..routing.policy import project_of
 from ..routing.tables import decisions, dispatches
 from ..store.audit import record

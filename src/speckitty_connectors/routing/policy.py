@@ -1,91 +1,41 @@
-"""Layer 4 on an event that found its targets: the policy in force for each, and which targets don't want it."""
+"""Layer 4 on an event that found its targets: the policy of each, and which targets don't want it; pure."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
-from functools import cache, partial
+from collections.abc import Callable
+from functools import cache
 
 from attrs import evolve
-from sqlalchemy import Connection
 
-from ..installations.types import Installation
-from ..policy import repository as overrides
-from ..policy.resolution import PolicyBook
+from ..identifiers import InstallationKey
 from ..policy.types import EffectivePolicy
+from ..providers.deliveries import Event
 from ..providers.suggestions import Evidence, Target
 from ..suggestions.findings import PROJECT
-from .cases import Case
+from .batch import Batch
+from .cases import InstallationId
 from .types import Conclusion, RoutedTarget, Stage
 
 BLOCKED_BY_POLICY = "blocked_by_policy"
-"""The rule of an event that no target wants, by the policy that holds for it."""
-
-ProposePolicy = Callable[[PolicyBook], PolicyBook]
-"""Returns what is said of policies as somebody proposes that it be."""
-
-PlacedCase = tuple[Case, Conclusion]
-"""A case, and what the stages concluded."""
+"""The rule of an event that no target wants, by its policy."""
 
 
-def as_it_is(book: PolicyBook) -> PolicyBook:
-    """Propose nothing."""
-    return book
-
-
-def permit(
-    connection: Connection, placed: Sequence[PlacedCase], *, propose: ProposePolicy = as_it_is
-) -> list[Conclusion]:
-    """Return each conclusion with the policy of its targets, without those that mute the event.
+def permit(event: Event, conclusion: Conclusion, policy_of: Callable[[str], EffectivePolicy]) -> Conclusion:
+    """Return a conclusion with the policy of its targets, without those that mute the event.
 
     An event whose every target mutes it is ignored by the rule ``blocked_by_policy``. What was inferred of its
     resource stays a finding: where it would have gone is right, whether or not it is wanted there.
+
+    Args:
+        event: the event.
+        conclusion: where it goes, and why.
+        policy_of: returns the effective policy of a project; of the installation where that is empty.
     """
-    book = propose(_load(connection, placed))
-    cases = {case.installation.id: case for case, _ in placed}
-
-    @cache
-    def policy_of(installation_id: str, project_id: str) -> EffectivePolicy:
-        case = cases[installation_id]
-        installation, own = case.installation, case.manifest.policy
-        return book.effective(own, installation, provider=installation.provider, project_id=project_id)
-
-    return [_permitted(case, conclusion, partial(policy_of, case.installation.id)) for case, conclusion in placed]
-
-
-def project_of(target: Target) -> str:
-    """Return the project whose policy holds for a target; empty where the installation's default holds."""
-    return target.id if target.kind == PROJECT else ""
-
-
-def _load(connection: Connection, placed: Sequence[PlacedCase]) -> PolicyBook:
-    """Load what is said, with one query for each installation that has targets."""
-    wanted: dict[str, set[str]] = defaultdict(set)
-    seen: dict[str, Installation] = {}
-    for case, conclusion in placed:
-        for routed in conclusion.targets:
-            seen[case.installation.id] = case.installation
-            wanted[case.installation.id].add(project_of(routed.target))
-    books = (_book(connection, seen[installation_id], projects) for installation_id, projects in wanted.items())
-    return PolicyBook(said={scope: said for book in books for scope, said in book.said.items()})
-
-
-def _book(connection: Connection, installation: Installation, projects: Collection[str]) -> PolicyBook:
-    return overrides.find(
-        connection,
-        workspace=installation.workspace,
-        provider=installation.provider,
-        installation_ids=[installation.id],
-        project_ids=projects,
-    )
-
-
-def _permitted(case: Case, conclusion: Conclusion, policy_of: Callable[[str], EffectivePolicy]) -> Conclusion:
     wanted: list[RoutedTarget] = []
     blocked: list[Evidence] = []
     for routed in conclusion.targets:
         policy = policy_of(project_of(routed.target))
-        if policy.core.mutes(case.event):
+        if policy.core.mutes(event):
             text = f"{routed.target} doesn't want it: {policy.why('muted_kinds')}"
             blocked.append(Evidence(rule=BLOCKED_BY_POLICY, text=text, against=True))
         else:
@@ -93,3 +43,23 @@ def _permitted(case: Case, conclusion: Conclusion, policy_of: Callable[[str], Ef
     if not wanted and blocked:
         conclusion = evolve(conclusion, stage=Stage.IGNORED, rule=BLOCKED_BY_POLICY)
     return evolve(conclusion, targets=tuple(wanted), evidence=(*conclusion.evidence, *blocked))
+
+
+def effective_policies(batch: Batch) -> Callable[[InstallationId, str], EffectivePolicy]:
+    """Return what finds the effective policy of a project under an installation of a batch."""
+    cases = {case.key: case for case in batch.cases}
+
+    @cache
+    def policy_of(key: InstallationId, project_id: str) -> EffectivePolicy:
+        case = cases[key]
+        installation = InstallationKey(workspace=case.workspace, id=key[1])
+        return batch.policies.effective(
+            case.manifest.policy, installation, provider=case.provider, project_id=project_id
+        )
+
+    return policy_of
+
+
+def project_of(target: Target) -> str:
+    """Return the project whose policy applies to a target; empty where the installation's default does."""
+    return target.id if target.kind == PROJECT else ""

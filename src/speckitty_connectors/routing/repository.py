@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Collection, Iterable, Sequence
 
 from attrs import frozen
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, insert, select, update
 
 from ..identifiers import new_id
 from ..providers.codec import converter, outcome_from, to_document
 from ..providers.deliveries import Event
 from ..providers.suggestions import Evidence, Target
+from ..resources.hierarchy import IDS_PER_QUERY
+from ..signals.repository import batches
 from .tables import decisions, dispatches
-from .types import Decision, RoutedTarget, Stage
+from .types import Decision, RoutedTarget, Stage, effect_key
 
 
 @frozen(kw_only=True)
@@ -33,73 +34,62 @@ class DispatchState:
     last_error: str
 
 
-def effect_key(decision: Decision, target: Target) -> str:
-    """Return the key of what a decision does to a target: the same for each delivery of the same change."""
-    event = decision.outcome
-    change = isinstance(event, Event) and event.fingerprint
-    parts = [decision.installation_id, bool(change), change or decision.event_id, target.kind, target.id]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+def find_effects(connection: Connection, keys: Collection[str]) -> set[str]:
+    """Return those of some effect keys that are known: what they name has been handed over, or will be."""
+    return {
+        known
+        for some in batches(sorted(keys), IDS_PER_QUERY)
+        for known in connection.scalars(select(dispatches.c.effect_key).where(dispatches.c.effect_key.in_(some)))
+    }
 
 
-def told_before(connection: Connection, decision: Decision) -> list[Target]:
-    """Return those of a decision's targets that another delivery of the same change has reached."""
-    if not isinstance(decision.outcome, Event) or not decision.outcome.fingerprint:
-        return []
-    keys = {effect_key(decision, routed.target): routed.target for routed in decision.targets}
-    known = connection.scalars(select(dispatches.c.effect_key).where(dispatches.c.effect_key.in_(keys)))
-    return sorted((keys[key] for key in known), key=str)
+def add_all(connection: Connection, new: Sequence[Decision]) -> None:
+    """Write decisions, and a dispatch for each of their targets."""
+    documents = [
+        {
+            "workspace_id": decision.workspace,
+            "id": decision.id,
+            "inbox_id": decision.event_id,
+            "installation_id": decision.installation_id,
+            "outcome": to_document(decision.outcome),
+            **_concluded(decision),
+        }
+        for decision in new
+    ]
+    if documents:
+        connection.execute(insert(decisions), documents)
+    _add_dispatches(connection, new)
 
 
-def add(connection: Connection, decision: Decision) -> None:
-    """Write a decision, and a dispatch for each of its targets."""
-    document = {
-        "outcome": to_document(decision.outcome),
+def redecide_all(connection: Connection, changed: Sequence[Decision]) -> None:
+    """Write anew what waited for a person, with its dispatches; lock the review item that holds it before."""
+    waiting = and_(
+        decisions.c.workspace_id == bindparam("of_workspace"),
+        decisions.c.id == bindparam("of_id"),
+        decisions.c.stage == Stage.REVIEW,
+    )
+    documents = [
+        {"of_workspace": decision.workspace, "of_id": decision.id, **_concluded(decision)} for decision in changed
+    ]
+    if documents:
+        connection.execute(update(decisions).where(waiting), documents)
+    _add_dispatches(connection, changed)
+
+
+def _concluded(decision: Decision) -> dict[str, object]:
+    return {
+        "stage": decision.stage,
+        "rule": decision.rule,
         "targets": converter.unstructure(decision.targets),
         "evidence": converter.unstructure(decision.evidence),
+        "decided_at": decision.decided_at,
     }
-    connection.execute(
-        insert(decisions).values(
-            workspace_id=decision.workspace,
-            id=decision.id,
-            inbox_id=decision.event_id,
-            installation_id=decision.installation_id,
-            stage=decision.stage,
-            rule=decision.rule,
-            decided_at=decision.decided_at,
-            **document,
-        )
-    )
-    _add_dispatches(connection, decision)
 
 
-def redecide(connection: Connection, decision: Decision) -> bool:
-    """Decide anew what waited for a person, and write its dispatches; return False where it waits no more.
-
-    The same decision can leave the review queue once, so no replay hands an event over twice.
-    """
-    changed = connection.execute(
-        update(decisions)
-        .where(
-            decisions.c.workspace_id == decision.workspace,
-            decisions.c.id == decision.id,
-            decisions.c.stage == Stage.REVIEW,
-        )
-        .values(
-            stage=decision.stage,
-            rule=decision.rule,
-            targets=converter.unstructure(decision.targets),
-            evidence=converter.unstructure(decision.evidence),
-            decided_at=decision.decided_at,
-        )
-    )
-    if changed.rowcount:
-        _add_dispatches(connection, decision)
-    return bool(changed.rowcount)
-
-
-def _add_dispatches(connection: Connection, decision: Decision) -> None:
-    if decision.targets:
-        connection.execute(insert(dispatches), [_dispatch(decision, routed) for routed in decision.targets])
+def _add_dispatches(connection: Connection, decided: Iterable[Decision]) -> None:
+    rows = [_dispatch(decision, routed) for decision in decided for routed in decision.targets]
+    if rows:
+        connection.execute(insert(dispatches), rows)
 
 
 def find(connection: Connection, *, workspace: str, event_id: str) -> list[Decision]:
@@ -147,6 +137,7 @@ def read_decision(row: RowMapping) -> Decision:
 
 
 def _dispatch(decision: Decision, routed: RoutedTarget) -> dict[str, object]:
+    change = decision.outcome.fingerprint if isinstance(decision.outcome, Event) else ""
     return {
         "workspace_id": decision.workspace,
         "id": new_id(),
@@ -154,6 +145,8 @@ def _dispatch(decision: Decision, routed: RoutedTarget) -> dict[str, object]:
         "mapping_id": routed.mapping_id,
         "target_kind": routed.target.kind,
         "target_id": routed.target.id,
-        "effect_key": effect_key(decision, routed.target),
+        "effect_key": effect_key(
+            decision.installation_id, routed.target, change=change, event_id=decision.event_id
+        ),
         "created_at": decision.decided_at,
     }
