@@ -225,6 +225,7 @@ def test_a_candidate_is_assigned_and_labelled_as_suggested(store: Store) -> None
     """What a stage found worth a look is shown with its evidence, and only that can be assigned."""
     desk = Desk(store)
     seen = [Signal(project_id=name, remote_url="https://fake.example/kitchen/b1") for name in ("apollo", "soyuz")]
+    add_resources(store, desk.installation, Resource(kind="board", id="b1", key="kitchen/b1"))
     Signals(store).report(workspace="w1", signals=seen)
     desk.deliver(card())
     first, second = desk.item().candidates

@@ -40,7 +40,7 @@ class Surroundings:
     Attributes:
         resources: those that are known, with those that contain them.
         parents: resource → what contains it.
-        mappings: resource → its mappings, the oldest first, in whatever state and direction.
+        mappings: resource → its mappings, in whatever state and direction.
     """
 
     resources: Mapping[Place, SeenResource] = field(factory=dict)
@@ -54,8 +54,9 @@ class Surroundings:
                 yield reference, distance, place
 
     def incoming(self, place: Place) -> list[ResourceMapping]:
-        """Return the mappings of a resource by which events could go; the others only lead outwards."""
-        return [each for each in self.mappings.get(place, ()) if each.direction is not Direction.OUT]
+        """Return the mappings of a resource by which events could go, the oldest first; others lead outwards only."""
+        found = [each for each in self.mappings.get(place, ()) if each.direction is not Direction.OUT]
+        return sorted(found, key=lambda mapping: mapping.id)
 
     def mappings_for(self, event: Event) -> list[ResourceMapping]:
         """Return all mappings by which an event could go."""

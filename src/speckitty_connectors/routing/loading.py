@@ -118,7 +118,7 @@ def _find_resources(connection: Connection, spots: Collection[Spot]) -> Iterator
 def _load_mappings(
     connection: Connection, found: Mapping[InstallationId, Mapping[Place, SeenResource]]
 ) -> Mapping[InstallationId, Mapping[Place, Sequence[ResourceMapping]]]:
-    """Return the mappings of resources, the oldest first."""
+    """Return the mappings of resources."""
     known = {
         (workspace, seen.id): (installation_id, place, seen.key)
         for (workspace, installation_id), places in found.items()
@@ -127,10 +127,7 @@ def _load_mappings(
     mappings: dict[InstallationId, dict[Place, list[ResourceMapping]]] = defaultdict(lambda: defaultdict(list))
     identity = tuple_(resource_mappings.c.workspace_id, resource_mappings.c.resource_id)
     for some in batches(sorted(known), IDS_PER_QUERY):
-        rows = connection.execute(
-            select(resource_mappings).where(identity.in_(some)).order_by(resource_mappings.c.id)
-        )
-        for row in rows:
+        for row in connection.execute(select(resource_mappings).where(identity.in_(some))):
             installation_id, (kind, external_id), key = known[row.workspace_id, row.resource_id]
             mapping = read_mapping(row, resource_kind=kind, resource_external_id=external_id, resource_key=key)
             mappings[row.workspace_id, installation_id][kind, external_id].append(mapping)
