@@ -17,7 +17,7 @@ from speckitty_connectors import Event, Installation, ResourceReference
 from speckitty_connectors.contract.fake import MANIFEST
 from speckitty_connectors.installations import repository
 from speckitty_connectors.installations.statuses import InstallationStatus
-from speckitty_connectors.routing.cases import Case
+from speckitty_connectors.routing.batch import Case
 from speckitty_connectors.routing.decide import decide
 from speckitty_connectors.routing.loading import load
 from speckitty_connectors.routing.types import Stage

@@ -22,8 +22,7 @@ from model.world import World
 from speckitty_connectors import Dispatch, SuggestionState
 from speckitty_connectors.routing import loading, router
 from speckitty_connectors.routing.admission import Tenants, admit
-from speckitty_connectors.routing.batch import Batch
-from speckitty_connectors.routing.cases import Case, Interpretation
+from speckitty_connectors.routing.batch import Batch, Case, Interpretation
 from speckitty_connectors.routing.decide import decide
 from speckitty_connectors.routing.loading import load
 from speckitty_connectors.routing.types import Conclusion, Stage

@@ -19,7 +19,7 @@ from speckitty_connectors import Event, GitFacts, Resource, ResourceReference, S
 from speckitty_connectors.contract.fake import MANIFEST
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.resources.repository import upsert_resources
-from speckitty_connectors.routing.cases import Case
+from speckitty_connectors.routing.batch import Case
 from speckitty_connectors.routing.decide import decide
 from speckitty_connectors.routing.loading import load
 from speckitty_connectors.routing.types import Conclusion, Stage

@@ -19,9 +19,9 @@ from ..policy.repository import effective
 from ..providers.codec import outcome_from
 from ..providers.deliveries import Event
 from ..providers.suggestions import Target
-from ..routing.cases import RECEIVING
-from ..routing.policy import project_of
+from ..routing.batch import RECEIVING
 from ..routing.tables import decisions, dispatches
+from ..routing.types import project_of
 from ..store.audit import record
 from ..store.claims import Claim, ClaimQueue
 from ..store.engine import Store

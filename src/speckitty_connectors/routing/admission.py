@@ -6,13 +6,21 @@ from collections.abc import Mapping, Set
 
 from attrs import evolve, field, frozen
 
+from ..installations.statuses import LIVE
 from ..installations.types import Installation
 from ..providers.accounts import Account
 from ..providers.deliveries import Event, Lifecycle
 from ..providers.resources import ResourceReference
 from ..store.metadata import OPERATOR
-from .cases import Case, InstallationId, Interpretation, most_specific, sender
-from .types import CONFLICT, NOTHING, PRINCIPAL_CONFLICT, REPLAY_SUSPECT, UNKNOWN_INSTALLATION
+from .batch import Case, Interpretation, most_specific, sender
+from .types import (
+    CONFLICT,
+    NOTHING,
+    PRINCIPAL_CONFLICT,
+    REPLAY_SUSPECT,
+    UNKNOWN_INSTALLATION,
+    InstallationId,
+)
 
 
 @frozen(kw_only=True)
@@ -90,7 +98,7 @@ def _concerns(
     """Return whether the credential of an app speaks for an installation, and the delivery names it."""
     delivery = interpretation.delivery
     return (
-        installation.is_live
+        installation.status in LIVE
         and (installation.provider, installation.host) == (delivery.provider, delivery.host)
         and installation.app_id == interpretation.app_id
         and delivery.workspace in {OPERATOR, installation.workspace}

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 from attrs import evolve
 
+from ..identifiers import InstallationKey
 from ..installations.types import Installation
 from ..policy.types import EffectivePolicy
 from ..providers.deliveries import Event
 from ..providers.suggestions import Evidence
-from .batch import Batch, Surroundings
-from .cases import RECEIVING, Case
+from .batch import RECEIVING, Batch, Case, Surroundings
 from .explicit import explicit
 from .inference import Knowledge, infer
-from .policy import effective_policies, permit
 from .review.screening import ignored_by_dismissal, ignored_by_rule
-from .types import NO_MAPPING, NO_RESOURCE, Conclusion, Stage, effect_key, for_review
+from .types import (
+    NO_MAPPING,
+    NO_RESOURCE,
+    Conclusion,
+    InstallationId,
+    RoutedTarget,
+    Stage,
+    effect_key,
+    for_review,
+    project_of,
+)
+
+BLOCKED_BY_POLICY = "blocked_by_policy"
+"""The rule of an event that no target wants, by its policy."""
 
 SAME_CHANGE = "same_change"
 """The rule of an event whose targets were all handed its change by another delivery."""
@@ -29,7 +41,7 @@ def decide(batch: Batch) -> list[Conclusion]:
     Nothing is asked and nothing is written: the same batch is decided in the same way for ever. A simulation is
     this of a changed batch, and a replay is this of what waited.
     """
-    policy_of, handed_over = effective_policies(batch), set(batch.handed_over)
+    policy_of, handed_over = _effective_policies(batch), set(batch.handed_over)
     conclusions = []
     for case in batch.cases:
         conclusion = _conclude(batch, case, partial(policy_of, case.key))
@@ -51,7 +63,7 @@ def _conclude(batch: Batch, case: Case, policy_of: Callable[[str], EffectivePoli
         or _infer(case, event, batch.knowledge.get(case.key, Knowledge()))
         or for_review(NO_MAPPING)
     )
-    conclusion = permit(event, conclusion, policy_of)
+    conclusion = _permit(event, conclusion, policy_of)
     if conclusion.stage is not Stage.REVIEW:
         return conclusion
     return (
@@ -70,6 +82,46 @@ def _not_received(installation: Installation) -> Conclusion:
     rule = f"installation_{installation.status}"
     evidence = Evidence(rule=rule, text=f"the installation is {installation.status}", against=True)
     return Conclusion(stage=Stage.IGNORED, rule=rule, evidence=(evidence,))
+
+
+def _permit(event: Event, conclusion: Conclusion, policy_of: Callable[[str], EffectivePolicy]) -> Conclusion:
+    """Return a conclusion with the policy of its targets, without those that mute the event.
+
+    An event whose every target mutes it is ignored by the rule ``blocked_by_policy``. What was inferred of its
+    resource stays a finding: where it would have gone is right, whether or not it is wanted there.
+
+    Args:
+        event: the event.
+        conclusion: where it goes, and why.
+        policy_of: returns the effective policy of a project; of the installation where that is empty.
+    """
+    wanted: list[RoutedTarget] = []
+    blocked: list[Evidence] = []
+    for routed in conclusion.targets:
+        policy = policy_of(project_of(routed.target))
+        if policy.core.mutes(event):
+            text = f"{routed.target} doesn't want it: {policy.why('muted_kinds')}"
+            blocked.append(Evidence(rule=BLOCKED_BY_POLICY, text=text, against=True))
+        else:
+            wanted.append(evolve(routed, policy=policy.exceptions))
+    if not wanted and blocked:
+        conclusion = evolve(conclusion, stage=Stage.IGNORED, rule=BLOCKED_BY_POLICY)
+    return evolve(conclusion, targets=tuple(wanted), evidence=(*conclusion.evidence, *blocked))
+
+
+def _effective_policies(batch: Batch) -> Callable[[InstallationId, str], EffectivePolicy]:
+    """Return what finds the effective policy of a project under an installation of a batch."""
+    cases = {case.key: case for case in batch.cases}
+
+    @cache
+    def policy_of(key: InstallationId, project_id: str) -> EffectivePolicy:
+        case = cases[key]
+        installation = InstallationKey(workspace=case.workspace, id=key[1])
+        return batch.policies.effective(
+            case.manifest.policy, installation, provider=case.provider, project_id=project_id
+        )
+
+    return policy_of
 
 
 def _once_per_change(case: Case, conclusion: Conclusion, handed_over: set[str]) -> Conclusion:

@@ -17,8 +17,9 @@ from ..signals.spec_kitty_names import mission_of
 from ..suggestions import repository as suggestions
 from ..suggestions.matching import find_matches
 from ..suggestions.repository_names import Identity
-from .cases import Case, InstallationId
+from .batch import Case
 from .inference import MOST_COMMITS, Knowledge, Seen, facts_of
+from .types import InstallationId
 
 UNKNOWN_MOMENT: Final = datetime.max.replace(tzinfo=UTC)
 """When a name is borne since an event that has no time: later than anything that was seen of it."""

@@ -21,8 +21,9 @@ from ..providers.codec import NAMES, outcome_from, to_document
 from ..providers.deliveries import Delivery, Event, Lifecycle, Outcome
 from ..providers.resources import ResourceReference
 from ..store.claims import Claim
+from ..store.metadata import OPERATOR
 from ..subscriptions.repository import covered_by
-from .cases import Interpretation
+from .batch import Interpretation
 
 LONGEST_IDENTIFIER = 255
 """Characters of a provider's id or label that are kept; index entries of PostgreSQL end at 2,704 bytes."""
@@ -61,7 +62,8 @@ class ClaimedDelivery:
 def load_deliveries(connection: Connection, claims: Sequence[Claim]) -> list[ClaimedDelivery]:
     """Return the deliveries of claims, in their order; two statements at most."""
     found = {(row.workspace, row.id): row for row in connection.execute(_stored(claims))}
-    covers = covered_by(connection, {(row.workspace, row.endpoint_id) for row in found.values()})
+    own = {(row.workspace, row.endpoint_id) for row in found.values() if row.workspace != OPERATOR}
+    covers = covered_by(connection, own) if own else {}
     return [
         ClaimedDelivery(
             claim=claim,

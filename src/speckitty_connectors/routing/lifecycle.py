@@ -16,9 +16,7 @@ from ..links import lifecycle as links
 from ..mappings import lifecycle as mappings
 from ..providers.deliveries import Lifecycle
 from ..providers.suggestions import Evidence
-from ..resources.repository import NOTHING_MORE, note_references
-from .batch import Batch
-from .cases import Case, Interpretation
+from .batch import Case, Interpretation
 from .types import REVIEW_REASONS, UNKNOWN_INSTALLATION, Conclusion, Stage, for_review
 
 
@@ -72,18 +70,3 @@ def _of_no_installation(lifecycle: Lifecycle) -> Conclusion:
         return Conclusion(stage=Stage.LIFECYCLE, rule=lifecycle.change.value, evidence=(evidence,))
     evidence = Evidence(rule=UNKNOWN_INSTALLATION, text=REVIEW_REASONS[UNKNOWN_INSTALLATION], against=True)
     return Conclusion(stage=Stage.IGNORED, rule=UNKNOWN_INSTALLATION, evidence=(evidence,))
-
-
-def rename(connection: Connection, batch: Batch) -> bool:
-    """Give known resources the keys that the events of a batch call them by; return whether any had another."""
-    renamed = False
-    for case in batch.cases:
-        if case.installation is None or case.event is None or case.delivery is None:
-            continue
-        known = batch.surroundings[case.key].resources
-        at = case.event.occurred_at or case.delivery.received_at
-        for each in case.event.resources:
-            if each.key and each.place in known and known[each.place].key != each.key:
-                note_references(connection, case.installation, references=[each], at=at, told=NOTHING_MORE)
-                renamed = True
-    return renamed

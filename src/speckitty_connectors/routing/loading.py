@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, S
 from typing import Any
 
 from attrs import evolve
-from sqlalchemy import ColumnElement, Connection, and_, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, or_, select, tuple_
 
 from ..installations.repository import read_installation
 from ..installations.statuses import LIVE
@@ -24,17 +24,14 @@ from ..providers.suggestions import Target
 from ..resources.hierarchy import DEEPEST, IDS_PER_QUERY, Place
 from ..resources.tables import resource_keys, resources
 from ..resources.types import ResourceStatus
-from ..signals.repository import batches
 from ..subscriptions.repository import webhooks
 from .admission import Tenants, admit
-from .batch import Batch, SeenResource, Surroundings
-from .cases import RECEIVING, Case, InstallationId, Interpretation
+from .batch import RECEIVING, Batch, Case, Interpretation, SeenResource, Surroundings
 from .evidence import load_knowledge
-from .policy import project_of
-from .repository import find_effects
 from .review.ignore_rules import list_rules
 from .review.items import find_dismissed
-from .types import effect_key
+from .tables import dispatches
+from .types import InstallationId, effect_key, project_of
 
 Spot = tuple[str, str, str, str]
 """A resource of any workspace: workspace, installation, kind, and the provider's immutable id."""
@@ -51,16 +48,19 @@ def load(connection: Connection, cases: Sequence[Case], *, proposed: Collection[
     batch = Batch(cases=cases, surroundings=_load_surroundings(connection, cases))
     asked = [case for case in cases if case.installation and case.event and case.installation.status in RECEIVING]
     mapped = [[] if proposed is not None else batch.mappings_for(case) for case in asked]
-    unmapped = [case for case, found in zip(asked, mapped, strict=True) if not found]
-    batch = evolve(batch, knowledge=load_knowledge(connection, unmapped))
+    if unmapped := [case for case, found in zip(asked, mapped, strict=True) if not found]:
+        batch = evolve(batch, knowledge=load_knowledge(connection, unmapped))
+    if doubtful := [case for case, found in zip(asked, mapped, strict=True) if not found or _has_orphan(found)]:
+        batch = evolve(
+            batch,
+            ignore_rules=list_rules(connection, {case.workspace for case in doubtful}),
+            dismissed=find_dismissed(connection, {(case.key, case.subject.place) for case in doubtful}),
+        )
     reachable = [(case, batch.reachable(case) | set(proposed or ())) for case in asked]
-    doubtful = [case for case, found in zip(asked, mapped, strict=True) if not found or _has_orphan(found)]
     return evolve(
         batch,
         policies=find_scopes(connection, {scope for each in reachable for scope in _scopes(*each)}),
-        ignore_rules=list_rules(connection, {case.workspace for case in doubtful}),
-        dismissed=find_dismissed(connection, {(case.key, case.subject.place) for case in doubtful}),
-        handed_over=find_effects(connection, {key for each in reachable for key in _effects(*each)}),
+        handed_over=_find_effects(connection, {key for each in reachable for key in _effects(*each)}),
     )
 
 
@@ -80,6 +80,22 @@ def _effects(case: Case, targets: Set[Target]) -> Iterator[str]:
     """Yield the effect keys of a case that another delivery of the same change may have had before."""
     if case.event is not None and case.event.fingerprint:
         yield from (effect_key(case.key[1], target, change=case.event.fingerprint) for target in targets)
+
+
+def _find_effects(connection: Connection, keys: Collection[str]) -> set[str]:
+    """Return those of some effect keys that are known: what they name was handed over, or will be."""
+    key = dispatches.c.effect_key
+    return {row.effect_key for row in rows_among(connection, select(key), [key], {(each,) for each in keys})}
+
+
+def rows_among(
+    connection: Connection, query: Select[Any], columns: Sequence[Column[Any]], wanted: Collection[tuple[str, ...]]
+) -> Iterator[Any]:
+    """Yield the rows of a query whose columns have one of the wanted values; none are asked for by none."""
+    values = sorted(wanted)
+    for start in range(0, len(values), IDS_PER_QUERY):
+        among = tuple_(*columns).in_(values[start : start + IDS_PER_QUERY])
+        yield from connection.execute(query.where(among))
 
 
 def _load_surroundings(connection: Connection, cases: Sequence[Case]) -> dict[InstallationId, Surroundings]:
@@ -111,8 +127,7 @@ def _find_resources(connection: Connection, spots: Collection[Spot]) -> Iterator
     columns = resources.c
     identity = (columns.workspace_id, columns.installation_id, columns.kind, columns.external_id)
     query = select(*identity, columns.id, columns.key, columns.archived, columns.parent_id)
-    for some in batches(sorted(spots), IDS_PER_QUERY):
-        yield from connection.execute(query.where(tuple_(*identity).in_(some)))
+    return rows_among(connection, query, identity, spots)
 
 
 def _load_mappings(
@@ -125,12 +140,11 @@ def _load_mappings(
         for place, seen in places.items()
     }
     mappings: dict[InstallationId, dict[Place, list[ResourceMapping]]] = defaultdict(lambda: defaultdict(list))
-    identity = tuple_(resource_mappings.c.workspace_id, resource_mappings.c.resource_id)
-    for some in batches(sorted(known), IDS_PER_QUERY):
-        for row in connection.execute(select(resource_mappings).where(identity.in_(some))):
-            installation_id, (kind, external_id), key = known[row.workspace_id, row.resource_id]
-            mapping = read_mapping(row, resource_kind=kind, resource_external_id=external_id, resource_key=key)
-            mappings[row.workspace_id, installation_id][kind, external_id].append(mapping)
+    identity = (resource_mappings.c.workspace_id, resource_mappings.c.resource_id)
+    for row in rows_among(connection, select(resource_mappings), identity, known):
+        installation_id, (kind, external_id), key = known[row.workspace_id, row.resource_id]
+        mapping = read_mapping(row, resource_kind=kind, resource_external_id=external_id, resource_key=key)
+        mappings[row.workspace_id, installation_id][kind, external_id].append(mapping)
     return mappings
 
 
@@ -184,14 +198,9 @@ def _load_registrations(
     if not any(isinstance(each, Event) and each.registrations for each in outcomes):
         return found
     identity = (webhooks.c.workspace_id, webhooks.c.installation_id)
-    for some in batches(sorted(connected), IDS_PER_QUERY):
-        rows = connection.execute(
-            select(*identity, webhooks.c.registration).where(
-                tuple_(*identity).in_(some), webhooks.c.due_at.is_not(None)
-            )
-        )
-        for row in rows:
-            found[row.workspace_id, row.installation_id].add(row.registration)
+    query = select(*identity, webhooks.c.registration).where(webhooks.c.due_at.is_not(None))
+    for row in rows_among(connection, query, identity, connected):
+        found[row.workspace_id, row.installation_id].add(row.registration)
     return found
 
 
@@ -211,19 +220,15 @@ def _load_labels(
     same = and_(
         called.workspace_id == columns.workspace_id, called.resource_id == columns.id, called.key == columns.key
     )
-    for some in batches(sorted(keys), IDS_PER_QUERY):
-        rows = connection.execute(
-            select(columns.workspace_id, columns.installation_id, columns.kind, columns.external_id, columns.key)
-            .join(resource_keys, same)
-            .where(
-                called.workspace_id.in_({workspace for workspace, _ in connected}),
-                called.key.in_(some),
-                columns.status == ResourceStatus.ACTIVE,
-            )
-        )
-        for row in rows:
-            for kind in (row.kind, ""):
-                found[(row.workspace_id, row.installation_id), kind, row.key].add(row.external_id)
+    query = (
+        select(columns.workspace_id, columns.installation_id, columns.kind, columns.external_id, columns.key)
+        .join(resource_keys, same)
+        .where(columns.status == ResourceStatus.ACTIVE)
+    )
+    wanted = {(workspace, key) for workspace, _ in connected for key in keys}
+    for row in rows_among(connection, query, (called.workspace_id, called.key), wanted):
+        for kind in (row.kind, ""):
+            found[(row.workspace_id, row.installation_id), kind, row.key].add(row.external_id)
     return found
 
 

@@ -1,20 +1,14 @@
-"""Writes and reads decisions, and the dispatches that follow from them."""
+"""Reads decisions, and the dispatches that follow from them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-
 from attrs import frozen
-from sqlalchemy import Connection, RowMapping, and_, bindparam, insert, select, update
+from sqlalchemy import Connection, RowMapping, select
 
-from ..identifiers import new_id
-from ..providers.codec import converter, outcome_from, to_document
-from ..providers.deliveries import Event
+from ..providers.codec import converter, outcome_from
 from ..providers.suggestions import Evidence, Target
-from ..resources.hierarchy import IDS_PER_QUERY
-from ..signals.repository import batches
 from .tables import decisions, dispatches
-from .types import Decision, RoutedTarget, Stage, effect_key
+from .types import Decision, RoutedTarget, Stage
 
 
 @frozen(kw_only=True)
@@ -32,64 +26,6 @@ class DispatchState:
     state: str
     attempts: int
     last_error: str
-
-
-def find_effects(connection: Connection, keys: Collection[str]) -> set[str]:
-    """Return those of some effect keys that are known: what they name has been handed over, or will be."""
-    return {
-        known
-        for some in batches(sorted(keys), IDS_PER_QUERY)
-        for known in connection.scalars(select(dispatches.c.effect_key).where(dispatches.c.effect_key.in_(some)))
-    }
-
-
-def add_all(connection: Connection, new: Sequence[Decision]) -> None:
-    """Write decisions, and a dispatch for each of their targets."""
-    documents = [
-        {
-            "workspace_id": decision.workspace,
-            "id": decision.id,
-            "inbox_id": decision.event_id,
-            "installation_id": decision.installation_id,
-            "outcome": to_document(decision.outcome),
-            **_concluded(decision),
-        }
-        for decision in new
-    ]
-    if documents:
-        connection.execute(insert(decisions), documents)
-    _add_dispatches(connection, new)
-
-
-def redecide_all(connection: Connection, changed: Sequence[Decision]) -> None:
-    """Write anew what waited for a person, with its dispatches; lock the review item that holds it before."""
-    waiting = and_(
-        decisions.c.workspace_id == bindparam("of_workspace"),
-        decisions.c.id == bindparam("of_id"),
-        decisions.c.stage == Stage.REVIEW,
-    )
-    documents = [
-        {"of_workspace": decision.workspace, "of_id": decision.id, **_concluded(decision)} for decision in changed
-    ]
-    if documents:
-        connection.execute(update(decisions).where(waiting), documents)
-    _add_dispatches(connection, changed)
-
-
-def _concluded(decision: Decision) -> dict[str, object]:
-    return {
-        "stage": decision.stage,
-        "rule": decision.rule,
-        "targets": converter.unstructure(decision.targets),
-        "evidence": converter.unstructure(decision.evidence),
-        "decided_at": decision.decided_at,
-    }
-
-
-def _add_dispatches(connection: Connection, decided: Iterable[Decision]) -> None:
-    rows = [_dispatch(decision, routed) for decision in decided for routed in decision.targets]
-    if rows:
-        connection.execute(insert(dispatches), rows)
 
 
 def find(connection: Connection, *, workspace: str, event_id: str) -> list[Decision]:
@@ -134,19 +70,3 @@ def read_decision(row: RowMapping) -> Decision:
         evidence=converter.structure(row["evidence"], tuple[Evidence, ...]),
         decided_at=row["decided_at"],
     )
-
-
-def _dispatch(decision: Decision, routed: RoutedTarget) -> dict[str, object]:
-    change = decision.outcome.fingerprint if isinstance(decision.outcome, Event) else ""
-    return {
-        "workspace_id": decision.workspace,
-        "id": new_id(),
-        "decision_id": decision.id,
-        "mapping_id": routed.mapping_id,
-        "target_kind": routed.target.kind,
-        "target_id": routed.target.id,
-        "effect_key": effect_key(
-            decision.installation_id, routed.target, change=change, event_id=decision.event_id
-        ),
-        "created_at": decision.decided_at,
-    }

@@ -15,13 +15,13 @@ from ..providers.codec import NAMES
 from ..providers.deliveries import Event, Ignored, Lifecycle
 from ..store.claims import Claim, ClaimQueue
 from ..store.engine import Store
-from .cases import Case, Interpretation
+from .batch import Case, Interpretation
 from .decide import decide
 from .interpretation import PluginOutcomeError, interpret, load_deliveries
-from .lifecycle import apply_lifecycle, rename
+from .lifecycle import apply_lifecycle
 from .loading import load, load_cases
 from .types import Conclusion
-from .write import write
+from .write import rename, write
 
 BATCH = 50
 """Deliveries that are claimed, and decided in one transaction, at a time."""

@@ -25,11 +25,10 @@ from ..resources.hierarchy import Place
 from ..resources.types import NEVER
 from ..store.engine import Store
 from . import repository
-from .batch import Batch, Surroundings
-from .cases import Case, InstallationId
+from .batch import Batch, Case, Surroundings
 from .decide import decide
 from .loading import load, open_cases
-from .types import Conclusion
+from .types import Conclusion, InstallationId
 
 PROPOSED = "proposed"
 """What the ids and the author of mappings are that aren't there."""

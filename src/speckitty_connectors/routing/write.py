@@ -6,24 +6,26 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from attrs import evolve
-from sqlalchemy import Connection
+from sqlalchemy import Connection, and_, bindparam, insert, update
 
 from ..identifiers import InstallationKey, new_id
-from ..resources.repository import find_resource, note_references
+from ..providers.codec import converter, to_document
+from ..providers.deliveries import Event
+from ..resources.repository import NOTHING_MORE, find_resource, note_references
 from ..resources.types import KnownResource
 from ..suggestions.findings import MAPPED, keep
 from ..suggestions.types import Source
-from . import repository
-from .cases import Case
+from .batch import Batch, Case
 from .review.holding import Waiting, hold_all
-from .types import Conclusion, Decision, Stage
+from .tables import decisions, dispatches
+from .types import Conclusion, Decision, RoutedTarget, Stage, effect_key
 
 
 def write(connection: Connection, decided: Sequence[tuple[Case, Conclusion]], now: datetime) -> None:
     """Write a decision for each case, with what it teaches, and its dispatches or its review item."""
     conclusions = learn(connection, decided, now)
     made = [_decision(case, each, now) for (case, _), each in zip(decided, conclusions, strict=True)]
-    repository.add_all(connection, made)
+    add_all(connection, made)
     waiting = [
         Waiting(
             decision=decision,
@@ -84,3 +86,83 @@ def _known(connection: Connection, case: Case, now: datetime) -> KnownResource:
         return known
     note_references(connection, key, references=[case.subject], at=now)
     return _known(connection, case, now)
+
+
+def add_all(connection: Connection, new: Sequence[Decision]) -> None:
+    """Write decisions, and a dispatch for each of their targets."""
+    documents = [
+        {
+            "workspace_id": decision.workspace,
+            "id": decision.id,
+            "inbox_id": decision.event_id,
+            "installation_id": decision.installation_id,
+            "outcome": to_document(decision.outcome),
+            **_concluded(decision),
+        }
+        for decision in new
+    ]
+    if documents:
+        connection.execute(insert(decisions), documents)
+    _add_dispatches(connection, new)
+
+
+def redecide_all(connection: Connection, changed: Sequence[Decision]) -> None:
+    """Write anew what waited for a person, with its dispatches; lock the review item that holds it before."""
+    waiting = and_(
+        decisions.c.workspace_id == bindparam("of_workspace"),
+        decisions.c.id == bindparam("of_id"),
+        decisions.c.stage == Stage.REVIEW,
+    )
+    documents = [
+        {"of_workspace": decision.workspace, "of_id": decision.id, **_concluded(decision)} for decision in changed
+    ]
+    if documents:
+        connection.execute(update(decisions).where(waiting), documents)
+    _add_dispatches(connection, changed)
+
+
+def _concluded(decision: Decision) -> dict[str, object]:
+    return {
+        "stage": decision.stage,
+        "rule": decision.rule,
+        "targets": converter.unstructure(decision.targets),
+        "evidence": converter.unstructure(decision.evidence),
+        "decided_at": decision.decided_at,
+    }
+
+
+def _add_dispatches(connection: Connection, decided: Iterable[Decision]) -> None:
+    rows = [_dispatch(decision, routed) for decision in decided for routed in decision.targets]
+    if rows:
+        connection.execute(insert(dispatches), rows)
+
+
+def _dispatch(decision: Decision, routed: RoutedTarget) -> dict[str, object]:
+    change = decision.outcome.fingerprint if isinstance(decision.outcome, Event) else ""
+    return {
+        "workspace_id": decision.workspace,
+        "id": new_id(),
+        "decision_id": decision.id,
+        "mapping_id": routed.mapping_id,
+        "target_kind": routed.target.kind,
+        "target_id": routed.target.id,
+        "effect_key": effect_key(
+            decision.installation_id, routed.target, change=change, event_id=decision.event_id
+        ),
+        "created_at": decision.decided_at,
+    }
+
+
+def rename(connection: Connection, batch: Batch) -> bool:
+    """Give known resources the keys that the events of a batch call them by; return whether any had another."""
+    renamed = False
+    for case in batch.cases:
+        if case.installation is None or case.event is None or case.delivery is None:
+            continue
+        known = batch.surroundings[case.key].resources
+        at = case.event.occurred_at or case.delivery.received_at
+        for each in case.event.resources:
+            if each.key and each.place in known and known[each.place].key != each.key:
+                note_references(connection, case.installation, references=[each], at=at, told=NOTHING_MORE)
+                renamed = True
+    return renamed

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from ..identifiers import InstallationKey
 from ..providers.resources import ResourceReference
-from ..store.metadata import OPERATOR, UtcDateTime, belongs_to, identifier, metadata, workspace_column
+from ..store.metadata import UtcDateTime, belongs_to, identifier, metadata, workspace_column
 from ..store.rows import from_row, is_row, is_under, to_row
 from .types import Webhook
 
@@ -88,17 +88,14 @@ def covered_by(
 ) -> dict[tuple[str, str], tuple[ResourceReference, ...]]:
     """Return what the webhooks of endpoints were registered for; nothing where that is a whole account.
 
-    Only for endpoints of a workspace: an app's serves webhooks of many.
+    Only endpoints of a workspace have webhooks of their own: an app's serves those of many.
 
     Args:
         connection: the transaction.
         endpoints: workspace and id of each endpoint.
     """
-    own = sorted(each for each in endpoints if each[0] != OPERATOR)
-    if not own:
-        return {}
     key = (webhooks.c.workspace_id, webhooks.c.endpoint_id)
-    rows = connection.execute(select(*key, webhooks.c.resources).where(tuple_(*key).in_(own)))
+    rows = connection.execute(select(*key, webhooks.c.resources).where(tuple_(*key).in_(endpoints)))
     return {(row.workspace_id, row.endpoint_id): _references(row.resources) for row in rows}
 
 

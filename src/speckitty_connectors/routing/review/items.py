@@ -14,10 +14,9 @@ from ...errors import NotFoundError
 from ...providers.codec import converter
 from ...providers.resources import ResourceReference
 from ...resources.hierarchy import Place
-from ..cases import InstallationId
 from ..repository import read_decision
 from ..tables import decisions, review_events, review_items, review_reasons
-from ..types import Candidate, Decision
+from ..types import Candidate, Decision, InstallationId
 
 
 class ReviewState(StrEnum):

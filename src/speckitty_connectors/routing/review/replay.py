@@ -15,12 +15,11 @@ from ...installations import repository as installations
 from ...providers.deliveries import Event
 from ...providers.manifest import Manifest
 from ...providers.suggestions import Evidence
-from .. import repository
-from ..cases import RECEIVING
+from ..batch import RECEIVING
 from ..decide import decide
 from ..loading import load, open_cases
 from ..types import UNTRUSTED, Conclusion, Decision, Stage
-from ..write import learn
+from ..write import learn, redecide_all
 from . import items as review_records
 from .items import ReviewItem, ReviewState
 
@@ -68,7 +67,7 @@ def replay(connection: Connection, item: ReviewItem, manifest: Manifest, *, now:
     left = [each for each in conclusions if each[2].stage is not Stage.REVIEW]
     learnt = learn(connection, [(case, conclusion) for _, case, conclusion in left], now)
     decided = [_redecided(before, new, now) for (before, _, _), new in zip(left, learnt, strict=True)]
-    repository.redecide_all(connection, decided)
+    redecide_all(connection, decided)
     review_records.release(connection, item, [decision.id for decision in decided])
     if len(decided) == len(held):
         review_records.set_state(connection, item, ReviewState.MAPPED)

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from ...installations.types import Installation
 from ...providers.deliveries import Event
 from ...providers.suggestions import Evidence
-from ..batch import Batch
-from ..cases import Case
+from ..batch import Batch, Case
 from ..types import Conclusion, Stage
 
 IGNORE_RULE = "ignore_rule"
