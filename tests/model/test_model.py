@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from model.machine import Model
 from model.world import World
 from speckitty_connectors import Dispatch, SuggestionState
-from speckitty_connectors.routing import loading, router
+from speckitty_connectors.routing import admission, router
 from speckitty_connectors.routing.admission import Tenants, admit
 from speckitty_connectors.routing.batch import Batch, Case, Interpretation
 from speckitty_connectors.routing.decide import decide
@@ -108,7 +108,7 @@ def believing_the_body(monkeypatch: pytest.MonkeyPatch) -> None:
         of_nobody = evolve(interpretation.delivery, installation_id="")
         return admit(evolve(interpretation, delivery=of_nobody), tenants)
 
-    monkeypatch.setattr(loading, "admit", unbound)
+    monkeypatch.setattr(admission, "admit", unbound)
 
 
 def test_the_model_finds_that_mappings_are_asked_too_late(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

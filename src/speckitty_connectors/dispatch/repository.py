@@ -20,8 +20,8 @@ from ..providers.codec import outcome_from
 from ..providers.deliveries import Event
 from ..providers.suggestions import Target
 from ..routing.batch import RECEIVING
+from ..routing.decide import project_of
 from ..routing.tables import decisions, dispatches
-from ..routing.types import project_of
 from ..store.audit import record
 from ..store.claims import Claim, ClaimQueue
 from ..store.engine import Store

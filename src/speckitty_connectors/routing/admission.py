@@ -1,17 +1,26 @@
-"""Whom a delivery concerns, and whether it can be trusted, before anyone asks what is mapped; pure."""
+"""Whom deliveries concern, and whether they can be trusted, before anyone asks what is mapped."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 
 from attrs import evolve, field, frozen
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, tuple_
 
+from ..installations.repository import read_installation
 from ..installations.statuses import LIVE
+from ..installations.tables import installations
 from ..installations.types import Installation
 from ..providers.accounts import Account
 from ..providers.deliveries import Event, Lifecycle
+from ..providers.manifest import Manifest
 from ..providers.resources import ResourceReference
+from ..resources.tables import resource_keys, resources
+from ..resources.types import ResourceStatus
 from ..store.metadata import OPERATOR
+from ..store.rows import rows_among
+from ..subscriptions.repository import webhooks
 from .batch import Case, Interpretation, most_specific, sender
 from .types import (
     CONFLICT,
@@ -143,7 +152,7 @@ def _case(
 ) -> Case:
     delivery = interpretation.delivery
     return Case(
-        workspace=installation.workspace if installation else delivery.workspace,
+        key=(installation.workspace, installation.id) if installation else (delivery.workspace, ""),
         provider=delivery.provider,
         host=delivery.host,
         outcome=outcome,
@@ -154,3 +163,98 @@ def _case(
         event=event,
         doubt=doubt,
     )
+
+
+def load_cases(connection: Connection, interpretations: Sequence[Interpretation]) -> list[Case]:
+    """Return the cases that events and lifecycles are, in their order."""
+    outcomes = [each.outcome for each in interpretations if isinstance(each.outcome, Event | Lifecycle)]
+    connected = {
+        (each.workspace, each.id): each for each in _find_installations(connection, interpretations, outcomes)
+    }
+    tenants = Tenants(
+        connected=connected,
+        registrations=_load_registrations(connection, connected, outcomes),
+        labelled=_load_labels(connection, connected, outcomes),
+    )
+    return [case for each in interpretations for case in admit(each, tenants)]
+
+
+def _find_installations(
+    connection: Connection, interpretations: Sequence[Interpretation], outcomes: Sequence[Event | Lifecycle]
+) -> list[Installation]:
+    """Return the installations that any of these could concern, **across workspaces**, by their ids."""
+    columns, deliveries = installations.c, [each.delivery for each in interpretations]
+    hooks = {(each.workspace, each.installation_id) for each in deliveries if each.installation_id}
+    accounts = [each.account for each in outcomes if each.account]
+    named = (
+        (columns.account_id, {each.id for each in accounts}),
+        (columns.account_url, {each.url for each in accounts if not each.id}),
+        (columns.provider_installation_id, {each.installation for each in outcomes}),
+    )
+    at_providers = and_(
+        columns.provider.in_({each.provider for each in deliveries}),
+        columns.host.in_({each.host for each in deliveries}),
+        columns.status.in_(LIVE),
+    )
+    conditions: list[ColumnElement[bool]] = [
+        and_(at_providers, column.in_(wanted)) for column, ids in named if (wanted := ids - {""})
+    ]
+    if hooks:
+        conditions.append(tuple_(columns.workspace_id, columns.id).in_(hooks))
+    if not conditions:
+        return []
+    rows = connection.execute(select(installations).where(or_(*conditions)).order_by(columns.id))
+    return [read_installation(row) for row in rows]
+
+
+def _load_registrations(
+    connection: Connection, connected: Collection[InstallationId], outcomes: Iterable[Event | Lifecycle]
+) -> Mapping[InstallationId, Set[str]]:
+    """Return the registered webhooks of installations, where any event says by which of them it was sent."""
+    found: dict[InstallationId, set[str]] = defaultdict(set)
+    if not any(isinstance(each, Event) and each.registrations for each in outcomes):
+        return found
+    identity = (webhooks.c.workspace_id, webhooks.c.installation_id)
+    query = select(*identity, webhooks.c.registration).where(webhooks.c.due_at.is_not(None))
+    for row in rows_among(connection, query, identity, connected):
+        found[row.workspace_id, row.installation_id].add(row.registration)
+    return found
+
+
+def _load_labels(
+    connection: Connection, connected: Collection[InstallationId], outcomes: Iterable[Event | Lifecycle]
+) -> Mapping[tuple[InstallationId, str, str], Set[str]]:
+    """Return the active resources that have a key today, for the keys of what events name without an id."""
+    keys = {
+        reference.key
+        for each in outcomes
+        if isinstance(each, Event)
+        for reference in each.resources
+        if reference.key and not reference.id
+    }
+    found: dict[tuple[InstallationId, str, str], set[str]] = defaultdict(set)
+    if not keys:
+        return found
+    columns, called = resources.c, resource_keys.c
+    same = and_(
+        called.workspace_id == columns.workspace_id, called.resource_id == columns.id, called.key == columns.key
+    )
+    query = (
+        select(columns.workspace_id, columns.installation_id, columns.kind, columns.external_id, columns.key)
+        .join(resource_keys, same)
+        .where(columns.status == ResourceStatus.ACTIVE)
+    )
+    wanted = {(workspace, key) for workspace, _ in connected for key in keys}
+    for row in rows_among(connection, query, (called.workspace_id, called.key), wanted):
+        for kind in (row.kind, ""):
+            found[(row.workspace_id, row.installation_id), kind, row.key].add(row.external_id)
+    return found
+
+
+def open_cases(
+    connection: Connection, installation: Installation, events: Sequence[Event], manifest: Manifest
+) -> list[Case]:
+    """Return the cases of events that come through an installation, whoever sent them."""
+    connected = {(installation.workspace, installation.id): installation}
+    tenants = Tenants(connected=connected, labelled=_load_labels(connection, connected, events))
+    return [Case.of_event(installation, tenants.identified(installation, event), manifest) for event in events]

@@ -14,11 +14,10 @@ from ..policy.resolution import PolicyBook
 from ..providers.deliveries import Event, Lifecycle, Outcome
 from ..providers.manifest import Manifest
 from ..providers.resources import ResourceReference
-from ..providers.suggestions import Evidence, Target
+from ..providers.suggestions import Evidence
 from ..resources.hierarchy import Place, lineage
 from ..store.claims import Claim
 from ..store.metadata import OPERATOR
-from ..suggestions.findings import PROJECT
 from .inference import Knowledge
 from .review.ignore_rules import IgnoreRule
 from .types import NOTHING, InstallationId
@@ -64,7 +63,7 @@ class Case:
     """A delivery and one installation that it concerns: what one decision is about.
 
     Attributes:
-        workspace: whose decision it becomes; the operator's where no installation was found.
+        key: the installation; without an id, and mostly the operator's, where none was found.
         provider: provider key.
         host: the provider's host.
         outcome: what the plugin said that the delivery means.
@@ -77,7 +76,7 @@ class Case:
         past: evidence of what became of it before; its explanation says that as well.
     """
 
-    workspace: str
+    key: InstallationId
     provider: str
     host: str
     outcome: Event | Lifecycle
@@ -93,7 +92,7 @@ class Case:
     def of_event(cls, installation: Installation, event: Event, manifest: Manifest) -> Case:
         """Return the case of an event that comes through an installation, its resources identified."""
         return cls(
-            workspace=installation.workspace,
+            key=(installation.workspace, installation.id),
             provider=installation.provider,
             host=installation.host,
             outcome=event,
@@ -111,11 +110,6 @@ class Case:
             return None
         peers = {each.id for each in self.event.resources if each.kind == self.subject.kind}
         return self.subject if len(peers) == 1 else None
-
-    @property
-    def key(self) -> InstallationId:
-        """The installation; its id is empty where none was found."""
-        return self.workspace, self.installation.id if self.installation else ""
 
 
 def most_specific(manifest: Manifest, outcome: Event | Lifecycle) -> ResourceReference:
@@ -202,13 +196,3 @@ class Batch:
         """Return all mappings by which the event of a case could go."""
         surroundings = self.surroundings.get(case.key, Surroundings())
         return surroundings.mappings_for(case.event) if case.event else []
-
-    def reachable(self, case: Case) -> set[Target]:
-        """Return every target that a case could be decided to go to."""
-        mapped = {mapping.target for mapping in self.mappings_for(case)}
-        known, resource = self.knowledge.get(case.key), case.repository
-        if known is None or resource is None or case.event is None:
-            return mapped
-        return mapped | {
-            Target(kind=PROJECT, id=each.project_id) for each in known.contenders(resource, case.event)
-        }

@@ -11,7 +11,8 @@ from ..identifiers import InstallationKey
 from ..installations.types import Installation
 from ..policy.types import EffectivePolicy
 from ..providers.deliveries import Event
-from ..providers.suggestions import Evidence
+from ..providers.suggestions import Evidence, Target
+from ..suggestions.findings import PROJECT
 from .batch import RECEIVING, Batch, Case, Surroundings
 from .explicit import explicit
 from .inference import Knowledge, infer
@@ -25,7 +26,6 @@ from .types import (
     Stage,
     effect_key,
     for_review,
-    project_of,
 )
 
 BLOCKED_BY_POLICY = "blocked_by_policy"
@@ -109,6 +109,11 @@ def _permit(event: Event, conclusion: Conclusion, policy_of: Callable[[str], Eff
     return evolve(conclusion, targets=tuple(wanted), evidence=(*conclusion.evidence, *blocked))
 
 
+def project_of(target: Target) -> str:
+    """Return the project whose policy applies to a target; empty where the installation's default does."""
+    return target.id if target.kind == PROJECT else ""
+
+
 def _effective_policies(batch: Batch) -> Callable[[InstallationId, str], EffectivePolicy]:
     """Return what finds the effective policy of a project under an installation of a batch."""
     cases = {case.key: case for case in batch.cases}
@@ -116,7 +121,7 @@ def _effective_policies(batch: Batch) -> Callable[[InstallationId, str], Effecti
     @cache
     def policy_of(key: InstallationId, project_id: str) -> EffectivePolicy:
         case = cases[key]
-        installation = InstallationKey(workspace=case.workspace, id=key[1])
+        installation = InstallationKey(workspace=key[0], id=key[1])
         return batch.policies.effective(
             case.manifest.policy, installation, provider=case.provider, project_id=project_id
         )

@@ -116,6 +116,12 @@ class Knowledge:
     identified: Set[str] = frozenset()
     dismissed: Set[tuple[str, str, Target]] = frozenset()
 
+    @property
+    def targets(self) -> set[Target]:
+        """The targets to which any of these events could be inferred to go."""
+        named = (*self.matches.values(), *self.commits.values(), *self.missions.values(), *self.branches.values())
+        return {Target(kind=PROJECT, id=project) for projects in named for project in projects}
+
     def contenders(self, resource: ResourceReference, event: Event) -> list[Contender]:
         """Return the projects that have something to do with an event of a repository."""
         facts, matches = facts_of(event), self.matches.get((resource.kind, resource.id), {})

@@ -58,7 +58,7 @@ def _apply(
         rule=lifecycle.change.value, text=f"the provider told of it; the installation is {changed.status}"
     )
     conclusion = Conclusion(stage=Stage.LIFECYCLE, rule=lifecycle.change.value, evidence=(evidence,))
-    return evolve(case, workspace=changed.workspace, installation=changed), conclusion
+    return evolve(case, key=(changed.workspace, changed.id), installation=changed), conclusion
 
 
 def _of_no_installation(lifecycle: Lifecycle) -> Conclusion:

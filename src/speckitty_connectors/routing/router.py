@@ -15,11 +15,12 @@ from ..providers.codec import NAMES
 from ..providers.deliveries import Event, Ignored, Lifecycle
 from ..store.claims import Claim, ClaimQueue
 from ..store.engine import Store
+from .admission import load_cases
 from .batch import Case, Interpretation
 from .decide import decide
 from .interpretation import PluginOutcomeError, interpret, load_deliveries
 from .lifecycle import apply_lifecycle
-from .loading import load, load_cases
+from .loading import load, renamed
 from .types import Conclusion
 from .write import rename, write
 
@@ -118,7 +119,8 @@ def _decide_events(
 ) -> list[tuple[Case, Conclusion]]:
     """Decide events that follow each other; known resources take the keys that the events call them by."""
     batch = load(connection, load_cases(connection, interpretations))
-    if rename(connection, batch):
+    if called := renamed(batch):
+        rename(connection, called)
         batch = load(connection, batch.cases)
     return list(zip(batch.cases, decide(batch), strict=True))
 

@@ -25,9 +25,10 @@ from ..resources.hierarchy import Place
 from ..resources.types import NEVER
 from ..store.engine import Store
 from . import repository
+from .admission import open_cases
 from .batch import Batch, Case, Surroundings
 from .decide import decide
-from .loading import load, open_cases
+from .loading import load
 from .types import Conclusion, InstallationId
 
 PROPOSED = "proposed"

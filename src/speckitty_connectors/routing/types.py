@@ -14,7 +14,6 @@ from ..policy.types import Statements
 from ..providers.deliveries import Outcome
 from ..providers.resources import ResourceReference
 from ..providers.suggestions import Confidence, Evidence, Target
-from ..suggestions.findings import PROJECT
 from ..suggestions.types import Finding
 
 InstallationId = tuple[str, str]
@@ -157,11 +156,6 @@ UNTRUSTED = frozenset({UNKNOWN_INSTALLATION, PRINCIPAL_CONFLICT, CONFLICT, REPLA
 
 NOTHING = ResourceReference(kind="", id="")
 """The subject of what names no resource and no account."""
-
-
-def project_of(target: Target) -> str:
-    """Return the project whose policy applies to a target; empty where the installation's default does."""
-    return target.id if target.kind == PROJECT else ""
 
 
 def effect_key(installation_id: str, target: Target, *, change: str = "", event_id: str = "") -> str:

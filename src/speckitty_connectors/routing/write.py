@@ -11,11 +11,12 @@ from sqlalchemy import Connection, and_, bindparam, insert, update
 from ..identifiers import InstallationKey, new_id
 from ..providers.codec import converter, to_document
 from ..providers.deliveries import Event
+from ..providers.resources import ResourceReference
 from ..resources.repository import NOTHING_MORE, find_resource, note_references
 from ..resources.types import KnownResource
 from ..suggestions.findings import MAPPED, keep
 from ..suggestions.types import Source
-from .batch import Batch, Case
+from .batch import Case
 from .review.holding import Waiting, hold_all
 from .tables import decisions, dispatches
 from .types import Conclusion, Decision, RoutedTarget, Stage, effect_key
@@ -37,15 +38,17 @@ def write(connection: Connection, decided: Sequence[tuple[Case, Conclusion]], no
         for (case, conclusion), decision in zip(decided, made, strict=True)
         if decision.stage is Stage.REVIEW
     ]
-    hold_all(connection, waiting)
+    if waiting:
+        hold_all(connection, waiting)
 
 
 def _decision(case: Case, conclusion: Conclusion, now: datetime) -> Decision:
+    workspace, installation_id = case.key
     return Decision(
         id=new_id(),
-        workspace=case.workspace,
+        workspace=workspace,
         event_id=case.delivery.id if case.delivery else "",
-        installation_id=case.key[1],
+        installation_id=installation_id,
         stage=conclusion.stage,
         rule=conclusion.rule,
         outcome=case.outcome,
@@ -68,7 +71,7 @@ def _learn(connection: Connection, case: Case, conclusion: Conclusion, now: date
         connection,
         {case.subject.place: _known(connection, case, now)},
         [conclusion.finding],
-        workspace=case.workspace,
+        workspace=case.key[0],
         source=Source.EVENT,
         now=now,
     )
@@ -80,7 +83,7 @@ def _learn(connection: Connection, case: Case, conclusion: Conclusion, now: date
 
 def _known(connection: Connection, case: Case, now: datetime) -> KnownResource:
     """Return the event's resource; a verified delivery proves that it is there, where no listing has yet."""
-    key = InstallationKey(workspace=case.workspace, id=case.key[1])
+    key = InstallationKey(workspace=case.key[0], id=case.key[1])
     known = find_resource(connection, key, case.subject.place)
     if known is not None:
         return known
@@ -153,16 +156,7 @@ def _dispatch(decision: Decision, routed: RoutedTarget) -> dict[str, object]:
     }
 
 
-def rename(connection: Connection, batch: Batch) -> bool:
-    """Give known resources the keys that the events of a batch call them by; return whether any had another."""
-    renamed = False
-    for case in batch.cases:
-        if case.installation is None or case.event is None or case.delivery is None:
-            continue
-        known = batch.surroundings[case.key].resources
-        at = case.event.occurred_at or case.delivery.received_at
-        for each in case.event.resources:
-            if each.key and each.place in known and known[each.place].key != each.key:
-                note_references(connection, case.installation, references=[each], at=at, told=NOTHING_MORE)
-                renamed = True
-    return renamed
+def rename(connection: Connection, called: Iterable[tuple[InstallationKey, ResourceReference, datetime]]) -> None:
+    """Give resources the keys that events call them by, one after the other; see `renamed`."""
+    for installation, reference, at in called:
+        note_references(connection, installation, references=[reference], at=at, told=NOTHING_MORE)

@@ -118,8 +118,6 @@ class _Item:
 
 def hold_all(connection: Connection, waiting: Sequence[Waiting]) -> None:
     """Put decisions into the items of their installations and subjects; some ten statements, however many."""
-    if not waiting:
-        return
     items = _find(connection, {each.identity for each in waiting})
     new = {each.identity for each in waiting} - items.keys()
     taken = _count_waiting(connection, {identity[:2] for identity in new})

@@ -15,9 +15,10 @@ from ...installations import repository as installations
 from ...providers.deliveries import Event
 from ...providers.manifest import Manifest
 from ...providers.suggestions import Evidence
+from ..admission import open_cases
 from ..batch import RECEIVING
 from ..decide import decide
-from ..loading import load, open_cases
+from ..loading import load
 from ..types import UNTRUSTED, Conclusion, Decision, Stage
 from ..write import learn, redecide_all
 from . import items as review_records

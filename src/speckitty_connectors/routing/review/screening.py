@@ -22,7 +22,7 @@ def ignored_by_rule(batch: Batch, case: Case, event: Event, installation: Instal
     known = (
         batch.surroundings[case.key].resources.get(case.subject.place) if case.key in batch.surroundings else None
     )
-    for rule in batch.ignore_rules.get(case.workspace, ()):
+    for rule in batch.ignore_rules.get(case.key[0], ()):
         if rule.conditions.meets(
             event, case.subject, installation=installation, archived=known is not None and known.archived
         ):
