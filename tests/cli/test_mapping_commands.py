@@ -12,7 +12,7 @@ from speckitty_connectors.errors import ConnectorsError
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.providers.codec import to_document
-from speckitty_connectors.routing.review.holding import Waiting, hold_all
+from speckitty_connectors.routing.review.holding import HeldDecision, hold_all
 from speckitty_connectors.routing.types import NO_MAPPING, Decision, for_review
 from speckitty_connectors.routing.write import add_all
 from speckitty_connectors.store.engine import Store
@@ -54,7 +54,7 @@ class Operator(Shell):
         )
         with self.store.transaction() as connection:
             add_all(connection, [decision])
-            waiting = Waiting(decision=decision, provider="github", host="github.com", subject=HELLO)
+            waiting = HeldDecision(decision=decision, provider="github", host="github.com", subject=HELLO)
             hold_all(connection, [waiting])
         return decision.event_id
 

@@ -254,7 +254,7 @@ def _load_labels(
 def open_cases(
     connection: Connection, installation: Installation, events: Sequence[Event], manifest: Manifest
 ) -> list[Case]:
-    """Return the cases of events that come through an installation, whoever sent them."""
+    """Return the cases of events that come through an installation, without a look at who sent them."""
     connected = {(installation.workspace, installation.id): installation}
     tenants = Tenants(connected=connected, labelled=_load_labels(connection, connected, events))
     return [Case.of_event(installation, tenants.identified(installation, event), manifest) for event in events]

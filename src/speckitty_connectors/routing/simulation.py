@@ -115,26 +115,6 @@ class Proposal:
         """Whether nothing is proposed."""
         return not self.add and not self.remove and not self.policies
 
-    def apply(self, batch: Batch) -> Batch:
-        """Return a batch with mappings and policies as they would be."""
-        policies = batch.policies
-        for each in self.policies:
-            source = Provenance(level=each.scope.level, actor=PROPOSED)
-            policies = policies.setting(each.scope, each.fields, source)
-        surroundings = {key: self._mapped(key, known) for key, known in batch.surroundings.items()}
-        return evolve(batch, surroundings=surroundings, policies=policies)
-
-    def _mapped(self, key: InstallationId, known: Surroundings) -> Surroundings:
-        """Return the surroundings of an installation with the mappings that it would have."""
-        workspace, installation_id = key
-        mappings: dict[Place, list[ResourceMapping]] = defaultdict(list)
-        for place, found in known.mappings.items():
-            mappings[place] = [mapping for mapping in found if mapping.id not in self.remove]
-        added = [each for each in self.add if each.installation_id == installation_id]
-        for number, each in enumerate(added):
-            mappings[each.resource.place].append(each.as_mapping(workspace, number))
-        return evolve(known, mappings=mappings)
-
 
 @frozen(kw_only=True)
 class Simulation:
@@ -199,7 +179,7 @@ def simulate(
     batch = evolve(batch, handed_over=frozenset())  # what was handed over is decided again
     return tuple(
         Simulation(installation_id=case.key[1], event=case.event, now=before, proposed=after)
-        for case, before, after in zip(cases, decide(batch), decide(wanted.apply(batch)), strict=True)
+        for case, before, after in zip(cases, decide(batch), decide(_changed(batch, wanted)), strict=True)
         if case.event is not None
     )
 
@@ -243,6 +223,28 @@ def _cases(
 ) -> list[Case]:
     installation = installations.get(connection, InstallationKey(workspace=workspace, id=installation_id))
     return open_cases(connection, installation, [event], registry.provider(installation.provider).manifest)
+
+
+def _changed(batch: Batch, proposal: Proposal) -> Batch:
+    """Return a batch with mappings and policies as they are proposed."""
+    policies = batch.policies
+    for each in proposal.policies:
+        source = Provenance(level=each.scope.level, actor=PROPOSED)
+        policies = policies.setting(each.scope, each.fields, source)
+    surroundings = {key: _mapped(proposal, key, known) for key, known in batch.surroundings.items()}
+    return evolve(batch, surroundings=surroundings, policies=policies)
+
+
+def _mapped(proposal: Proposal, key: InstallationId, known: Surroundings) -> Surroundings:
+    """Return the surroundings of an installation with the mappings that it would have."""
+    workspace, installation_id = key
+    mappings: dict[Place, list[ResourceMapping]] = defaultdict(list)
+    for place, found in known.mappings.items():
+        mappings[place] = [mapping for mapping in found if mapping.id not in proposal.remove]
+    added = [each for each in proposal.add if each.installation_id == installation_id]
+    for number, each in enumerate(added):
+        mappings[each.resource.place].append(each.as_mapping(workspace, number))
+    return evolve(known, mappings=mappings)
 
 
 def _lines(title: str, conclusion: Conclusion) -> Iterator[str]:

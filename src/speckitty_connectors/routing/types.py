@@ -149,7 +149,7 @@ REVIEW_REASONS: Mapping[str, str] = {
     AMBIGUOUS: "nothing is mapped, and several projects fit",
     LOW_CONFIDENCE: "nothing is mapped, and what was seen isn't enough to tell a project",
 }
-"""The rules that send a delivery to the review queue, and what people are told of each."""
+"""The rules that send a delivery to the review queue, and the words in which people read of each."""
 
 UNTRUSTED = frozenset({UNKNOWN_INSTALLATION, PRINCIPAL_CONFLICT, CONFLICT, REPLAY_SUSPECT})
 """The rules of deliveries that nobody vouches for by mapping a resource: they are never replayed, nor ignored."""

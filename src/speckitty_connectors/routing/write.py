@@ -17,7 +17,7 @@ from ..resources.types import KnownResource
 from ..suggestions.findings import MAPPED, keep
 from ..suggestions.types import Source
 from .batch import Case
-from .review.holding import Waiting, hold_all
+from .review.holding import HeldDecision, hold_all
 from .tables import decisions, dispatches
 from .types import Conclusion, Decision, RoutedTarget, Stage, effect_key
 
@@ -28,7 +28,7 @@ def write(connection: Connection, decided: Sequence[tuple[Case, Conclusion]], no
     made = [_decision(case, each, now) for (case, _), each in zip(decided, conclusions, strict=True)]
     add_all(connection, made)
     waiting = [
-        Waiting(
+        HeldDecision(
             decision=decision,
             provider=case.provider,
             host=case.host,

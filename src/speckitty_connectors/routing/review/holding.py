@@ -26,7 +26,7 @@ ITEMS_PER_INSTALLATION = 1_000
 ANYTHING = ("", "")
 """Kind and id of an item that holds events without a resource, or of more resources than are told apart."""
 
-Identity = tuple[str, str, str, str, str, str]
+ItemIdentity = tuple[str, str, str, str, str, str]
 """What an item is found by: workspace, installation, provider, host, and kind and id of what it is about."""
 
 IDENTITY = ("workspace_id", "installation_id", "provider", "host", "resource_kind", "resource_id")
@@ -37,7 +37,7 @@ CHANGING = ("state", "state_reason", "count", "held", "candidates", "resource_ke
 
 
 @frozen(kw_only=True)
-class Waiting:
+class HeldDecision:
     """A decision that a person must look at.
 
     Attributes:
@@ -55,7 +55,7 @@ class Waiting:
     candidates: tuple[Candidate, ...] = ()
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> ItemIdentity:
         """What its item is found by."""
         return (*self.source, self.subject.kind, self.subject.id)
 
@@ -83,7 +83,7 @@ class _Item:
     is_restarted: bool = False
     held: list[str] = field(factory=list)
 
-    def take(self, waiting: Waiting) -> None:
+    def take(self, waiting: HeldDecision) -> None:
         """Count a decision, and hold it while there is room.
 
         What led to a mapping is opened anew. What was dismissed stays so, unless this is a reason for which it
@@ -116,7 +116,7 @@ class _Item:
         return True
 
 
-def hold_all(connection: Connection, waiting: Sequence[Waiting]) -> None:
+def hold_all(connection: Connection, waiting: Sequence[HeldDecision]) -> None:
     """Put decisions into the items of their installations and subjects; some ten statements, however many."""
     items = _find(connection, {each.identity for each in waiting})
     new = {each.identity for each in waiting} - items.keys()
@@ -134,7 +134,7 @@ def hold_all(connection: Connection, waiting: Sequence[Waiting]) -> None:
     _save(connection, items.values())
 
 
-def _find(connection: Connection, identities: Collection[Identity]) -> dict[Identity, _Item]:
+def _find(connection: Connection, identities: Collection[ItemIdentity]) -> dict[ItemIdentity, _Item]:
     """Return the items that there are, locked, with their reasons."""
     columns = [review_items.c[name] for name in IDENTITY]
     query = select(review_items).where(tuple_(*columns).in_(sorted(identities))).order_by(review_items.c.id)
@@ -164,7 +164,7 @@ def _count_waiting(connection: Connection, installations: Collection[tuple[str, 
     return Counter({(workspace, installation_id): count for workspace, installation_id, count in rows})
 
 
-def _new(identity: Identity, waiting: Waiting) -> _Item:
+def _new(identity: ItemIdentity, waiting: HeldDecision) -> _Item:
     row: dict[str, Any] = {
         **dict(zip(IDENTITY, identity, strict=True)),
         "id": new_id(),

@@ -67,7 +67,7 @@ class ReviewItem:
         first_seen: when the first one came, in UTC.
         last_seen: when the latest one came, in UTC.
         state: where it stands.
-        state_reason: why, in the words of whoever said so.
+        state_reason: why, in the words of the person who decided.
         snoozed_until: when it is shown again, in UTC, or None.
 
     >>> from datetime import UTC
