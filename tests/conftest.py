@@ -59,9 +59,19 @@ def corpus(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="session")
 def delivery_cases(request: pytest.FixtureRequest) -> Mapping[str, Any]:
     """What providers were seen to send, by name; beside the project in ``shared/cases``."""
-    file = request.config.rootpath.parent / "shared" / "cases" / "deliveries.json"
+    return _cases(request, "deliveries")
+
+
+@pytest.fixture(scope="session")
+def conversation_cases(request: pytest.FixtureRequest) -> Mapping[str, Any]:
+    """What providers were seen to answer, by name; beside the project in ``shared/cases``."""
+    return _cases(request, "conversations")
+
+
+def _cases(request: pytest.FixtureRequest, kind: str) -> Mapping[str, Any]:
+    file = request.config.rootpath.parent / "shared" / "cases" / f"{kind}.json"
     if not file.is_file():
-        pytest.skip("the cases of deliveries aren't beside this project")
+        pytest.skip(f"the cases of {kind} aren't beside this project")
     return {case["name"]: case for case in json.loads(file.read_bytes())}
 
 

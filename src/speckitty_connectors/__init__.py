@@ -9,7 +9,7 @@ from importlib import import_module
 
 _NAMES = {
     "apps.service": "Apps BelongsToApp RegisteredApp",
-    "configuration": "AppSettings PluginSettings Settings",
+    "configuration": "AppSettings PluginSettings Settings WorkerSettings",
     "connectors": "Connectors",
     "conversations.refusals": "OnboardingRefusedError Refusal",
     "conversations.steps": "PickAccount SendBrowser",

@@ -5,6 +5,7 @@ from .apps.service import RegisteredApp as RegisteredApp
 from .configuration import AppSettings as AppSettings
 from .configuration import PluginSettings as PluginSettings
 from .configuration import Settings as Settings
+from .configuration import WorkerSettings as WorkerSettings
 from .connectors import Connectors as Connectors
 from .conversations.refusals import OnboardingRefusedError as OnboardingRefusedError
 from .conversations.refusals import Refusal as Refusal

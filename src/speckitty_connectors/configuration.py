@@ -11,7 +11,7 @@ from typing import Any
 
 import cattrs
 from attrs import field, frozen
-from attrs.validators import ge, instance_of, min_len
+from attrs.validators import ge, gt, instance_of, min_len
 from cattrs.v import format_exception
 
 from .credentials.secret import Secret
@@ -74,6 +74,40 @@ class PluginSettings:
 
 
 @frozen(kw_only=True)
+class WorkerSettings:
+    """How workers go about their work; each number has its unit in its name.
+
+    Attributes:
+        lease_seconds: how long a process may stay silent before others take over what it had. A living one
+            extends its leases at a third of this, so it needs no more than the longest pause of a process that
+            lives; a shorter one starts sooner what a dead process left.
+        handler_limit_seconds: how long a handler may take before its process is ended. Five minutes are more than
+            any request to another service takes, and less than people wait before they ask what is wrong.
+        grace_seconds: how long handlers may go on when a process is told to stop. Kubernetes kills after 30.
+        retry_hours: for how long after its first failure something is tried again before it is parked. Three days
+            are a weekend on which nobody looks.
+        first_pause_seconds: the longest pause after the first failure; jitter takes up to half of each pause away.
+            Each further pause is twice as long.
+        longest_pause_seconds: the longest pause: what was repaired is handed over within this time.
+        crashes: how many processes in a row may end without a report while they have the same row before it is
+            parked. More than a deployment that goes wrong ends, and few enough to stop what kills them.
+        poll_seconds: how often an idle worker looks for work that nobody told it of.
+
+    >>> WorkerSettings(retry_hours=24).lease_seconds
+    30.0
+    """
+
+    lease_seconds: float = field(default=30.0, validator=gt(0))
+    handler_limit_seconds: float = field(default=300.0, validator=gt(0))
+    grace_seconds: float = field(default=25.0, validator=ge(0))
+    retry_hours: float = field(default=72.0, validator=ge(0))
+    first_pause_seconds: float = field(default=2.0, validator=ge(0))
+    longest_pause_seconds: float = field(default=3600.0, validator=ge(0))
+    crashes: int = field(default=5, validator=ge(1))
+    poll_seconds: float = field(default=0.5, validator=gt(0))
+
+
+@frozen(kw_only=True)
 class Settings:
     """Everything a host configures.
 
@@ -90,6 +124,7 @@ class Settings:
         active_key: the key that seals what is written from now on; empty where there is only one.
         public_url: where the web application is reached from outside, without a trailing slash.
         plugins: which plugins may be loaded.
+        workers: how workers go about their work.
         allowed_hosts: ``host:port`` that outbound calls may reach although they aren't public or not https.
         routed_kinds: provider key → the event kinds that the host wants; all where a provider isn't named.
         signature_tolerances: provider key → seconds that a signed time may be from ours, for hosts whose clock is
@@ -117,6 +152,7 @@ class Settings:
     active_key: str = ""
     public_url: str = field(default="http://127.0.0.1:8000", converter=_without_trailing_slash)
     plugins: PluginSettings = PluginSettings()
+    workers: WorkerSettings = WorkerSettings()
     allowed_hosts: frozenset[str] = frozenset()
     routed_kinds: Mapping[str, frozenset[str]] = field(factory=dict)
     signature_tolerances: Mapping[str, int] = field(factory=dict)

@@ -19,11 +19,13 @@ from .credentials.rotation import KeyRotation
 from .credentials.sealing import Keys
 from .credentials.vault import Vault
 from .dispatch.handlers import EVERY_OTHER, EffectHandler, Handlers, TransactionalHandler
+from .dispatch.leases import LeaseKeeper
 from .dispatch.repository import retry
-from .dispatch.worker import Worker
+from .dispatch.worker import Worker, queue_of
 from .http.session import Transport
 from .identifiers import Clock, InstallationKey, utc_now
 from .inbox.accept import Inbox
+from .inbox.tables import inbox
 from .installations import repository as installation_rows
 from .installations.approvals import PendingApprovals
 from .installations.consent import as_it_stands
@@ -152,8 +154,9 @@ class Connectors:
         self.audit = Audit(self.store)
         self.overrides = Overrides(self.store, self.registry)
         self.review = ReviewQueue(self.store, self.registry, self.mappings)
-        self._router = Router(self.store, self.registry)
+        self._router = Router(self.store, self.registry, queue=queue_of(inbox, settings.workers))
         self._handlers = Handlers()
+        self._keeper = LeaseKeeper(self.store, limit_seconds=settings.workers.handler_limit_seconds)
 
     def upgrade(self) -> None:
         """Bring the tables up to this version; safe to repeat, and beside running processes."""
@@ -236,7 +239,7 @@ class Connectors:
 
     def worker(self) -> Worker:
         """Return a worker: it routes what came in, and hands it to the handlers."""
-        return Worker(self.store, self._router, self._handlers)
+        return Worker(self.store, self._router, self._handlers, keeper=self._keeper, settings=self.settings.workers)
 
     @contextmanager
     def working(self, *, threads: int = 1) -> Iterator[None]:

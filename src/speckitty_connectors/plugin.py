@@ -63,6 +63,8 @@ from .providers.oauth import IdentityTokenRules as IdentityTokenRules
 from .providers.oauth import InstallationListing as InstallationListing
 from .providers.oauth import OAuthRules as OAuthRules
 from .providers.oauth import RefreshRules as RefreshRules
+from .providers.oauth import RevocationReach as RevocationReach
+from .providers.oauth import RevocationRequest as RevocationRequest
 from .providers.oauth import TokenEncoding as TokenEncoding
 from .providers.policies import CoreIssueField as CoreIssueField
 from .providers.policies import CorePolicy as CorePolicy

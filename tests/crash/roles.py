@@ -31,7 +31,7 @@ LEASE_SECONDS = 1.0
 HANDLER_SECONDS = 0.01
 """How long the handler takes between its start and its write: the window that kills are to hit."""
 
-PATIENCE: dict[str, Any] = {"lease_seconds": LEASE_SECONDS, "max_attempts": 1000, "first_delay_seconds": 0.1}
+PATIENCE: dict[str, Any] = {"lease_seconds": LEASE_SECONDS, "max_crashes": 1000, "first_delay_seconds": 0.1}
 """Attempts without end: here processes die far more often than a poisonous row would let them."""
 
 host_tables = MetaData()

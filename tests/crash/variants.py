@@ -24,9 +24,9 @@ hit. SQLite has no other, because who is paused inside a transaction keeps every
 class UnhurriedWorker(Worker):
     """The worker as it is, slower: a pause finds it with a claim in hand."""
 
-    def _dispatch(self, claim: Claim) -> None:
+    def _hand_over(self, claim: Claim) -> None:
         time.sleep(CLAIMED_SECONDS)
-        super()._dispatch(claim)
+        super()._hand_over(claim)
 
 
 class UnfencedQueue(ClaimQueue):
@@ -43,7 +43,7 @@ class UnfencedQueue(ClaimQueue):
 class MarkFirstWorker(Worker):
     """Marks a dispatch done, commits, and only then lets the handler write."""
 
-    def _dispatch(self, claim: Claim) -> None:
+    def _hand_over(self, claim: Claim) -> None:
         with self._store.transaction() as connection:
             if not self._queue.hold(connection, claim):
                 return

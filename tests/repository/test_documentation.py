@@ -12,7 +12,7 @@ import attrs
 import click
 import pytest
 
-from speckitty_connectors import AppSettings, PluginSettings, Registry, Settings, hookspecs
+from speckitty_connectors import AppSettings, PluginSettings, Registry, Settings, WorkerSettings, hookspecs
 from speckitty_connectors.cli import commands
 
 HOOKS = [value for value in vars(hookspecs).values() if hasattr(value, f"{hookspecs.PROJECT_NAME}_spec")]
@@ -79,9 +79,10 @@ def test_each_setting_has_its_row(texts: dict[str, str]) -> None:
     named = {
         name for row in re.findall(r"^\| (`[^|]+) \|", tables, re.MULTILINE) for name in re.findall("`(.+?)`", row)
     }
-    settings = {each.name for each in attrs.fields(Settings)} - {"plugins"}
+    settings = {each.name for each in attrs.fields(Settings)} - {"plugins", "workers"}
     plugins = {f"plugins.{each.name}" for each in attrs.fields(PluginSettings)}
-    assert named == settings | plugins | {each.name for each in attrs.fields(AppSettings)}
+    workers = {"workers.…", *(f"workers.{each.name}" for each in attrs.fields(WorkerSettings))}
+    assert named == settings | plugins | workers | {each.name for each in attrs.fields(AppSettings)}
 
 
 @pytest.mark.parametrize("path", COMMANDS)

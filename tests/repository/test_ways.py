@@ -8,7 +8,7 @@ import pytest
 
 from testbed import ways
 
-MOST_FILES_OF_A_PUSH: Final = 44
+MOST_FILES_OF_A_PUSH: Final = 45
 """How many files somebody opens who follows a mapped push; lower it when the way gets shorter."""
 
 MOST_RETURNS_OF_A_PUSH: Final = 59

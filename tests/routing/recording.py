@@ -27,6 +27,7 @@ from speckitty_connectors.providers.codec import converter
 from speckitty_connectors.resources.tables import resource_keys, resources
 from speckitty_connectors.routing import explanation
 from speckitty_connectors.routing.review.queue import ReviewQueue
+from speckitty_connectors.routing.router import BATCH
 from speckitty_connectors.routing.tables import (
     decisions,
     dispatches,
@@ -130,10 +131,13 @@ class RecordedWorld:
         ]
 
     def route(self, *documents: Mapping[str, object], at: Endpoint | None = None, **values: Any) -> list[str]:
-        """Store deliveries, and decide them with all that waits, as one batch; return their ids."""
+        """Store deliveries, and decide them with all that waits in the order in which it came; return their ids."""
         ids = self.deliver(*documents, at=at, **values)
-        while self.inbound.router().route_due():
-            pass
+        router = self.inbound.router()
+        with self.store.transaction() as connection:
+            claims = router.queue.claim(connection, limit=MANY)
+        for first in range(0, len(claims), BATCH):
+            router.route(claims[first : first + BATCH])
         self.clock.advance(60)
         return ids
 
@@ -189,6 +193,9 @@ class RecordedWorld:
         )
         yield "said", list(self.said)
 
+
+MANY = 100_000
+"""More than waits in any scenario: every workspace's share has room for all that it has."""
 
 SHOWN = ("installation_id", "kind", "external_id", "key", "status", "archived", "key_at", "first_seen", "last_seen")
 MAPPED = ("id", "resource_id", "target_kind", "target_id", "origin", "state", "state_reason", "created_by")

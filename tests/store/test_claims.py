@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,9 +14,15 @@ import pytest
 from attrs import evolve
 from sqlalchemy import MetaData, Table, event, insert, select, text, update
 
-from speckitty_connectors.store.claims import Claim, ClaimQueue
+from speckitty_connectors.store.claims import PARKED, PENDING, Claim, ClaimQueue, Round
 from speckitty_connectors.store.engine import Store
-from speckitty_connectors.store.metadata import claim_columns, identifier, metadata, workspace_column
+from speckitty_connectors.store.metadata import (
+    DatabaseMilliseconds,
+    claim_columns,
+    identifier,
+    metadata,
+    workspace_column,
+)
 
 ROWS = 120
 
@@ -59,7 +67,7 @@ def work(store: Store) -> Iterator[Table]:
 @pytest.fixture
 def queue(work: Table) -> ClaimQueue:
     """A queue whose failed rows are due again at once."""
-    return ClaimQueue(work, max_attempts=3, first_delay_seconds=0)
+    return ClaimQueue(work, max_crashes=3, first_delay_seconds=0)
 
 
 def add(store: Store, queue: ClaimQueue, *ids: str, **values: Any) -> None:
@@ -78,7 +86,7 @@ def claim(store: Store, queue: ClaimQueue, limit: int = 10) -> list[Claim]:
 def end_leases(store: Store, queue: ClaimQueue) -> None:
     """Let the time of every lease and pause be over."""
     with store.transaction() as connection:
-        connection.execute(update(queue.table).values(not_before=0))
+        connection.execute(update(queue.table).values(not_before=1, leased_until=1))
 
 
 def row(store: Store, queue: ClaimQueue, id_: str) -> dict[str, Any]:
@@ -143,10 +151,42 @@ def test_a_worker_that_was_taken_over_can_change_nothing(store: Store, queue: Cl
         assert not queue.hold(connection, paused)
         assert not queue.finish(connection, paused)
         assert not queue.retry(connection, paused, error="late")
+        assert not queue.postpone(connection, paused, error="late")
         assert not queue.park(connection, paused, error="late")
+        queue.extend(connection, [paused])
+        queue.release(connection, [paused])
         assert queue.hold(connection, successor)
         assert queue.finish(connection, successor)
         assert not queue.finish(connection, successor)
+
+
+def test_a_claim_is_no_attempt(store: Store, queue: ClaimQueue) -> None:
+    """What was claimed and goes back unstarted is as it was: due in its former place, with no attempt counted."""
+    add(store, queue, "a", "b", not_before=1)
+    with store.transaction() as connection:
+        queue.release(connection, queue.claim(connection, limit=1))
+    assert [(claimed.id, claimed.attempts) for claimed in claim(store, queue)] == [("a", 1), ("b", 1)]
+
+
+def test_a_lease_that_is_extended_does_not_end(store: Store, work: Table) -> None:
+    """Rows of a living worker stay its own, however long it takes."""
+    queue = ClaimQueue(work, lease_seconds=3600)
+    add(store, queue, "a", "b")
+    claims = claim(store, queue)
+    end_leases(store, queue)
+    with store.transaction() as connection:
+        queue.extend(connection, claims)
+    assert claim(store, queue) == []
+
+
+def test_what_a_process_leaves_at_its_end_is_due_at_once(store: Store, queue: ClaimQueue) -> None:
+    """The rows of a process that was stopped go back together, and are no suspects."""
+    add(store, queue, "a", "b", not_before=1)
+    with store.transaction() as connection:
+        queue.claim(connection, limit=1, worker="stopped")
+        queue.claim(connection, limit=1, worker="other")
+        assert queue.release_worker(connection, "stopped") == 1
+    assert claim(store, queue) == [Claim(workspace="w", id="a", generation=2, attempts=1)]
 
 
 def test_a_failed_row_waits_before_its_next_attempt(store: Store, work: Table) -> None:
@@ -155,25 +195,57 @@ def test_a_failed_row_waits_before_its_next_attempt(store: Store, work: Table) -
     add(store, queue, "a")
     (mine,) = claim(store, queue)
     with store.transaction() as connection:
-        assert queue.retry(connection, mine, error="no answer")
+        assert queue.retry(connection, mine, error="no answer") == PENDING
     assert row(store, queue, "a")["last_error"] == "no answer"
     assert claim(store, queue) == []
     end_leases(store, queue)
     assert [claimed.attempts for claimed in claim(store, queue)] == [2]
 
 
-def test_a_row_that_fails_each_time_is_parked(store: Store, queue: ClaimQueue) -> None:
-    """The last attempt's failure parks the row with its error, and no further claim takes it."""
+@pytest.mark.parametrize(("share", "milliseconds"), [(0.0, 4000), (1.0, 8000)])
+def test_a_pause_keeps_part_of_its_length(store: Store, work: Table, share: float, milliseconds: int) -> None:
+    """What failed together is tried again over half of the pause, which doubles with each attempt."""
+    queue = ClaimQueue(work, jitter=lambda: share)
+    add(store, queue, "a", attempts=2)
+    (mine,) = claim(store, queue)
+    with store.transaction() as connection:
+        began = connection.scalar(select(DatabaseMilliseconds()))
+        queue.retry(connection, mine, error="no answer")
+        ended = connection.scalar(select(DatabaseMilliseconds()))
+    assert began is not None
+    assert ended is not None
+    assert began <= row(store, queue, "a")["not_before"] - milliseconds <= ended
+
+
+def test_a_row_that_fails_for_too_long_is_parked(store: Store, work: Table) -> None:
+    """However often a row has failed, it is parked by how long ago it failed first, with its latest error."""
+    queue = ClaimQueue(work, first_delay_seconds=0, retry_seconds=3600)
     add(store, queue, "poison")
-    for attempt in range(1, 4):
+    for attempt in range(1, 21):
         (mine,) = claim(store, queue)
         assert mine.attempts == attempt
         with store.transaction() as connection:
-            assert queue.retry(connection, mine, error=f"failure {attempt}")
+            assert queue.retry(connection, mine, error=f"failure {attempt}") == PENDING
+    with store.transaction() as connection:
+        connection.execute(update(work).values(failing_since=work.c.failing_since - 3_600_000))
+    (mine,) = claim(store, queue)
+    with store.transaction() as connection:
+        assert queue.retry(connection, mine, error="failure 21") == PARKED
     end_leases(store, queue)
     assert claim(store, queue) == []
     parked = row(store, queue, "poison")
-    assert (parked["state"], parked["attempts"], parked["last_error"]) == ("parked", 3, "failure 3")
+    assert (parked["state"], parked["attempts"], parked["last_error"]) == ("parked", 21, "failure 21")
+
+
+def test_a_busy_database_is_no_attempt(store: Store, queue: ClaimQueue) -> None:
+    """What is put back because the database was busy has the same attempt before it, and hasn't failed."""
+    add(store, queue, "a")
+    (mine,) = claim(store, queue)
+    with store.transaction() as connection:
+        assert queue.postpone(connection, mine, error="lock timeout")
+    kept = row(store, queue, "a")
+    assert (kept["state"], kept["failing_since"], kept["last_error"]) == ("pending", 0, "lock timeout")
+    assert [claimed.attempts for claimed in claim(store, queue)] == [1]
 
 
 def test_a_row_that_kills_its_workers_is_parked(store: Store, queue: ClaimQueue) -> None:
@@ -191,9 +263,40 @@ def test_a_row_that_kills_its_workers_is_parked(store: Store, queue: ClaimQueue)
         assert not queue.finish(connection, starts[-1])
 
 
+def test_suspects_are_claimed_one_by_one(store: Store, queue: ClaimQueue) -> None:
+    """What a worker had when it fell silent is claimed row by row, and only the killer is parked."""
+    add(store, queue, "a", "b", "killer", not_before=1)
+    assert ids(claim(store, queue)) == ["a", "b", "killer"]
+    add(store, queue, "new", not_before=1)
+    end_leases(store, queue)
+    for _ in range(8):
+        claims = claim(store, queue)
+        if ids(claims) == ["killer"]:
+            end_leases(store, queue)
+        elif claims:
+            assert len(claims) == 1
+            with store.transaction() as connection:
+                assert queue.finish(connection, claims[0])
+    with store.reading() as connection:
+        states = connection.execute(select(queue.table.c.id, queue.table.c.state).order_by(queue.table.c.id)).all()
+    assert [tuple(each) for each in states] == [("a", "done"), ("b", "done"), ("killer", "parked"), ("new", "done")]
+
+
+def test_a_report_ends_the_suspicion(store: Store, queue: ClaimQueue) -> None:
+    """Only workers in a row that fall silent park a row; one that reports a failure lets the count begin again."""
+    add(store, queue, "a")
+    for _ in range(4):
+        claim(store, queue)
+        end_leases(store, queue)
+        (mine,) = claim(store, queue)
+        with store.transaction() as connection:
+            assert queue.retry(connection, mine, error="it failed") == PENDING
+    assert row(store, queue, "a")["attempts"] == 8
+
+
 def test_many_rows_to_park_do_not_hide_the_rows_behind_them(store: Store, queue: ClaimQueue) -> None:
     """A claim that finds only spent rows parks them and goes on to those that can run."""
-    add(store, queue, "a", "b", "c", "d", "e", attempts=3, not_before=1)
+    add(store, queue, "a", "b", "c", "d", "e", state="running", crashes=2, leased_until=1)
     add(store, queue, "f")
     assert ids(claim(store, queue, limit=2)) == ["f"]
 
@@ -294,9 +397,44 @@ def test_a_claim_reads_no_finished_rows(store: Store, queue: ClaimQueue) -> None
         explain = "EXPLAIN QUERY PLAN" if store.is_sqlite else "EXPLAIN"
         statement, parameters = seen[0]
         plan = str(connection.exec_driver_sql(f"{explain} {statement}", parameters).all())
-    assert "ix_work_not_before_id" in plan
+    assert "ix_work_workspace_id_not_before_id" in plan
+    assert "ix_work_leased_until" in plan
     assert "Seq Scan" not in plan
-    assert "SCAN work" not in plan.replace("SCAN work USING INDEX ix_work_not_before_id", "")
+    assert not re.search(r"SCAN (work|waiting|due|rows)(?! USING)", plan)
+
+
+def served(claims: list[Claim]) -> dict[str, int]:
+    """Return how many rows of each workspace were claimed."""
+    return dict(Counter(claim.workspace for claim in claims))
+
+
+def test_workspaces_share_a_claim(store: Store, queue: ClaimQueue) -> None:
+    """However much waits for one workspace, a claim takes as many rows of the others, oldest first within each."""
+    add(store, queue, *(f"{number:03}" for number in range(100)), not_before=1)
+    add(store, queue, "x", "y", workspace_id="v", not_before=2)
+    add(store, queue, "z", workspace_id="z")
+    claims = claim(store, queue, limit=9)
+    assert served(claims) == {"v": 2, "w": 3, "z": 1}
+    assert ids(claims)[:3] == ["000", "001", "002"]
+
+
+def test_workspaces_have_their_turn_however_many_there_are(store: Store, queue: ClaimQueue) -> None:
+    """Claims go round: each workspace is served once before one is served twice, the operator's deliveries, too."""
+    names = ["", *(f"w{number:02}" for number in range(24))]
+    for name in names:
+        add(store, queue, f"{name}-1", f"{name}-2", workspace_id=name, not_before=1)
+    turns = Round(queue, "worker")
+
+    def claim_ten() -> list[Claim]:
+        with store.transaction() as connection:
+            return turns.claim(connection, limit=10)
+
+    taken = [*claim_ten(), *claim_ten(), *claim_ten()]
+    assert served(taken[:20]) == dict.fromkeys(names[:20], 1)
+    assert served(taken)[names[24]] == 2
+    while claims := claim_ten():
+        taken += claims
+    assert served(taken) == dict.fromkeys(names, 2)
 
 
 def test_claims_are_held_in_one_statement(store: Store, queue: ClaimQueue) -> None:

@@ -33,6 +33,9 @@ class Reply:
     body: bytes = b"{}"
 
 
+DROPPED = Reply(status=0)
+"""What lets the host close the connection without an answer."""
+
 Respond = Callable[[Received], Reply]
 
 
@@ -66,6 +69,9 @@ class ProviderHost:
                 )
                 host.received.append(request)
                 reply = host._respond(request)
+                if reply is DROPPED:
+                    self.close_connection = True
+                    return
                 if "Date" in reply.headers:
                     self.send_response_only(reply.status)
                 else:

@@ -60,9 +60,9 @@ class Inbound:
         registry.register(Scripted(answer) if answer else FakeProvider())
         return cls(store=store, registry=registry)
 
-    def router(self, *, max_attempts: int = 5) -> Router:
+    def router(self) -> Router:
         """Return a router whose retries are due at once."""
-        queue = ClaimQueue(inbox, max_attempts=max_attempts, first_delay_seconds=0)
+        queue = ClaimQueue(inbox, first_delay_seconds=0)
         return Router(self.store, self.registry, queue=queue)
 
     def endpoint(self, *, workspace: str = OPERATOR, app_id: str = "app", installation_id: str = "") -> Endpoint:

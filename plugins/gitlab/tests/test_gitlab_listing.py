@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from speckitty_connectors.plugin import (
     Account,
     ApiError,
+    ApiForbiddenError,
     ApiNotFoundError,
     ApiThrottledError,
     App,
@@ -175,6 +177,56 @@ def test_an_error_in_the_middle_passes(
         assert [len(next(pages).resources), len(next(pages).resources)] == [1, 2]
         with pytest.raises(type(error)):
             next(pages)
+
+
+@pytest.mark.parametrize("error", [ApiForbiddenError("no", status=403), ApiNotFoundError("gone", status=404)])
+def test_a_group_that_refuses_hides_no_other(
+    listing: Callable[..., Listing], session: Callable[..., Any], kitchen: dict[str, object], error: ApiError
+) -> None:
+    """It is skipped with the reason, and the rest is listed; the account itself may not refuse."""
+    kitchen[subgroups(2001)] = [group(2002, "kitchen/pastry"), group(2004, "kitchen/bar")]
+    kitchen[subgroups(2004)] = [group(2005, "kitchen/bar/coffee", 2004)]
+    kitchen[subgroups(2005)] = []
+    kitchen[subgroups(2002)] = error
+    pages = list(plugin.list_resources(listing(session(kitchen))))
+    assert [page.skipped for page in pages if page.skipped] == [(f"group 2002: {error.what}",)]
+    assert [each.id for page in pages for each in page.resources if each.kind == "group"] == [
+        "2001", "2002", "2004", "2005",
+    ]  # fmt: skip
+    kitchen[subgroups(2001)] = error
+    with pytest.raises(type(error)):
+        list(plugin.list_resources(listing(session(kitchen))))
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "is_cut"),
+    [
+        (PROJECTS, {"X-Total": "3"}, False),
+        (PROJECTS, {"X-Total": "4"}, True),
+        (PROJECTS, {}, False),
+        (f"GET {SECOND}", {"X-Total": "200", "X-Per-Page": "100"}, True),
+        (f"GET {SECOND}", {"X-Total": "103", "X-Per-Page": "100"}, False),
+        (f"GET {SECOND}", {"X-Total": "200"}, False),
+    ],
+)
+def test_a_list_that_ends_before_all_that_is_counted(
+    url: str,
+    headers: dict[str, str],
+    is_cut: bool,
+    listing: Callable[..., Listing],
+    session: Callable[..., Any],
+    kitchen: dict[str, object],
+) -> None:
+    """More was promised than given: the listing has failed, whatever page is the last one."""
+    answers = session({**kitchen, PROJECTS: ([project(1)], SECOND)})
+    last = [project(number) for number in range(3)]
+    answers.answers = {**answers.answers, url: evolve(session({url: last}).answers[url], headers=headers)}
+    found = plugin.list_resources(listing(answers))
+    if is_cut:
+        with pytest.raises(ApiError, match="and gave"):
+            list(found)
+    else:
+        assert list(found)
 
 
 @pytest.mark.parametrize("answer", [{}, {"message": "ok"}, [{"id": "one"}], [{"id": 1}], "text", None])

@@ -47,7 +47,10 @@ class Session:
 
     def get(self, url: str, *, parameters: Mapping[str, str] | None = None) -> Answer:
         self.asked.append((url, dict(parameters or {})))
-        return Answer(document=self.answers.pop(0))
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return Answer(document=answer)
 
     def post(self, url: str, *, document: object = None) -> Answer:
         raise AssertionError(f"the plugin writes nothing, but posted to {url}")

@@ -28,10 +28,12 @@ BY_MONA = {"authed_user": {"id": "U1", "scope": ""}}
 
 @pytest.fixture
 def come_back(app: Callable[..., App], session: Callable[..., Any]) -> Callable[..., InstallAnswer]:
-    """Come back with a grant, and with what "auth.test" says of its token."""
+    """Come back with a grant, with what "auth.test" says of its token, and "users.info" of the person."""
 
-    def install(details: dict[str, Any], proven: dict[str, Any]) -> InstallAnswer:
-        grant = Grant(scopes=("channels:read",), session=session({"ok": True, **proven}), details=details)
+    def install(details: dict[str, Any], proven: dict[str, Any], *, is_admin: bool = True) -> InstallAnswer:
+        role = {"ok": True, "user": {"id": "U1", "is_admin": is_admin, "is_owner": False}}
+        answers = session({"ok": True, **proven}, role)
+        grant = Grant(scopes=("channels:read",), session=answers, details=details)
         return plugin.install(Conversation(app=app(), state="s", grant=grant))
 
     return install
@@ -59,6 +61,13 @@ def test_a_workspace_is_connected(come_back: Callable[..., InstallAnswer]) -> No
         accounts=(Account(id="T1", name="Octo", kind="workspace", url="https://octo.slack.com/"),),
         connected_by=ExternalIdentity(id="U1"),
     )
+
+
+def test_who_is_no_admin_connects_nothing(come_back: Callable[..., InstallAnswer]) -> None:
+    """Many workspaces let any member add apps; that doesn't make them speak for the workspace."""
+    refused = come_back({**TEAM, **BY_MONA}, {"team_id": "T1"}, is_admin=False)
+    assert isinstance(refused, Refused)
+    assert refused.code == "not_an_admin"
 
 
 def test_an_organization_is_connected_without_a_team(come_back: Callable[..., InstallAnswer]) -> None:

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from speckitty_connectors.plugin import Account, ApiError, App, Listing, Resource
+from speckitty_connectors.plugin import (
+    Account,
+    ApiError,
+    ApiForbiddenError,
+    ApiNotFoundError,
+    App,
+    Listing,
+    Resource,
+)
 from speckitty_connectors_slack import plugin
 
 WORKSPACE = Account(id="T1", kind="workspace")
@@ -131,6 +139,31 @@ def test_a_resumed_listing_whose_workspace_is_gone_begins_the_next_one_anew(
     answers = session(teams("T1", "T3"), channels("C3"))
     listed(answers, ORGANIZATION, cursor="T2|b")
     assert "cursor" not in answers.asked[1][1]
+
+
+def refused(code: str) -> ApiError:
+    """Return how core tells of an error code."""
+    statuses = {"team_access_not_granted": ApiForbiddenError, "team_not_found": ApiNotFoundError}
+    return statuses.get(code, ApiError)(f"answered {code}", status=400)
+
+
+@pytest.mark.parametrize("code", ["team_access_not_granted", "team_not_found", "ekm_access_denied"])
+def test_a_workspace_that_refuses_hides_no_other(
+    listed: Callable[..., Any], session: Callable[..., Any], code: str
+) -> None:
+    """It is skipped with the reason; where all refuse, the listing has failed."""
+    answers = session(teams("T1", "T2", "T3"), channels("C1"), refused(code), channels("C3"))
+    assert listed(answers, ORGANIZATION) == [(["C1"], "T2|"), ([], "T3|"), (["C3"], "")]
+    with pytest.raises(ApiError):
+        listed(session(teams("T1", "T2"), refused(code), refused(code)), ORGANIZATION)
+
+
+def test_a_cursor_that_slack_does_not_know_is_no_refusal(
+    listed: Callable[..., Any], session: Callable[..., Any]
+) -> None:
+    """Core begins such a listing anew."""
+    with pytest.raises(ApiError):
+        listed(session(teams("T1", "T2"), refused("invalid_cursor")), ORGANIZATION, cursor="T1|gone")
 
 
 def test_an_organization_without_workspaces_has_no_channels(

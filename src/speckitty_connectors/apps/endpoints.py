@@ -21,10 +21,7 @@ WEBHOOK_SECRET: Final = "webhook_secret"  # noqa: S105 - a kind of credential
 class EndpointSecret:
     """One of an end point's secrets, still sealed.
 
-    Attributes:
-        credential_id: the credential; see `open_secret`.
-        scheme: name of the signature scheme in the manifest.
-        retires_at: when it stops being accepted, in UTC, or None.
+    It is of a scheme of the manifest, and retires at a moment in UTC or not at all; `open_secret` opens it.
     """
 
     credential_id: str
@@ -126,13 +123,7 @@ def add_secret(
 ) -> EndpointSecret:
     """Accept one more secret at an end point, beside those it has.
 
-    Args:
-        connection: the transaction.
-        vault: seals it.
-        endpoint: the end point.
-        scheme: name of the scheme in the manifest that it signs with.
-        secret: the secret.
-        now: the present moment.
+    `scheme` is the name of the scheme in the manifest that it signs with.
 
     Raises:
         ConfigurationError: it is empty, blank or shorter than 16 bytes.

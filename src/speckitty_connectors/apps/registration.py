@@ -29,19 +29,7 @@ SHORTEST_RSA_KEY: Final = 2048
 
 @frozen(kw_only=True)
 class Registration:
-    """An app that may be stored.
-
-    Attributes:
-        provider: provider key.
-        host: the host's name, with its port where that isn't the scheme's own.
-        base_url: where the host's pages are, without a trailing slash.
-        client_id: the OAuth client id.
-        settings: the public values that the manifest asks for.
-        client_secret: the OAuth client secret.
-        private_key: PEM, or None where the provider mints no app tokens.
-        webhook_secrets: the secrets to accept.
-        webhook_scheme: name of the scheme that they sign with.
-    """
+    """An app that may be stored."""
 
     provider: str
     host: str
@@ -178,15 +166,7 @@ PRIVATE_KEY: Final = "private_key"
 
 @frozen(kw_only=True)
 class Registering:
-    """One registration on its way into the database.
-
-    Attributes:
-        connection: the transaction.
-        vault: seals the secrets.
-        clock: the present moment.
-        workspace: whose app it is.
-        registration: what was checked.
-    """
+    """One registration on its way into the database."""
 
     connection: Connection
     vault: Vault

@@ -60,14 +60,7 @@ class BelongsToApp(Protocol):
 
 
 class Apps:
-    """Registers apps and finds them again.
-
-    Args:
-        store: where they are kept.
-        vault: seals their secrets.
-        registry: knows the manifests.
-        allowed_hosts: ``host:port`` of hosts that aren't public or not https, as of `http.session.Transport`.
-    """
+    """Registers apps and finds them again."""
 
     def __init__(
         self, store: Store, vault: Vault, registry: Registry, *, allowed_hosts: Iterable[str] = ()
@@ -127,12 +120,7 @@ class Apps:
             return self._write(workspace, registration)  # another process was faster; now it is an update
 
     def get(self, connection: Connection, workspace: str, app_id: str) -> RegisteredApp:
-        """Return an app by its id.
-
-        Raises:
-            NotFoundError: the workspace has no such app.
-            PluginUnavailableError: the plugin of its provider can't be used.
-        """
+        """Return an app by its id."""
         query = select(apps).where(apps.c.workspace_id == workspace, apps.c.id == app_id)
         row = connection.execute(query).one_or_none()
         if row is None:
@@ -140,12 +128,7 @@ class Apps:
         return self._registered(row)
 
     def of(self, connection: Connection, owned: BelongsToApp) -> RegisteredApp:
-        """Return the app through which something was connected: its workspace's own, or the operator's.
-
-        Raises:
-            NotFoundError: it isn't registered any more.
-            PluginUnavailableError: the plugin of its provider can't be used.
-        """
+        """Return the app through which something was connected: its workspace's own, or the operator's."""
         query = select(apps).where(apps.c.workspace_id.in_([owned.workspace, OPERATOR]), apps.c.id == owned.app_id)
         row = connection.execute(query).one_or_none()
         if row is None:

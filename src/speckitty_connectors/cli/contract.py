@@ -64,11 +64,7 @@ def _examine(name: str, samples: Path | None) -> Examination:
 
 
 def _published(name: str) -> PluginEntryPoint:
-    """Return where the plugin of a provider is published.
-
-    Raises:
-        ConfigurationError: nowhere, or by several distributions.
-    """
+    """Return where the plugin of a provider is published."""
     claims = [found for found in discover() if found.provider == name and found.group == GROUP]
     if len(claims) != 1:
         claimants = " and ".join(found.label for found in claims)

@@ -21,11 +21,6 @@ TIMEOUT_SECONDS = 15.0
 class PlainAnswer:
     """An answer as a person would see it.
 
-    Attributes:
-        status: HTTP status.
-        url: where it came from, after redirects.
-        text: the body.
-
     >>> PlainAnswer(status=202, url="http://127.0.0.1:8000/", text="accepted").status
     202
     """
@@ -44,20 +39,12 @@ class PlainAnswer:
 
 
 def post(url: str, *, headers: Mapping[str, str], body: bytes) -> PlainAnswer:
-    """Post a body and follow no redirect.
-
-    Raises:
-        ApiUnavailableError: there was no answer.
-    """
+    """Post a body and follow no redirect."""
     return _request("POST", url, headers=headers, data=body, allow_redirects=False)
 
 
 def browse(url: str, *, cookies: Mapping[str, str]) -> PlainAnswer:
-    """Open a page as a browser would, through every redirect.
-
-    Raises:
-        ApiUnavailableError: there was no answer.
-    """
+    """Open a page as a browser would, through every redirect."""
     return _request("GET", url, cookies=dict(cookies))
 
 

@@ -161,8 +161,9 @@ def upkeep(connectors: Connectors, /, *, older_than_hours: int) -> list[Row]:
 @installations.command()
 @in_workspace("installation")
 @actor
+@click.option("--uninstall", is_flag=True, help="Uninstall the app at the provider, too, where it can do that.")
 @prints_rows("")
-def remove(connectors: Connectors, /, **given: str) -> list[Row]:
+def remove(connectors: Connectors, /, *, uninstall: bool, **given: str) -> list[Row]:
     """Remove INSTALLATION. Its grant is revoked at the provider where that is possible, and forgotten here."""
-    removed = connectors.onboarding.remove(**given)
+    removed = connectors.onboarding.remove(**given, uninstall=uninstall)
     return [{"status": removed.installation.status.value, "grant_at_provider": removed.revocation.value}]

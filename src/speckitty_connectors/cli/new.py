@@ -36,9 +36,6 @@ SAYS_NOTHING: Final = re.compile(r"connectors?|plugin")
 class PluginNames:
     """How a plugin is called in each of the places where it has a name.
 
-    Attributes:
-        words: its words, in lower case.
-
     >>> names = PluginNames(words=("acme", "boards"))
     >>> names.key, names.distribution, names.module, names.title
     ('acme_boards', 'connectors-acme-boards', 'connectors_acme_boards', 'Acme Boards')
@@ -79,11 +76,7 @@ class PluginNames:
 
 
 def read_name(_context: click.Context, _parameter: click.Parameter, text: str) -> PluginNames:
-    """Return the names that a plugin of this name has.
-
-    Raises:
-        click.BadParameter: the name can't be used everywhere.
-    """
+    """Return the names that a plugin of this name has."""
     key = text.replace("-", "_")
     if not NAME.fullmatch(text) or not KEY.fullmatch(key):
         raise click.BadParameter(
@@ -137,11 +130,7 @@ def rendered(names: PluginNames) -> Iterator[tuple[PurePath, str]]:
 
 
 def _refuse_taken(names: PluginNames) -> None:
-    """Refuse a name by which a host would find two plugins, or Python two modules.
-
-    Raises:
-        ConflictError: somebody has it.
-    """
+    """Refuse a name by which a host would find two plugins, or Python two modules."""
     holders = [found.label for found in discover() if found.provider == names.key and found.group == GROUP]
     if names.key == FAKE.provider:
         holders.append("core's own reference provider")

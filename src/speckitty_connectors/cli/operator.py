@@ -82,11 +82,7 @@ def connected(command: Callable[..., Result]) -> Callable[..., Result]:
 
 
 def load_extra(module: str, *, extra: str = "cli") -> Any:
-    """Import a module of an extra, or one of ours that needs it.
-
-    Raises:
-        ConfigurationError: the extra isn't installed.
-    """
+    """Import a module of an extra, or one of ours that needs it."""
     try:
         return import_module(module, __package__)
     except ModuleNotFoundError as error:

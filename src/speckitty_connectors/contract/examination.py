@@ -38,12 +38,8 @@ VERDICTS: dict[type[BaseException], Verdict] = {
 class RuleFinding:
     """How one rule ended for one case.
 
-    Attributes:
-        rule: the rule.
-        case: name of the sample or scheme, or empty.
-        verdict: how it ended.
-        text: what happened, and what to do; empty where the rule was kept.
-        seconds: how long it took.
+    The `case` is the name of a sample or scheme, or empty; the `text` says what happened and what to do, and is
+    empty where the rule was kept.
     """
 
     rule: Rule
@@ -55,13 +51,7 @@ class RuleFinding:
 
 @frozen(kw_only=True)
 class Examination:
-    """A plugin, judged.
-
-    Attributes:
-        plugin: name and version.
-        contract: version of the contract that it was judged by.
-        findings: one for each rule and case.
-    """
+    """A plugin, judged."""
 
     plugin: str
     contract: str = CONTRACT_VERSION

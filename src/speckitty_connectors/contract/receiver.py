@@ -40,13 +40,7 @@ _numbers = itertools.count(1)
 
 
 class Receiver:
-    """An inbox that knows one provider.
-
-    Args:
-        manifest: the provider's manifest.
-        registry: has its plugin.
-        store: a migrated database; one in memory where not given.
-    """
+    """An inbox that knows one provider."""
 
     def __init__(self, manifest: Manifest, registry: Registry, store: Store | None = None) -> None:
         self.manifest = manifest
@@ -80,9 +74,12 @@ class Receiver:
                 add(scheme=scheme, secret=secret)
         return endpoint.id
 
-    def post(self, endpoint: str, headers: Sequence[tuple[str, str]], body: bytes | Readable) -> Answer:
+    def post(
+        self, endpoint: str, headers: Mapping[str, str] | Sequence[tuple[str, str]], body: bytes | Readable
+    ) -> Answer:
         """Post a request to an endpoint."""
-        request = Request(provider=self.manifest.provider, endpoint_id=endpoint, headers=headers, body=body)
+        pairs = list(headers.items()) if isinstance(headers, Mapping) else headers
+        request = Request(provider=self.manifest.provider, endpoint_id=endpoint, headers=pairs, body=body)
         return self._inbox.accept(request)
 
     def close(self) -> None:
@@ -90,17 +87,19 @@ class Receiver:
         self._store.close()
 
 
-def headers_of(
+def proven(
     manifest: Manifest, recording: Recording, scheme: SignatureScheme, secret: Secret, *, now: datetime = NOW
-) -> dict[str, str]:
-    """Return the headers, by lower-case name, with which the provider would deliver a recording."""
+) -> Recording:
+    """Return a recording as the provider would deliver it: with a proof, and headers by lower-case name."""
     rules = manifest.webhooks
+    body = stamped(scheme, recording.body, now)
     usual = "application/json" if "application/json" in rules.content_types else rules.content_types[0]
     headers = {"content-type": usual, **{name.lower(): value for name, value in recording.headers.items()}}
     if rules.delivery_id_header:
         headers.setdefault(rules.delivery_id_header.lower(), f"contract-{next(_numbers)}")
-    proof = sign(scheme, secret, recording.body, now=now, headers=headers)
-    return {**headers, **{name.lower(): value for name, value in proof.items()}}
+    proof = sign(scheme, secret, body, now=now, headers=headers)
+    headers |= {name.lower(): value for name, value in proof.items()}
+    return Recording(name=recording.name, body=body, headers=headers)
 
 
 def stamped(scheme: SignatureScheme, body: bytes, now: datetime = NOW) -> bytes:
@@ -119,8 +118,3 @@ def stamped(scheme: SignatureScheme, body: bytes, now: datetime = NOW) -> bytes:
 def time_in_body(scheme: SignatureScheme) -> BodyTimestamp | None:
     """Return the scheme's rule about a time in the body, or None."""
     return scheme.body_timestamp if isinstance(scheme, HexHmac) else None
-
-
-def as_list(headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return headers as a web server hands them over."""
-    return list(headers.items())

@@ -60,9 +60,7 @@ class Over(StrEnum):
 class Nothing:
     """Stands where a rule has no case, so that no rule vanishes.
 
-    Attributes:
-        name: id of the test.
-        instead: the rule that fails where there should have been a case.
+    `instead` is the id of the rule that fails where there should have been a case.
     """
 
     name: str

@@ -46,11 +46,7 @@ class StoreContract(DatabaseRules, ConcurrencyRules):
 
     @pytest.fixture
     def empty_store(self) -> Store:
-        """The database to judge; a subclass has its own.
-
-        Raises:
-            ConfigurationError: it has none.
-        """
+        """The database to judge; a subclass has its own."""
         raise ConfigurationError(
             "there is no database to judge",
             subject=place_of(type(self)),

@@ -31,12 +31,7 @@ MOST_PAGES: Final = 1000
 
 @frozen(kw_only=True)
 class Samples:
-    """What a plugin is shown with.
-
-    Attributes:
-        deliveries: recorded deliveries.
-        scenarios: recorded exchanges.
-    """
+    """What a plugin is shown with."""
 
     deliveries: tuple[Recording, ...] = ()
     scenarios: tuple[Scenario, ...] = ()
@@ -54,12 +49,7 @@ RuleCase = Recording | Scenario | SchemeCase
 
 
 class Subject:
-    """One plugin under test.
-
-    Args:
-        plugin: the plugin, a module or an object.
-        samples: what it is shown with.
-    """
+    """One plugin under test."""
 
     def __init__(self, plugin: object, samples: Samples) -> None:
         self.plugin = plugin
@@ -68,11 +58,7 @@ class Subject:
 
     @cached_property
     def provider(self) -> Provider:
-        """The plugin as core binds it.
-
-        Raises:
-            PluginUnavailableError: core wouldn't take it.
-        """
+        """The plugin as core binds it."""
         return self.registry.register(self.plugin)
 
     @cached_property
@@ -148,11 +134,7 @@ class Subject:
         return self.provider.route_event(self.delivery(recording, body=body, **changes))
 
     def ask(self, scenario: Scenario, interfere: Interference = as_recorded) -> tuple[Any, PlayedScenario]:
-        """Call a scenario's hook while the API answers from it; return the answer, of a listing its pages.
-
-        Raises:
-            RuleBrokenError: a listing has no end.
-        """
+        """Call a scenario's hook while the API answers from it; return the answer, of a listing its pages."""
         with playing(self.manifest, scenario, interfere) as played:
             answer = getattr(self.provider, scenario.hook)(played.argument)
             if scenario.hook is Capability.LIST_RESOURCES:

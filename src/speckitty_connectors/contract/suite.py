@@ -164,11 +164,7 @@ def contract_of(plugin: object, samples: Samples, **settings: Any) -> type[Conne
 
 
 def samples_in(deliveries: Path | None, exchanges: Path | None) -> Samples:
-    """Return what is in the two folders; an absent folder holds nothing.
-
-    Raises:
-        ConfigurationError: a file in them can't be read.
-    """
+    """Return what is in the two folders; an absent folder holds nothing."""
     recordings: tuple[Recording, ...] = ()
     if deliveries is not None and any(deliveries.glob("*")):
         recordings = tuple(read_recordings(deliveries))

@@ -50,11 +50,7 @@ def _raw(cls: type, name: str) -> object:
 
 
 def broken_by(run: Callable[[], None]) -> str:
-    """Run a rule; return what the plugin did to break it, or empty.
-
-    Raises:
-        pytest.skip.Exception: the rule has nothing to judge in this case.
-    """
+    """Run a rule; return what the plugin did to break it, or empty."""
     try:
         run()
     except NotApplicableError as reason:

@@ -161,7 +161,7 @@ def digest(text: str) -> str:
 CallbackUrl = Callable[[str, str], str]
 """Returns the URL to which a provider (its key) sends browsers back from one of its hosts.
 
-It is another one for each provider and host, so that a code can't be taken to the wrong token end point.
+It is another one for each provider and host, so that a code can't be taken to the wrong token endpoint.
 """
 
 CORE_PARAMETERS: Final = frozenset({"state", "code", "iss"})

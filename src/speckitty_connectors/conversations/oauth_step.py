@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from ..apps.service import RegisteredApp
 from ..credentials.secret import Secret
@@ -10,8 +11,9 @@ from ..credentials.vault import Vault
 from ..errors import ConfigurationError
 from ..http.session import Transport
 from ..loading.registry import Registry
+from ..providers.api import ApiError, ApiNotFoundError
 from ..providers.conversations import Authorize, Grant
-from ..providers.oauth import OAuthRules
+from ..providers.oauth import OAuthRules, RevocationReach
 from ..store.engine import Store
 from ..tokens.identity_tokens import prove_identity
 from ..tokens.oauth import OAuthFlow, Revocation, TokenAnswer
@@ -67,7 +69,7 @@ class Granting:
         )
 
     def exchange(self, attempt: Attempt, app: RegisteredApp, *, code: str, verifier: Secret) -> TokenAnswer:
-        """Exchange a code at the token end point of the attempt's own host, with its own redirect URI.
+        """Exchange a code at the token endpoint of the attempt's own host, with its own redirect URI.
 
         Raises:
             OAuthRefusedError: the provider refused, or its identity token proves nothing.
@@ -87,6 +89,30 @@ class Granting:
         """Ask the provider to take back a grant that was made for a purpose; what came of it is never an error."""
         rules = self._rules_for(app, purpose)
         return Revocation.UNSUPPORTED if rules is None else self._flow(rules, app).revoke(values)
+
+    def reach(self, app: RegisteredApp, purpose: Purpose) -> RevocationReach:
+        """Return what else ends at the provider when such a grant is revoked; the worst where nobody says."""
+        rules = self._rules_for(app, purpose)
+        return (rules and rules.revokes) or RevocationReach.ACCOUNT
+
+    def can_uninstall(self, app: RegisteredApp) -> bool:
+        """Return whether an app of this provider can uninstall itself."""
+        rules = self._registry.provider(app.app.provider).manifest.app_tokens
+        return rules is not None and bool(rules.uninstall_url)
+
+    def uninstall(self, app: RegisteredApp, installation: str) -> Revocation:
+        """Uninstall the app at the provider, in its own name; what came of it is never an error."""
+        rules = self._registry.provider(app.app.provider).manifest.app_tokens
+        if rules is None or not rules.uninstall_url:
+            return Revocation.UNSUPPORTED
+        url = rules.uninstall_url.replace("{installation}", quote(installation, safe=""))
+        try:
+            self._sessions.as_app(app).delete(app.app.urls.fill(url))
+        except ApiNotFoundError:
+            return Revocation.UNINSTALLED  # somebody did it there
+        except ApiError:
+            return Revocation.FAILED
+        return Revocation.UNINSTALLED
 
     def _rules_for(self, app: RegisteredApp, purpose: Purpose) -> OAuthRules | None:
         manifest = self._registry.provider(app.app.provider).manifest

@@ -42,8 +42,7 @@ class AwsKms:
     >>> ServiceKeys(AwsKms(client), {"2026": "alias/connectors"}).active
     '2026'
 
-    Args:
-        client: ``boto3.client("kms")``, allowed ``kms:Encrypt`` and ``kms:Decrypt``.
+    `client` is ``boto3.client("kms")``, allowed ``kms:Encrypt`` and ``kms:Decrypt``.
     """
 
     def __init__(self, client: KmsClient) -> None:

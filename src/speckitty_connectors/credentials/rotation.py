@@ -70,11 +70,6 @@ class KeyRotation:
     >>> rotation.rotate().total, [(key.id, key.credentials) for key in rotation.list()]
     (0, [('2026', 0)])
     >>> store.close()
-
-    Args:
-        store: where credentials are.
-        keys: the keys.
-        vault: opens and seals.
     """
 
     def __init__(self, store: Store, keys: Keys, vault: Vault) -> None:
@@ -85,8 +80,7 @@ class KeyRotation:
     def rotate(self, progress: Callable[[Progress], object] = lambda _: None) -> Progress:
         """Seal again what another key sealed; return how far it came.
 
-        Args:
-            progress: called with how far it has come after each batch.
+        `progress` is called with how far it has come after each batch.
 
         Raises:
             StoreUnavailableError: the database or the key service can't be reached; start it again later.

@@ -39,15 +39,7 @@ class KeyServiceUnavailableError(StoreUnavailableError):
 class SealedPlace:
     """The row and column that a sealed value belongs to; it opens nowhere else.
 
-    Attributes:
-        table: the table.
-        column: the column.
-        row_id: id of the row.
-        workspace: whose row it is.
-        provider: provider key.
-        host: the provider's host.
-        kind: kind of credential.
-        version: version of the credential in that row, so that an older value doesn't open again.
+    The version of the credential is part of it, so that an older value doesn't open again.
     """
 
     table: str

@@ -33,9 +33,6 @@ class Secret:
     >>> secret == Secret("correct horse battery staple"), secret.reveal()[:7]
     (True, 'correct')
 
-    Args:
-        value: the text, its bytes, or another secret.
-
     Raises:
         ValueError: the text can't be written as UTF-8; the error doesn't show it.
     """

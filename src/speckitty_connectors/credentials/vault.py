@@ -30,16 +30,7 @@ class CredentialUnreadableError(ConnectorsError):
 class OpenCredential:
     """A credential, opened.
 
-    Attributes:
-        workspace: whose it is.
-        id: its id.
-        provider: provider key.
-        host: the provider's host.
-        kind: what it is, for example ``grant``.
-        version: counts its replacements, from 1.
-        expires_at: when it ends, in UTC, or None.
-        updated_at: when it was last replaced, in UTC.
-        values: name → secret.
+    `version` counts its replacements, from 1; moments are in UTC.
     """
 
     workspace: str
@@ -83,10 +74,6 @@ class Vault:
     ...     vault.open(connection, workspace="w1", credential_id=credential_id).values
     {'access_token': Secret(hidden)}
     >>> engine.dispose()
-
-    Args:
-        keys: seal and open.
-        clock: the present moment.
     """
 
     def __init__(self, keys: Keys, clock: Clock = utc_now) -> None:

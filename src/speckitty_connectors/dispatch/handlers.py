@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, ParamSpec
 
 from attrs import field, frozen
 from sqlalchemy import Connection
@@ -16,6 +17,13 @@ from ..providers.suggestions import Target
 
 SCHEMAS: Final = "schema_translate_map"
 """SQLAlchemy's option that says which schema tables without one are in."""
+
+
+Arguments = ParamSpec("Arguments")
+
+
+class HandlerError(Exception):
+    """The handler raised what is this error's cause."""
 
 
 @frozen(kw_only=True)
@@ -90,6 +98,9 @@ class AtLeastOnce:
 class Handlers:
     """The host's handlers: one for every target kind, or one per kind.
 
+    Attributes:
+        registered: the handlers, by target kind.
+
     >>> handlers = Handlers()
     >>> handlers.in_transaction(lambda dispatch, connection: None)
     >>> handlers.at_least_once(print, target_kind="feed")
@@ -98,10 +109,7 @@ class Handlers:
     """
 
     def __init__(self) -> None:
-        self._handlers: dict[str, InTransaction | AtLeastOnce] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._handlers)
+        self.registered: dict[str, InTransaction | AtLeastOnce] = {}
 
     def in_transaction(self, handler: TransactionalHandler, *, target_kind: str = EVERY_OTHER) -> None:
         """Register a handler whose writes through the supplied connection happen exactly once.
@@ -125,7 +133,7 @@ class Handlers:
         Raises:
             ConfigurationError: there is none.
         """
-        handler = self._handlers.get(target_kind) or self._handlers.get(EVERY_OTHER)
+        handler = self.registered.get(target_kind) or self.registered.get(EVERY_OTHER)
         if handler is None:
             raise ConfigurationError(
                 "nothing handles dispatches to this kind of target",
@@ -135,13 +143,13 @@ class Handlers:
         return handler
 
     def _add(self, target_kind: str, handler: InTransaction | AtLeastOnce) -> None:
-        if target_kind in self._handlers:
+        if target_kind in self.registered:
             raise ConflictError(
                 "two handlers for the same dispatches",
                 subject=f"target kind {target_kind!r}" if target_kind else "every target kind",
                 remedy="register one of them",
             )
-        self._handlers[target_kind] = handler
+        self.registered[target_kind] = handler
 
 
 @contextmanager
@@ -153,3 +161,17 @@ def as_the_host(connection: Connection) -> Iterator[None]:
         yield
     finally:
         connection.execution_options(**{SCHEMAS: ours})
+
+
+def call(handler: Callable[Arguments, None], *given: Arguments.args, **named: Arguments.kwargs) -> None:
+    """Call the host's code; whatever it raises is its failure, but what a person does at the main thread isn't.
+
+    Raises:
+        HandlerError: it raised, whatever that was.
+    """
+    try:
+        handler(*given, **named)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise
+        raise HandlerError from error

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
+from typing import Final
 
+from sqlalchemy import Connection, Table
+
+from ..configuration import WorkerSettings
+from ..loading.registry import Registry
+from ..routing.router import BATCH as DELIVERIES
 from ..routing.router import Router
 from ..routing.tables import dispatches
-from ..store.claims import Claim, ClaimQueue
+from ..store.claims import PARKED, Claim, ClaimQueue, Round
+from ..store.contention import is_passing
 from ..store.engine import Store
 from . import repository
-from .handlers import AtLeastOnce, Dispatch, EffectHandler, Handlers, as_the_host
+from .handlers import AtLeastOnce, Dispatch, EffectHandler, HandlerError, Handlers, as_the_host, call
+from .leases import LeaseKeeper
 
-BATCH = 10
-"""Dispatches that are claimed at a time; what isn't reached before its lease ends, another worker takes."""
+BATCH: Final = 10
+"""Dispatches that are claimed at a time; what isn't started soon goes back."""
 
-POLL_SECONDS = 0.5
-"""How long an idle worker sleeps unless it is woken."""
-
-LONGEST_PAUSE_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS: Final = 5.0
 """How long a worker waits at most before it tries a failing database again."""
 
-ERROR_LIMIT = 300
+ERROR_LIMIT: Final = 300
 """Longest text of a handler's error that is kept, in characters."""
 
 logger = logging.getLogger(__name__)
-
-
-class TransactionEndedError(Exception):
-    """The handler committed or rolled back the transaction that it was to write in."""
 
 
 class Worker:
@@ -39,16 +41,33 @@ class Worker:
         router: routes what has arrived.
         handlers: the host's; while there are none, dispatches wait.
         queue: the queue of dispatches; its default where not given.
+        keeper: keeps the leases of this process; one of its own where not given.
+        settings: what the host configured of workers.
     """
 
     def __init__(
-        self, store: Store, router: Router, handlers: Handlers, *, queue: ClaimQueue | None = None
+        self,
+        store: Store,
+        router: Router,
+        handlers: Handlers,
+        *,
+        queue: ClaimQueue | None = None,
+        keeper: LeaseKeeper | None = None,
+        settings: WorkerSettings | None = None,
     ) -> None:
+        settings = settings or WorkerSettings()
         self._store = store
         self._router = router
         self._handlers = handlers
-        self._queue = queue or ClaimQueue(dispatches)
+        self._queue = queue or queue_of(dispatches, settings)
+        self._keeper = keeper or LeaseKeeper(store, limit_seconds=settings.handler_limit_seconds)
+        self._poll_seconds = settings.poll_seconds
+        self._deliveries = Round(router.queue, self._keeper.worker)
+        self._dispatches = Round(self._queue, self._keeper.worker)
+        self._handing_over = HandingOver(store, router.registry, handlers, self._queue)
+        self._batch = BATCH
         self._woken = threading.Event()
+        self._stopped = threading.Event()
 
     def run_once(self) -> int:
         """Route and dispatch what is due, one batch of each; return how many were started.
@@ -56,25 +75,25 @@ class Worker:
         Raises:
             StoreUnavailableError: the database can't be reached or is too busy; nothing is lost.
         """
-        return self._router.route_due() + self.dispatch_due()
+        return self.route_due() + self.dispatch_due()
 
     def run(self, stop: threading.Event | None = None) -> None:
         """Route and dispatch until `stop` is set; an error is logged, and the work tried again after a pause."""
-        stop = stop or threading.Event()
+        self._stopped = stop = stop or threading.Event()
         logger.info("the worker has started")
-        if not self._handlers:
+        if not self._handlers.registered:
             logger.warning("no handler is registered; dispatches wait for a worker that has one")
-        pause = POLL_SECONDS
+        pause = self._poll_seconds
         while not stop.is_set():
             try:
                 idle = self.run_once() == 0
-                pause = POLL_SECONDS
+                pause = self._poll_seconds
             except Exception:
                 logger.exception("the worker pauses for %.1f seconds", pause)
                 idle = stop.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             if idle and not stop.is_set():
-                self._woken.wait(POLL_SECONDS)
+                self._woken.wait(self._poll_seconds)
                 self._woken.clear()
         logger.info("the worker has stopped")
 
@@ -82,42 +101,87 @@ class Worker:
         """Have an idle worker look for work at once."""
         self._woken.set()
 
+    def route_due(self, limit: int = DELIVERIES) -> int:
+        """Decide up to `limit` deliveries that are due; return how many were started.
+
+        Raises:
+            StoreUnavailableError: the database can't be reached or is too busy; nothing is lost.
+        """
+        with self._keeper.claimed(self._deliveries, limit=limit, start=True) as batch:
+            if batch.size:
+                self._router.route(batch.running)
+        return batch.size
+
     def dispatch_due(self, limit: int = BATCH) -> int:
         """Hand over up to `limit` dispatches that are due; return how many were started.
 
         Raises:
             StoreUnavailableError: the database can't be reached or is too busy; nothing is lost.
         """
-        if not self._handlers:
+        if not self._handlers.registered:
             return 0
-        with self._store.transaction() as connection:
-            claims = self._queue.claim(connection, limit=limit)
-        for claim in claims:
-            self._dispatch(claim)
-        return len(claims)
+        started = 0
+        with self._keeper.claimed(self._dispatches, limit=min(limit, self._batch)) as batch:
+            for claim in self._keeper.start_each(batch, self._stopped):
+                started += 1
+                self._hand_over(claim)
+        if batch.size:  # what a slow handler kept waiting went back; the next batch has as many as this one came to
+            self._batch = min(BATCH, 2 * self._batch) if started == batch.size else max(1, started)
+        return started
 
-    def _dispatch(self, claim: Claim) -> None:
-        """Hand over one dispatch; what fails is put back for later, or parked when its attempts are spent."""
+    def _hand_over(self, claim: Claim) -> None:
+        self._handing_over.run(claim)
+
+
+class TransactionEndedError(Exception):
+    """The handler committed or rolled back the transaction that it was to write in."""
+
+
+class HandingOver:
+    """Runs the host's handler of a dispatch, in the transaction that marks it done or outside of any.
+
+    Whatever a handler raises is its failure and the dispatch's, never the worker's. Where the database was busy or
+    away, ours or the handler's own, the dispatch is tried again after a moment, and nothing is counted.
+
+    Args:
+        store: where everything is.
+        registry: the plugins, which say what policies there are.
+        handlers: the host's.
+        queue: the queue of dispatches.
+    """
+
+    def __init__(self, store: Store, registry: Registry, handlers: Handlers, queue: ClaimQueue) -> None:
+        self._store = store
+        self._registry = registry
+        self._handlers = handlers
+        self._queue = queue
+
+    def run(self, claim: Claim) -> None:
+        """Hand over one dispatch; what fails is put back for later, or parked.
+
+        Raises:
+            StoreUnavailableError: the database can't be reached, so that not even that can be written.
+        """
         try:
-            effect = self._hand_over(claim)
+            effect = self._in_transaction(claim)
             if effect is not None:
                 handler, dispatch = effect
-                handler(dispatch)
-                self._finish(claim)
+                call(handler, dispatch)
+                self._report(
+                    lambda connection: self._queue.finish(connection, claim, finished_at=self._store.now())
+                )
         except TransactionEndedError:
-            with self._store.transaction() as connection:
-                self._queue.park(connection, claim, error="the handler ended the transaction it was to write in")
-        except Exception as error:
-            logger.warning("dispatch %s failed at attempt %d", claim.id, claim.attempts, exc_info=error)
-            with self._store.transaction() as connection:
-                self._queue.retry(connection, claim, error=_one_line(error))
+            ended = "the handler ended the transaction it was to write in"
+            self._report(lambda connection: self._queue.park(connection, claim, error=ended))
+        except Exception as error:  # noqa: BLE001 - it is logged with what becomes of the dispatch
+            self._failed(claim, error)
 
-    def _hand_over(self, claim: Claim) -> tuple[EffectHandler, Dispatch] | None:
+    def _in_transaction(self, claim: Claim) -> tuple[EffectHandler, Dispatch] | None:
         """Run a transactional handler and mark the dispatch done with it; return what is to run outside."""
         with self._store.transaction() as connection:
             if not self._queue.hold(connection, claim):
                 return None
-            dispatch = repository.load(connection, claim, self._router.registry)
+            dispatch = repository.load(connection, claim, self._registry)
             reason = repository.revocation(connection, dispatch)
             if reason:
                 repository.revoke(connection, claim, reason=reason, now=self._store.now())
@@ -126,18 +190,42 @@ class Worker:
             if isinstance(handler, AtLeastOnce):
                 return handler.call, dispatch
             with as_the_host(connection):
-                handler.call(dispatch, connection)
+                call(handler.call, dispatch, connection)
             if not connection.in_transaction():
                 raise TransactionEndedError
             self._queue.finish(connection, claim, finished_at=self._store.now())
         return None
 
-    def _finish(self, claim: Claim) -> None:
+    def _failed(self, claim: Claim, error: Exception) -> None:
+        """Put a dispatch back: for a moment where the database was the reason, else as its failures say."""
+        cause = error.__cause__ if isinstance(error, HandlerError) and error.__cause__ else error
+        text = _one_line(cause)
+        if is_passing(cause):
+            logger.info("dispatch %s waits for the database: %s", claim.id, text)
+            self._report(lambda connection: self._queue.postpone(connection, claim, error=text))
+            return
+        state = self._report(lambda connection: self._queue.retry(connection, claim, error=text))
+        level = logging.ERROR if state == PARKED else logging.WARNING
+        logger.log(level, "dispatch %s failed at attempt %d", claim.id, claim.attempts, exc_info=cause)
+
+    def _report(self, write: Callable[[Connection], object]) -> object:
         with self._store.transaction() as connection:
-            self._queue.finish(connection, claim, finished_at=self._store.now())
+            return write(connection)
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     """Return an error's name and the first line of its text."""
     text = str(error).partition("\n")[0]
     return f"{type(error).__name__}: {text}"[:ERROR_LIMIT]
+
+
+def queue_of(table: Table, settings: WorkerSettings) -> ClaimQueue:
+    """Return the queue of a table, as the host wants it."""
+    return ClaimQueue(
+        table,
+        lease_seconds=settings.lease_seconds,
+        max_crashes=settings.crashes,
+        first_delay_seconds=settings.first_pause_seconds,
+        longest_delay_seconds=settings.longest_pause_seconds,
+        retry_seconds=settings.retry_hours * 3600,
+    )

@@ -46,12 +46,6 @@ FAILURES: Final[Mapping[int, tuple[type[ApiError], str]]] = {
 class ProviderAnswer:
     """A response that was read completely; implements `providers.api.ApiResponse`.
 
-    Attributes:
-        url: the URL that responded.
-        status: the HTTP status.
-        headers: the headers; the case of names doesn't matter.
-        body: the bytes.
-
     >>> ProviderAnswer(url="https://api.example/x", status=200, headers={}, body=b'{"id": 1}').json()
     {'id': 1}
     """

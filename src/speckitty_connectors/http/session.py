@@ -179,43 +179,23 @@ class TransportSession:
         self._failures = failures
 
     def get(self, url: str, *, parameters: Mapping[str, str] | None = None) -> ProviderAnswer:
-        """Send a GET request, and follow redirects inside the origin.
-
-        Raises:
-            ApiError: the response was not 2xx or 304, or there was none.
-        """
+        """Send a GET request, and follow redirects inside the origin."""
         return self._call(requests.Request("GET", self._absolute(url), params=dict(parameters or {})))
 
     def query(self, url: str, *, document: object = None) -> ProviderAnswer:
-        """Send a POST request that only reads; it is tried again like a GET.
-
-        Raises:
-            ApiError: the response was not 2xx, or there was none.
-        """
+        """Send a POST request that only reads; it is tried again like a GET."""
         return self._call(self._with_document("POST", url, document), repeatable=True)
 
     def post(self, url: str, *, document: object = None) -> ProviderAnswer:
-        """Send a POST request with a JSON document; secrets in it are revealed only in what is sent.
-
-        Raises:
-            ApiError: the response was not 2xx, or there was none.
-        """
+        """Send a POST request with a JSON document; secrets in it are revealed only in what is sent."""
         return self._call(self._with_document("POST", url, document))
 
     def put(self, url: str, *, document: object = None) -> ProviderAnswer:
-        """Send a PUT request with a JSON document.
-
-        Raises:
-            ApiError: the response was not 2xx, or there was none.
-        """
+        """Send a PUT request with a JSON document."""
         return self._call(self._with_document("PUT", url, document))
 
     def delete(self, url: str, *, document: object = None) -> ProviderAnswer:
-        """Send a DELETE request, with a JSON document where the provider wants one.
-
-        Raises:
-            ApiError: the response was not 2xx, or there was none.
-        """
+        """Send a DELETE request, with a JSON document where the provider wants one."""
         return self._call(self._with_document("DELETE", url, document))
 
     def _with_document(self, method: str, url: str, document: object) -> requests.Request:

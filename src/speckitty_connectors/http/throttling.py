@@ -42,14 +42,7 @@ def throttled_seconds(
     The order is that of GitHub's "Rate limits for the REST API", which suits the other providers: ``retry-after``;
     else the end of the window where nothing remains; else the dialect's fallback, doubled at each try.
 
-    Args:
-        dialect: how this provider says it.
-        status: HTTP status of the response.
-        headers: its headers; the case of names doesn't matter.
-        error_code: the error code in its body, or empty.
-        body: its body, which may report a limit that no header reports.
-        tries: how often this call was throttled before.
-        now: the present moment.
+    `tries` is how often this call was throttled before.
 
     >>> throttled_seconds(RateLimitDialect(), status=429, headers={"retry-after": "7"}, now=datetime.now(UTC))
     7.0

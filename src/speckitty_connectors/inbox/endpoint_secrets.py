@@ -1,4 +1,4 @@
-"""Who verified a request: the end point's secrets, opened once and kept for a moment."""
+"""Who verified a request: the endpoint's secrets, opened once and kept for a moment."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from ..store.audit import record_event
 from ..store.confinement import across_workspaces
 from . import repository
 from . import repository as across
-from .statuses import GONE, InstallationStatus, StatusReason
+from .statuses import InstallationStatus, StatusReason
 from .types import Follow, Installation
 
 
@@ -29,14 +29,20 @@ class AccountTakenError(Exception):
         self.account = account
 
 
-def note_contest(connection: Connection, attempt: Attempt, account: Account, *, now: datetime) -> None:
-    """Tell the holder of an account that somebody else proved control of it and was refused; not who it was."""
-    reason = "another workspace proved control of this account and was refused"
+CLAIMS = {
+    "contested": "another workspace proved control of this account and was refused",
+    "shared": "another workspace proved control of this account and is connected to it, too",
+}
+"""Verb → what the holders of an account are told in their audit when it is claimed once more; not who it was."""
+
+
+def note_claim(
+    connection: Connection, claimant: Attempt | Installation, account: Account, verb: str, *, now: datetime
+) -> None:
+    """Tell all who hold an account that another workspace proved control of it; `verb` is one of `CLAIMS`."""
     with across_workspaces(connection):
-        live = repository.find_live(connection, provider=attempt.provider, host=attempt.host, account_id=account.id)
-        for holder in live:
-            if holder.workspace != attempt.workspace and holder.status not in GONE:
-                record_event(connection, holder, "contested", actor="system", at=now, reason=reason)
+        for holder in _holders_elsewhere(connection, claimant, account):
+            record_event(connection, holder, verb, actor="system", at=now, reason=CLAIMS[verb])
 
 
 def connect(
@@ -154,6 +160,8 @@ def activate(
         updated_at=now,
     )
     _hold(connection, active)
+    if not known.is_live:
+        note_claim(connection, active, active.account, "shared", now=now)
     across.claim_url(connection, active)
     revive_resources(connection, active)
     follow(connection, active, now)
@@ -166,13 +174,20 @@ def _hold(connection: Connection, active: Installation) -> None:
     if not active.is_exclusive:
         repository.save(connection, active)
         return
-    if across.is_held_elsewhere(connection, active):
+    if _holders_elsewhere(connection, active, active.account):
         raise AccountTakenError(active.account)
     try:
         with connection.begin_nested():
             repository.save(connection, active)
     except IntegrityError:
         raise AccountTakenError(active.account) from None
+
+
+def _holders_elsewhere(
+    connection: Connection, claimant: Attempt | Installation, account: Account
+) -> list[Installation]:
+    found = repository.find_holders(connection, account, provider=claimant.provider, host=claimant.host)
+    return [holder for holder in found if holder.workspace != claimant.workspace]
 
 
 def disconnect(

@@ -24,7 +24,7 @@ from ..tokens.grants import GRANT, seal_grant
 from ..tokens.oauth import TokenAnswer
 from ..tokens.sessions import Sessions
 from . import grants, repository
-from .activation import AccountTakenError, await_approval, connect, note_contest
+from .activation import AccountTakenError, await_approval, connect, note_claim
 from .approvals import PendingApprovals
 from .consent import as_it_stands
 from .removal import Removal, Removed
@@ -136,7 +136,7 @@ class Answers:
                 grants.forget_unused(connection, workspace=turn.attempt.workspace)
         except AccountTakenError as taken:
             with self._store.transaction() as connection:
-                note_contest(connection, turn.attempt, taken.account, now=self._store.now())
+                note_claim(connection, turn.attempt, taken.account, "contested", now=self._store.now())
             raise self._conversations.refused(turn.attempt, Refusal.ACCOUNT_UNAVAILABLE) from None
         return Done(installations=tuple(as_it_stands(each, self._registry) for each in installations))
 
@@ -312,18 +312,21 @@ class Onboarding:
             return Waiting(installation=known, reason=known.explanation)
         return Done(installations=(as_it_stands(known, self._registry),))
 
-    def remove(self, *, workspace: str, installation_id: str, actor: str) -> Removed:
-        """Stop routing from an account, forget its grant, and ask the provider to take the grant back.
+    def remove(self, *, workspace: str, installation_id: str, actor: str, uninstall: bool = False) -> Removed:
+        """Stop routing from an account, forget its grant, and ask the provider to revoke the grant.
 
-        Mappings, links and overrides are kept for the day the account is connected again. The app itself is
-        uninstalled in the provider's own pages, because another workspace may share the account.
+        Mappings, links and overrides are kept for the day the account is connected again. Nothing that another
+        workspace still needs is revoked or uninstalled at the provider; `Removed.revocation` says what was done.
 
         Args:
             workspace: the workspace.
             installation_id: the installation.
             actor: who does it, for the audit: ``member:<id>`` or ``operator``.
+            uninstall: whether the app is to be uninstalled at the provider as well, where it can do that itself.
+                Get that person's consent: only the account's owner can install it again.
 
         Raises:
             NotFoundError: the workspace has no such installation.
         """
-        return self._removal.remove(InstallationKey(workspace=workspace, id=installation_id), actor=actor)
+        key = InstallationKey(workspace=workspace, id=installation_id)
+        return self._removal.remove(key, actor=actor, uninstall=uninstall)

@@ -243,13 +243,25 @@ def read_installation(row: Row[tuple[object, ...]]) -> Installation:
     return from_row(Installation, row, status=InstallationStatus(row.status), scopes=tuple(row.scopes))
 
 
-def is_held_elsewhere(connection: Connection, installation: Installation) -> bool:
-    """Return whether another workspace is connected to the account of an installation."""
+def find_holders(connection: Connection, account: Account, *, provider: str, host: str) -> list[Installation]:
+    """Return what is connected to an account, **across workspaces**, and not gone; locked, oldest first.
+
+    Whoever decides by it whether anyone else needs what is at the provider, decides one after the other.
+    """
     with across_workspaces(connection):
-        live = find_live(
-            connection, provider=installation.provider, host=installation.host, account_id=installation.account_id
-        )
-    return any(other.workspace != installation.workspace and other.status not in GONE for other in live)
+        rows = connection.execute(
+            select(installations)
+            .where(
+                installations.c.provider == provider,
+                installations.c.host == host,
+                installations.c.account_id == account.id,
+                installations.c.account_id != "",
+                installations.c.status.in_(LIVE - GONE),
+            )
+            .order_by(installations.c.id)
+            .with_for_update()
+        ).all()
+    return [read_installation(row) for row in rows]
 
 
 def find_requests(connection: Connection, *, since: datetime) -> list[Installation]:

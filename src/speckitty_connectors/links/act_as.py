@@ -27,12 +27,7 @@ WHY_NOT = {
 
 
 class ActingAs:
-    """Opens sessions for members.
-
-    Args:
-        store: the database.
-        sessions: opens the API.
-    """
+    """Opens sessions for members."""
 
     def __init__(self, store: Store, sessions: Sessions) -> None:
         self._store = store

@@ -18,9 +18,11 @@ from ..identifiers import InstallationKey
 from ..installations import repository as installations
 from ..loading.statuses import PluginUnavailableError
 from ..providers.deliveries import Lifecycle
+from ..providers.oauth import RevocationReach
 from ..store.audit import record_change
+from ..store.confinement import across_workspaces
 from ..store.engine import Store
-from ..tokens.grants import note_given_up
+from ..tokens.grants import get_grant, note_given_up
 from ..tokens.oauth import Revocation
 from . import repository
 from .changes import forget, record_identity
@@ -28,14 +30,7 @@ from .types import LinkStatus, RevokedLink, UserLink
 
 
 class Ending:
-    """Ends links and takes their grants back.
-
-    Args:
-        store: the database.
-        apps: the registered apps.
-        vault: opens grants once more, and forgets them.
-        granting: speaks to the provider.
-    """
+    """Ends links and takes their grants back."""
 
     def __init__(self, store: Store, apps: Apps, vault: Vault, granting: Granting) -> None:
         self._store = store
@@ -57,11 +52,11 @@ class Ending:
 
     def _end(
         self, connection: Connection, known: UserLink, actor: str, reason: str
-    ) -> tuple[UserLink, UserLink, Mapping[str, Secret]]:
+    ) -> tuple[UserLink, UserLink, Mapping[str, Secret] | None]:
         link = repository.get(connection, workspace=known.workspace, link_id=known.id)
         if link.status is LinkStatus.REVOKED and not link.credential_id:
             return link, link, {}
-        values = self._values(connection, link)
+        values = None if self._is_shared(connection, link) else self._values(connection, link)
         now = self._store.now()
         revoked = evolve(link, status=LinkStatus.REVOKED, status_reason=reason, credential_id="", updated_at=now)
         repository.save(connection, revoked)
@@ -78,9 +73,28 @@ class Ending:
             return {}
         return opened.values
 
-    def _take_back(self, former: UserLink, values: Mapping[str, Secret], actor: str) -> Revocation:
+    def _is_shared(self, connection: Connection, link: UserLink) -> bool:
+        """Return whether revoking a link's grant would end another link of the same person, in any workspace."""
+        if not link.credential_id:
+            return False
+        with across_workspaces(connection):
+            same = repository.find_everywhere(
+                connection, provider=link.provider, host=link.host, external_id=link.external_id
+            )
+        if not any(each.credential_id and each.id != link.id for each in same):
+            return False
+        try:
+            grant = get_grant(connection, workspace=link.workspace, credential_id=link.credential_id)
+            app = self._apps.of(connection, grant)
+        except (NotFoundError, PluginUnavailableError):
+            return False
+        return self._granting.reach(app, Purpose.LINK) is not RevocationReach.TOKEN
+
+    def _take_back(self, former: UserLink, values: Mapping[str, Secret] | None, actor: str) -> Revocation:
         if not former.credential_id:
             return Revocation.NOTHING_KEPT
+        if values is None:
+            return Revocation.STILL_USED
         revocation = self._ask(former, values) if values else Revocation.FAILED
         with self._store.transaction() as connection:
             note_given_up(connection, former, revocation, values, actor=actor, at=self._store.now())

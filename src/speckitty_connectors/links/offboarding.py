@@ -37,13 +37,7 @@ class Offboarded:
 
 
 class Members:
-    """Looks after members as a whole.
-
-    Args:
-        store: the database.
-        vault: forgets what they have under way.
-        ending: ends their links.
-    """
+    """Looks after members as a whole."""
 
     def __init__(self, store: Store, vault: Vault, ending: Ending) -> None:
         self._store = store
@@ -54,12 +48,6 @@ class Members:
         """End everything that is a member's own; doing it twice changes nothing more.
 
         No installation, mapping or override changes, and so no routing decision does.
-
-        Args:
-            workspace: the workspace that they leave.
-            member: who leaves.
-            actor: who does it, for the audit: ``member:<id>``, ``operator`` or ``system``.
-            reason: why, for the audit and for the links.
         """
         with self._store.reading() as connection:
             links = repository.list_all(connection, workspace=workspace, member=member)

@@ -70,11 +70,7 @@ def remove(connection: Connection, link: UserLink) -> None:
 
 
 def get(connection: Connection, *, workspace: str, link_id: str) -> UserLink:
-    """Return the link of that id.
-
-    Raises:
-        NotFoundError: there is none in this workspace.
-    """
+    """Return the link of that id."""
     found = _one(connection, select(user_links).where(is_row(user_links, workspace, link_id)))
     if found is None:
         raise NotFoundError(

@@ -27,9 +27,7 @@ from .types import Direction, MappingOrigin, MappingState, ResourceMapping, Sele
 class MappingChange:
     """A person's change of a mapping.
 
-    Attributes:
-        verb: what they did, for example ``mapping.updated``.
-        before: the mapping as it was; empty where there was none.
+    `before` is the mapping as it was, and empty where there was none.
     """
 
     verb: str

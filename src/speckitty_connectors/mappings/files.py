@@ -236,12 +236,7 @@ class FileDifference:
 
 
 class MappingFiles:
-    """Exports the mappings of workspaces, and brings them in line with a file.
-
-    Args:
-        store: the database.
-        mappings: layer 3.
-    """
+    """Exports the mappings of workspaces, and brings them in line with a file."""
 
     def __init__(self, store: Store, mappings: Mappings) -> None:
         self._store = store
@@ -257,10 +252,7 @@ class MappingFiles:
     def compare(self, *, workspace: str, file: MappingFile, complete: bool = False) -> FileDifference:
         """Return what a file would change, and what is the matter with it; change nothing.
 
-        Args:
-            workspace: the workspace.
-            file: what ought to be.
-            complete: whether mappings that it doesn't name would be removed.
+        Where the file is `complete`, mappings that it doesn't name would be removed.
         """
         with self._store.reading() as connection:
             return self._compare(connection, workspace, file, "dry run", complete=complete)
@@ -268,11 +260,7 @@ class MappingFiles:
     def apply(self, *, workspace: str, file: MappingFile, actor: str, complete: bool = False) -> FileDifference:
         """Make the mappings what a file says, all of them or none; return what was changed.
 
-        Args:
-            workspace: the workspace.
-            file: what ought to be.
-            actor: who asks for it, as the audit names them.
-            complete: whether mappings that it doesn't name are removed.
+        Where the file is `complete`, mappings that it doesn't name are removed.
 
         Raises:
             ConfigurationError: something in the file can't be applied; the error names each place.

@@ -75,11 +75,7 @@ def find(connection: Connection, *, workspace: str, mapping_id: str) -> Resource
 
 
 def get(connection: Connection, *, workspace: str, mapping_id: str) -> ResourceMapping:
-    """Return the mapping of that id.
-
-    Raises:
-        NotFoundError: there is none in this workspace.
-    """
+    """Return the mapping of that id."""
     found = find(connection, workspace=workspace, mapping_id=mapping_id)
     if found is None:
         raise NotFoundError(

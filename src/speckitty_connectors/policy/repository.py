@@ -51,12 +51,7 @@ def find(
 ) -> PolicyBook:
     """Return what is said of a provider by a workspace, by installations, and by projects.
 
-    Args:
-        connection: the transaction.
-        workspace: the workspace.
-        provider: provider key.
-        installation_ids: those installations; they are of that provider.
-        project_ids: those projects; or None for every project that says something.
+    Without `project_ids` those of every project that sets something.
     """
     projects = () if project_ids is None else (policy_overrides.c.project_id.in_(project_ids),)
     query = union_all(

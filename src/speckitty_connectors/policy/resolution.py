@@ -31,14 +31,7 @@ class PolicyBook:
         provider: str,
         project_id: str = "",
     ) -> EffectivePolicy:
-        """Return what holds for a project under an installation; without a project, the installation's default.
-
-        Args:
-            own: the class of the provider's own fields, as its manifest names it.
-            installation: the installation.
-            provider: its provider's key.
-            project_id: the host's project.
-        """
+        """Return what holds for a project under an installation; without a project, the installation's default."""
         whole = PolicyScope(workspace=installation.workspace, provider=provider)
         scopes = [whole, evolve(whole, installation_id=installation.id)]
         if project_id:

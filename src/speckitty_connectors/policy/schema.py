@@ -78,9 +78,6 @@ class PolicySchema:
     >>> workspace = {"muted_kinds": Statement(value=["star"], source=Provenance(level=Level.WORKSPACE))}
     >>> schema.resolve(workspace).core.muted_kinds
     ('star',)
-
-    Args:
-        own: the class that the provider's manifest names; None where it names none.
     """
 
     def __init__(self, own: type[AttrsInstance] | None = None) -> None:

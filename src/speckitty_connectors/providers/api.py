@@ -43,47 +43,28 @@ class ApiSession(Protocol):
     """Speaks to one provider host with one credential that stays hidden.
 
     URLs are absolute or start with ``/`` and are then relative to the API's root; another origin is refused.
-    Throttling is waited out by the manifest's dialect.
+    Throttling is waited out by the manifest's dialect. Each call raises `ApiError` where the answer was not 2xx, or
+    there was none.
     """
 
     def get(self, url: str, *, parameters: Mapping[str, str] | None = None) -> ApiResponse:
-        """Send a GET request.
-
-        Raises:
-            ApiError: the answer was not 2xx, or there was none.
-        """
+        """Send a GET request."""
         ...
 
     def query(self, url: str, *, document: object = None) -> ApiResponse:
-        """Send a POST request that only reads, as a query of GraphQL; it is tried again as a GET is.
-
-        Raises:
-            ApiError: the answer was not 2xx, or there was none.
-        """
+        """Send a POST request that only reads, as a query of GraphQL; it is tried again as a GET is."""
         ...
 
     def post(self, url: str, *, document: object = None) -> ApiResponse:
-        """Send a POST request with a JSON document.
-
-        Raises:
-            ApiError: the answer was not 2xx, or there was none.
-        """
+        """Send a POST request with a JSON document."""
         ...
 
     def put(self, url: str, *, document: object = None) -> ApiResponse:
-        """Send a PUT request with a JSON document.
-
-        Raises:
-            ApiError: the answer was not 2xx, or there was none.
-        """
+        """Send a PUT request with a JSON document."""
         ...
 
     def delete(self, url: str, *, document: object = None) -> ApiResponse:
-        """Send a DELETE request, with a JSON document where the provider wants one.
-
-        Raises:
-            ApiError: the answer was not 2xx, or there was none.
-        """
+        """Send a DELETE request, with a JSON document where the provider wants one."""
         ...
 
 

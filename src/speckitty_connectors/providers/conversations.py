@@ -205,10 +205,6 @@ def refused_by_landing(parameters: Mapping[str, str], *, title: str) -> Refused 
 
     It is the parameter ``error``, ``access_denied`` where the person declined (RFC 6749, section 4.1.2.1).
 
-    Args:
-        parameters: what the browser brought back.
-        title: the provider's name for people.
-
     >>> refused_by_landing({"error": "access_denied"}, title="Acme").reason
     'You declined on Acme.'
     """

@@ -23,6 +23,29 @@ class TokenEncoding(StrEnum):
     JSON = "json"
 
 
+class RevocationRequest(StrEnum):
+    """How a provider is asked to revoke what was granted.
+
+    ``form`` posts each token of the grant (RFC 7009); ``delete`` sends DELETE with the access token in a JSON
+    document, and the app's id and secret as HTTP Basic (GitHub, "REST API endpoints for OAuth authorizations").
+    """
+
+    FORM = "form"
+    DELETE = "delete"
+
+
+class RevocationReach(StrEnum):
+    """What ends at the provider when a token is revoked: itself, or all that the app was given.
+
+    ``token`` ends the tokens of this grant alone, ``person`` all that the same person granted to the app, and
+    ``account`` all that the app has in the account.
+    """
+
+    TOKEN = "token"  # noqa: S105 - how far it reaches, not a token
+    PERSON = "person"
+    ACCOUNT = "account"
+
+
 @frozen(kw_only=True)
 class RefreshRules:
     """How an access token is renewed.
@@ -95,7 +118,10 @@ class OAuthRules:
             left out.
         identity_token: how the identity token is proved, or None where there is none.
         refresh: how the token is renewed, or None where it isn't.
-        revoke_url: where a token is revoked, or empty.
+        revoke_url: where a token is revoked, or empty; a template that may have ``{client_id}``, too.
+        revocation: how that is asked for.
+        revokes: what it ends there, which is to be stated where there is such an address. Core revokes only what
+            nobody else needs, in whatever workspace; where it isn't stated, as if the whole account were meant.
         one_grant_per_person: whether all of a person's consents to the app are one grant, whose older tokens may
             end when newer ones are given. Core then lets the newest tokens serve all that the person connected in a
             workspace, and a link of that person has no tokens of its own.
@@ -120,6 +146,8 @@ class OAuthRules:
     identity_token: IdentityTokenRules | None = None
     refresh: RefreshRules | None = None
     revoke_url: str = ""
+    revocation: RevocationRequest = RevocationRequest.FORM
+    revokes: RevocationReach | None = None
     one_grant_per_person: bool = False
     self_managed: OAuthRules | None = None
 
@@ -199,6 +227,7 @@ class AppTokenRules:
         required_scopes: what an installation must have been granted, as `Connected.scopes` names it.
         scope_levels: the levels of a scope ``name:level``, lowest first; a higher one includes the lower ones.
         installations: how the app lists where it is installed, or None where it can't.
+        uninstall_url: what the app may DELETE to uninstall itself; a template like `mint_url`, or empty.
 
     >>> rules = AppTokenRules(
     ...     mint_url="{api}/app/installations/{installation}/access_tokens",
@@ -217,6 +246,7 @@ class AppTokenRules:
     required_scopes: tuple[str, ...] = ()
     scope_levels: tuple[str, ...] = ()
     installations: InstallationListing | None = None
+    uninstall_url: str = ""
 
     def missing_scopes(self, granted: Collection[str]) -> tuple[str, ...]:
         """Return the required scopes that none of the granted ones includes."""

@@ -14,6 +14,7 @@ from ..loading.registry import Registry
 from ..providers.codec import NAMES
 from ..providers.deliveries import Event, Ignored, Lifecycle
 from ..store.claims import Claim, ClaimQueue
+from ..store.contention import is_passing
 from ..store.engine import Store
 from .admission import load_cases
 from .batch import Case, Interpretation
@@ -41,6 +42,7 @@ class Router:
 
     Attributes:
         registry: the plugins.
+        queue: the queue of deliveries.
 
     Args:
         store: where everything is.
@@ -51,7 +53,7 @@ class Router:
     def __init__(self, store: Store, registry: Registry, *, queue: ClaimQueue | None = None) -> None:
         self._store = store
         self.registry = registry
-        self._queue = queue or ClaimQueue(inbox)
+        self.queue = queue or ClaimQueue(inbox)
 
     def route_due(self, limit: int = BATCH) -> int:
         """Decide up to `limit` deliveries that are due; return how many were started.
@@ -60,7 +62,7 @@ class Router:
             StoreUnavailableError: the database can't be reached or is too busy; nothing is lost.
         """
         with self._store.transaction() as connection:
-            claims = self._queue.claim(connection, limit=limit)
+            claims = self.queue.claim(connection, limit=limit)
         self.route(claims)
         return len(claims)
 
@@ -86,17 +88,16 @@ class Router:
         try:
             with self._store.transaction() as connection:
                 self._decide(connection, interpretations)
-        except Exception as error:  # whatever one delivery breaks must not end the router
+        except Exception as error:  # noqa: BLE001 - whatever one delivery breaks must not end the router
             if len(interpretations) == 1:
-                logger.exception("delivery %s couldn't be decided", interpretations[0].claim.id)
-                self._put_back(interpretations[0].claim, f"the decision failed: {type(error).__name__}")
+                self._decision_failed(interpretations[0].claim, error)
                 return
             for interpretation in interpretations:
                 self._settle([interpretation])
 
     def _decide(self, connection: Connection, interpretations: Sequence[Interpretation]) -> None:
         """Decide deliveries in their order; what changed at the provider applies to what follows."""
-        ours = {claim.id for claim in self._queue.hold_all(connection, [each.claim for each in interpretations])}
+        ours = {claim.id for claim in self.queue.hold_all(connection, [each.claim for each in interpretations])}
         held = [each for each in interpretations if each.claim.id in ours]
         now = self._store.now()
         for of_events, run in groupby(held, key=lambda each: isinstance(each.outcome, Event)):
@@ -106,12 +107,21 @@ class Router:
                 if isinstance(each.outcome, Lifecycle):
                     cases = load_cases(connection, [each])
                     write(connection, apply_lifecycle(connection, each, each.outcome, cases, now), now)
-        self._queue.finish_all(connection, [(each.claim, _meaning(each)) for each in held])
+        self.queue.finish_all(connection, [(each.claim, _meaning(each)) for each in held])
+
+    def _decision_failed(self, claim: Claim, error: Exception) -> None:
+        """Put a delivery back: for a moment where the database was the reason, else as its failures say."""
+        if is_passing(error):
+            with self._store.transaction() as connection:
+                self.queue.postpone(connection, claim, error=f"the decision waits: {type(error).__name__}")
+            return
+        logger.error("delivery %s couldn't be decided", claim.id, exc_info=error)
+        self._put_back(claim, f"the decision failed: {type(error).__name__}")
 
     def _put_back(self, claim: Claim, error: str) -> None:
         logger.warning("delivery %s wasn't routed at attempt %d: %s", claim.id, claim.attempts, error)
         with self._store.transaction() as connection:
-            self._queue.retry(connection, claim, error=error)
+            self.queue.retry(connection, claim, error=error)
 
 
 def _decide_events(

@@ -28,13 +28,7 @@ T = TypeVar("T")
 class Sighting:
     """A value that was seen in a project.
 
-    Attributes:
-        project_id: the host's project.
-        kind: what the value is.
-        value: what it is found by.
-        label: how it was spelled.
-        first_seen: when it was first seen there, in UTC.
-        last_seen: when last, in UTC.
+    It is found by its `value` and was spelled as its `label`.
     """
 
     project_id: str

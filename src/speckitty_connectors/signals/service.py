@@ -36,12 +36,7 @@ class SignalReport:
 
 
 class Signals:
-    """Keeps what was observed of the projects of workspaces.
-
-    Args:
-        store: the database.
-        retention_days: how long an observation is kept after it was last made.
-    """
+    """Keeps what was observed of the projects of workspaces."""
 
     def __init__(self, store: Store, *, retention_days: int = RETENTION_DAYS) -> None:
         self._store = store
@@ -52,10 +47,6 @@ class Signals:
 
         Signals are taken in turns, each in a transaction of its own: after an error, report the whole again.
         Credentials in remotes are dropped before anything is stored.
-
-        Args:
-            workspace: the workspace.
-            signals: as many as there are.
 
         Raises:
             ConfigurationError: the workspace is empty.
@@ -75,9 +66,7 @@ class Signals:
     def forget_older(self, *, workspace: str, than: datetime | None = None) -> int:
         """Delete what was last observed before a moment; return how many observations there were.
 
-        Args:
-            workspace: the workspace.
-            than: the moment, aware; the retention of the settings before now where not given.
+        Without a moment it is the retention of the settings before now.
         """
         before = than or self._store.now() - self._retention
         forgotten = 0

@@ -119,20 +119,7 @@ def record(
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
 ) -> None:
-    """Write one change, in the transaction that makes it; of a `Secret` only its SHA-256 is written.
-
-    Args:
-        connection: the transaction.
-        workspace: the workspace that it belongs to.
-        at: when, in UTC.
-        actor: ``member:<id>``, ``provider:<key>``, ``operator`` or ``system``.
-        verb: ``<entity>.<past participle>``, for example ``installation.suspended``.
-        entity: kind of the changed thing.
-        entity_id: its id.
-        reason: why, for a person.
-        before: the changed fields before.
-        after: the changed fields after.
-    """
+    """Write one change, in the transaction that makes it; of a `Secret` only its SHA-256 is written."""
     connection.execute(
         insert(audit).values(
             workspace_id=workspace,
@@ -160,18 +147,7 @@ def record_event(
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
 ) -> None:
-    """Write what happened to an entity, with fields of its own choice; see `record`.
-
-    Args:
-        connection: the transaction.
-        about: the entity.
-        verb: the past participle alone.
-        actor: who did it.
-        at: when, in UTC.
-        reason: why, for a person.
-        before: the changed fields as they were.
-        after: the changed fields as they are.
-    """
+    """Write what happened to an entity, with fields of its own choice; see `record`."""
     record(
         connection,
         workspace=about.workspace,
@@ -219,9 +195,6 @@ class Audit:
     >>> [entry.verb for entry in Audit(store).find("w1", actor="operator")]
     ['link.revoked']
     >>> store.close()
-
-    Args:
-        store: the database.
     """
 
     def __init__(self, store: Store) -> None:
@@ -242,16 +215,8 @@ class Audit:
     ) -> tuple[AuditEntry, ...]:
         """Return what was done in a workspace, the newest first; an argument that isn't given doesn't filter.
 
-        Args:
-            workspace: the workspace; `OPERATOR` for the operator's own entries.
-            entity: kind of the thing that was changed.
-            entity_id: its id.
-            actor: who did it.
-            verb: what was done.
-            since: not before this moment.
-            until: before this moment.
-            before: id of the last entry of the previous page, for the next page.
-            limit: how many at most.
+        Entries are from `since` on and before `until`, both in UTC. For the next page, `before` is the id of the
+        last entry of the previous one.
         """
         query = _of(workspace).order_by(audit.c.id.desc()).limit(limit)
         wanted = {"entity": entity, "entity_id": entity_id, "actor": actor, "verb": verb}
@@ -269,9 +234,7 @@ class Audit:
     def export(self, workspace: str, *, after: str = "") -> Iterator[str]:
         """Yield a workspace's audit as lines of JSON, the oldest first, page by page.
 
-        Args:
-            workspace: the workspace.
-            after: id of the last entry of an earlier export, to continue from there.
+        `after` is the id of the last entry of an earlier export.
         """
         while page := self._read(_of(workspace).where(audit.c.id > after).order_by(audit.c.id).limit(PAGE)):
             yield from (entry.as_line() for entry in page)

@@ -19,6 +19,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from ..errors import ConfigurationError, StoreBusyError, StoreUnavailableError
 from ..identifiers import Clock, utc_now
 from .confinement import confine
+from .contention import PASSING_SQLITE_ERRORS, is_contention
 from .deadline import REMEDY, WAIT_SECONDS, Gate
 from .sqlite import begin, open_sqlite
 
@@ -30,20 +31,6 @@ NEEDS_POSTGRESQL: Final = {"workspace_role": "row-level security", "schema": "sc
 
 PLAIN_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 """Names that PostgreSQL reads alike with and without quotation marks."""
-
-BUSY_SQLITE_ERRORS: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-"""Another connection writes (sqlite.org, "Result Codes")."""
-
-PASSING_SQLITE_ERRORS: Final = {
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PROTOCOL,
-}
-"""SQLite calls a missing table operational too, which doesn't pass by itself."""
-
-BUSY_POSTGRESQL_ERRORS: Final = {"55P03", "40P01", "40001"}
-"""A lock that wasn't free in time, a deadlock, a serialization failure (PostgreSQL, "Error Codes")."""
 
 LOST_STATEMENTS: Final = {"26000", "42P05"}
 """A prepared statement isn't there, or is there already (PostgreSQL, "Error Codes"): the connection was changed."""
@@ -220,7 +207,7 @@ def _typed_errors(engine: Engine) -> Iterator[None]:
     except (DBAPIError, PoolTimeoutError, driver.Error) as error:
         cause = getattr(error, "orig", None) or error
         says = f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
-        if _is_contention(cause):
+        if is_contention(cause):
             raise StoreBusyError("the database is too busy", subject=says, remedy=REMEDY) from error
         if getattr(cause, "sqlstate", None) in LOST_STATEMENTS:
             raise ConfigurationError(
@@ -231,13 +218,6 @@ def _typed_errors(engine: Engine) -> Iterator[None]:
         if getattr(error, "connection_invalidated", False) or _passes(cause, driver):
             raise StoreUnavailableError("the database can't be reached", subject=says, remedy=REMEDY) from error
         raise
-
-
-def _is_contention(cause: BaseException) -> bool:
-    """Return whether somebody else holds what was asked for."""
-    if isinstance(cause, sqlite3.Error):
-        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in BUSY_SQLITE_ERRORS
-    return getattr(cause, "sqlstate", None) in BUSY_POSTGRESQL_ERRORS
 
 
 def _passes(cause: BaseException, driver: Any) -> bool:

@@ -112,23 +112,31 @@ def belongs_to(table: str, column: str) -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["workspace_id", column], [f"{table}.workspace_id", f"{table}.id"])
 
 
-UNFINISHED = text("state IN ('pending', 'running')")
+PENDING_ONLY = text("state = 'pending'")
+RUNNING_ONLY = text("state = 'running'")
 """What workers look at; written once, because an index serves only the very condition that it was made with."""
 
 
 def claim_columns() -> Sequence[SchemaItem]:
-    """Return the columns of rows that workers claim, and the index by which they find them: see `store.claims`.
+    """Return the columns of rows that workers claim, and the indexes by which they find them: see `store.claims`.
 
-    `not_before` is when the row is due: of a running row, the end of its lease. It is in milliseconds of the
-    database's own clock, so that workers with a wrong clock can't take each other's rows.
+    A row is due at `not_before`; a worker has it until `leased_until`, and `worker` says which process that is.
+    `failing_since` is when its first attempt failed, 0 where none did. These moments are milliseconds of the
+    database's own clock, so that workers with a wrong clock can't take each other's rows. `attempts` counts those
+    that ended, `crashes` the workers in a row that fell silent with it.
     """
     return (
         Column("state", String(16), nullable=False, server_default="pending"),
         Column("attempts", Integer, nullable=False, server_default="0"),
+        Column("crashes", Integer, nullable=False, server_default="0"),
         Column("generation", Integer, nullable=False, server_default="0"),
+        Column("worker", String, nullable=False, server_default=""),
         Column("not_before", BigInteger, nullable=False, server_default=DatabaseMilliseconds()),
+        Column("leased_until", BigInteger, nullable=False, server_default="0"),
+        Column("failing_since", BigInteger, nullable=False, server_default="0"),
         Column("last_error", String, nullable=False, server_default=""),
-        Index(None, "not_before", "id", sqlite_where=UNFINISHED, postgresql_where=UNFINISHED),
+        Index(None, "workspace_id", "not_before", "id", sqlite_where=PENDING_ONLY, postgresql_where=PENDING_ONLY),
+        Index(None, "leased_until", sqlite_where=RUNNING_ONLY, postgresql_where=RUNNING_ONLY),
     )
 
 

@@ -1,4 +1,4 @@
-"""Writes webhooks down together with the end points that they post to, each step with its line in the audit."""
+"""Writes webhooks down together with the endpoints that they post to, each step with its line in the audit."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Ledger:
 
     Attributes:
         store: the database.
-        vault: seals the secrets of end points.
+        vault: seals the secrets of endpoints.
         apps: the registered apps.
     """
 
@@ -52,7 +52,7 @@ class Ledger:
     def begin(
         self, installation: Installation, wanted: Wanted, *, app: RegisteredApp | None, scheme: str
     ) -> Webhook:
-        """Write down what is to be registered, with an end point and a secret of its own, or at an app's.
+        """Write down what is to be registered, with an endpoint and a secret of its own, or at an app's.
 
         Raises:
             sqlalchemy.exc.IntegrityError: the installation has one for the same already.
@@ -128,7 +128,7 @@ class Ledger:
         return changed
 
     def forget(self, webhook: Webhook, verb: str, reason: str) -> None:
-        """Delete a webhook with its own end point: what is still sent there is refused."""
+        """Delete a webhook with its own endpoint: what is still sent there is refused."""
         with self.store.transaction() as connection:
             endpoint = get_endpoint(connection, workspace=webhook.workspace, endpoint_id=webhook.endpoint_id)
             if endpoint is not None and endpoint.installation_id == webhook.installation_id:

@@ -1,6 +1,6 @@
 """Speaks to a provider about the webhooks of one installation, and writes down what came of each step.
 
-What is to be registered is written before the provider is asked: the end point and its secret have to be there
+What is to be registered is written before the provider is asked: the endpoint and its secret have to be there
 when the first delivery arrives, and what a crash leaves behind is found again by its address. No transaction is
 open while the provider is asked.
 """
@@ -34,7 +34,7 @@ from .ledger import Ledger
 from .types import Wanted, Webhook
 
 EndpointUrl = Callable[[str, str], str]
-"""Returns the URL of an end point: provider key and end point's id."""
+"""Returns the URL of an endpoint: provider key and endpoint's id."""
 
 
 class SubscriptionAnswerError(ConnectorsError):
@@ -54,7 +54,7 @@ class Registrar:
         app: the app that the installation was connected through.
         installation: the installation.
         session: speaks to the API for it.
-        endpoint_url: where end points are reached.
+        endpoint_url: where endpoints are reached.
     """
 
     ledger: Ledger
@@ -108,7 +108,7 @@ class Registrar:
         return read
 
     def remove(self, webhook: Webhook) -> None:
-        """Take a webhook away at the provider, and then its end point.
+        """Take a webhook away at the provider, and then its endpoint.
 
         Raises:
             ApiError: the provider didn't answer; everything is as it was.

@@ -62,9 +62,9 @@ class Subscriptions:
         store: the database.
         registry: the plugins.
         apps: the registered apps.
-        vault: seals the secrets of end points.
+        vault: seals the secrets of endpoints.
         sessions: opens the API in the name of an installation.
-        endpoint_url: where end points are reached.
+        endpoint_url: where endpoints are reached.
     """
 
     def __init__(

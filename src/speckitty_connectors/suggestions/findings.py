@@ -46,13 +46,6 @@ def findings_of(
 
     Of a git repository, what core has seen says how sure it is, and what only the plugin has seen is medium at
     most. Where several projects fit, none is more than medium: a person chooses.
-
-    Args:
-        resource: its kind and immutable id.
-        git: whether it is a git repository.
-        matches: where core knows it.
-        proposed: what the plugin suggests for it.
-        plugin: provider key, which names the plugin's grounds.
     """
     fits = {project: _of_match(match) for project, match in matches.items() if not match.elsewhere}
     for suggestion in proposed:

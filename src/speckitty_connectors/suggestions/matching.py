@@ -69,12 +69,7 @@ Matches = Mapping[str, Match]
 
 @frozen(kw_only=True)
 class Found:
-    """Where repositories are known.
-
-    Attributes:
-        matches: the matches of each repository.
-        sightings: the remotes and slugs behind them.
-    """
+    """Where repositories are known."""
 
     matches: Mapping[Identity, Matches]
     sightings: tuple[Sighting, ...]
@@ -88,11 +83,7 @@ def find_matches(
 ) -> Found:
     """Return where repositories are known in the workspace; a handful of queries, however many they are.
 
-    Args:
-        connection: the transaction.
-        installation: what they are seen through.
-        manifest: of its provider.
-        called: what each is called, and the moment of that knowledge; see `load_names`.
+    `called` says what each is called, and the moment of that knowledge; see `load_names`.
     """
     addresses = Addresses.at(connection, installation, manifest)
     named = load_names(connection, installation, called)

@@ -62,13 +62,7 @@ class RefreshResult:
 
 
 class Refresh:
-    """One look at the inventory of an installation.
-
-    Args:
-        store: the database.
-        provider: whose plugin is asked.
-        installation: whose inventory it is.
-    """
+    """One look at the inventory of an installation."""
 
     def __init__(self, store: Store, provider: Provider, installation: Installation) -> None:
         self._store = store

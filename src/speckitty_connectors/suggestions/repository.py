@@ -67,11 +67,7 @@ def mark_found(connection: Connection, *, workspace: str, ids: Collection[str], 
 
 
 def get(connection: Connection, *, workspace: str, suggestion_id: str) -> ResourceSuggestion:
-    """Return the suggestion of that id; locked on a database that locks rows.
-
-    Raises:
-        NotFoundError: there is none in this workspace.
-    """
+    """Return the suggestion of that id; locked on a database that locks rows."""
     query = _of(workspace).where(suggestions.c.id == suggestion_id).with_for_update(of=suggestions)
     row = connection.execute(query).one_or_none()
     if row is None:

@@ -106,10 +106,7 @@ def load_names(
 ) -> list[NamedRepository]:
     """Return repositories with their names.
 
-    Args:
-        connection: the transaction.
-        installation: what they are seen through.
-        called: what each is called today, and since when if that is news; an empty name is looked up.
+    `called` says what each is called today, and since when if that is news; an empty name is looked up.
     """
     known = _known(connection, installation, called)
     names = _names(connection, installation.workspace, [row_id for row_id, _ in known.values()])

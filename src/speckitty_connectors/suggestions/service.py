@@ -26,13 +26,7 @@ MaySee = Callable[[str, Sequence[ResourceReference]], Collection[ResourceReferen
 
 
 class Suggestions:
-    """Finds suggestions, and keeps what people say to them; each decision is audited.
-
-    Args:
-        store: the database.
-        registry: the plugins.
-        mappings: knows which targets the host has.
-    """
+    """Finds suggestions, and keeps what people say to them; each decision is audited."""
 
     def __init__(self, store: Store, registry: Registry, mappings: Mappings) -> None:
         self._store = store
@@ -85,11 +79,7 @@ class Suggestions:
         return tuple(_visible(found, linked, may_see)) if may_see else tuple(found)
 
     def confirm(self, *, workspace: str, suggestion_id: str, actor: str) -> ResourceSuggestion:
-        """Map the resource to the suggested target, with the origin ``suggested``.
-
-        Raises:
-            NotFoundError: the workspace has no such suggestion.
-        """
+        """Map the resource to the suggested target, with the origin ``suggested``."""
         with self._store.transaction() as connection:
             suggestion = repository.get(connection, workspace=workspace, suggestion_id=suggestion_id)
             if suggestion.state is SuggestionState.CONFIRMED:

@@ -34,12 +34,7 @@ class ReconnectRequiredError(ApiUnauthorizedError):
 
 @frozen(kw_only=True)
 class AccessToken:
-    """A token to speak with.
-
-    Attributes:
-        secret: the token.
-        version: the version of the credential that it is from.
-    """
+    """A token to speak with."""
 
     secret: Secret
     version: int
@@ -64,12 +59,6 @@ class AccessTokens:
 
     However many callers need a renewal at once, one of them asks the provider; the others are served the token
     that is still valid, or wait for the new one.
-
-    Args:
-        store: where credentials are.
-        vault: opens them.
-        asking: asks providers, and writes what they say.
-        times: how long the parts of a renewal take.
     """
 
     def __init__(self, store: Store, vault: Vault, asking: Asking, times: RenewalTimes) -> None:
@@ -83,10 +72,7 @@ class AccessTokens:
     def get(self, *, workspace: str, credential_id: str, rejected_version: int = 0) -> AccessToken:
         """Return a token that the provider should accept.
 
-        Args:
-            workspace: whose credential it is.
-            credential_id: the credential.
-            rejected_version: the version of a token that the provider has just refused; 0 for none.
+        `rejected_version` is the version of a token that the provider has just refused; 0 for none.
 
         Raises:
             NotFoundError: there is no such credential any more.

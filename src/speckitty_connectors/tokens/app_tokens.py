@@ -36,12 +36,6 @@ class AppTokens:
     """Mints installation tokens and keeps them until they are nearly over; safe to share between threads.
 
     However many threads ask for the token of one installation at once, one of them mints it.
-
-    Args:
-        manifest: the provider's.
-        rules: how its app mints tokens.
-        transport: carries the requests, and has the clock.
-        private_key: opens an app's private key, which is asked for at each signature.
     """
 
     def __init__(
@@ -117,12 +111,7 @@ class AppTokens:
         return _Minted(token=Secret(token), expires_at=expires_at)
 
     def _proved(self, registered: RegisteredApp, url: str) -> ApiResponse:
-        """Ask with the app's own proof.
-
-        Raises:
-            AppRefusedError: the provider doesn't accept the proof.
-            ApiError: it refused, or didn't answer.
-        """
+        """Ask with the app's own proof."""
         try:
             return self.session(registered).post(url)
         except ApiUnauthorizedError as refused:

@@ -108,14 +108,7 @@ def seal_grant(
 ) -> str:
     """Seal what was granted so that it can be renewed later; return the credential's id.
 
-    Args:
-        connection: the transaction.
-        vault: seals it.
-        workspace: whose it is.
-        app: the app that it was given to.
-        kind: `GRANT` or `LINK_GRANT`.
-        redirect_uri: where the person came back to; some providers want it again at each renewal.
-        tokens: what was granted.
+    `redirect_uri` is where the person came back to; some providers want it again at each renewal.
     """
     credential_id = vault.seal_new(
         connection,
@@ -177,10 +170,7 @@ def get_grant(connection: Connection, *, workspace: str, credential_id: str) -> 
 def begin_renewal(connection: Connection, grant: StoredGrant, *, seconds: float) -> int:
     """Take the turn to ask the provider; return its mark, or 0 where it is another one's, or nobody's yet.
 
-    Args:
-        connection: the transaction; the row stays locked until it ends.
-        grant: the grant.
-        seconds: when the next one may ask, if nothing is heard of this attempt.
+    The row stays locked until the transaction ends; after `seconds` the next one may ask.
     """
     now = DatabaseMilliseconds()
     taken = (
@@ -212,13 +202,7 @@ def end_renewal(
 ) -> None:
     """Note how an attempt ended, and when the next one may start.
 
-    Args:
-        connection: the transaction.
-        grant: the grant.
-        condition: how it stands now.
-        failures: how many attempts in a row failed.
-        pause_seconds: how long nobody may ask.
-        goes_on: whether it is another's turn by now, which goes on.
+    For `pause_seconds` nobody may ask; where another's turn `goes_on`, that one may finish.
     """
     noted = update(grants).where(_one(grant.workspace, grant.credential_id))
     noted = noted.values(condition=condition, failures=failures)

@@ -74,12 +74,7 @@ def _claims(transport: Transport, rules: IdentityTokenRules, app: App, token: st
 
 
 def _key(transport: Transport, url: str, key_id: str, algorithm: str) -> jwt.PyJWK:
-    """Return the provider's key of that id (RFC 7517).
-
-    Raises:
-        jwt.PyJWTError: it has none that this algorithm could use.
-        ApiError: the keys couldn't be had.
-    """
+    """Return the provider's key of that id (RFC 7517)."""
     document = transport.fetch(url).json()
     entries = document.get("keys") if isinstance(document, dict) else None
     for entry in entries if isinstance(entries, list) else []:

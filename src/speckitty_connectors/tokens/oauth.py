@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import quote
 
 from attrs import frozen
 from oauthlib.oauth2 import OAuth2Error
@@ -19,7 +20,7 @@ from ..errors import ConnectorsError
 from ..http.session import Transport
 from ..providers.accounts import App
 from ..providers.api import ApiError
-from ..providers.oauth import OAuthRules
+from ..providers.oauth import OAuthRules, RevocationRequest
 from .oauth_session import TokenSession
 
 ERROR_CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
@@ -53,9 +54,11 @@ class Revocation(StrEnum):
     """What became of a grant on the provider's side when it was given up here."""
 
     REVOKED = "revoked"
+    UNINSTALLED = "uninstalled"
     FAILED = "failed"
     UNSUPPORTED = "unsupported"
     STILL_USED = "still_used"
+    STILL_INSTALLED = "still_installed"
     NOTHING_KEPT = "nothing_kept"
 
 
@@ -121,12 +124,6 @@ class OAuthFlow:
     >>> flow = OAuthFlow(rules, app, Secret("s"), Transport())
     >>> flow.authorize_url(state="x", redirect_uri="https://saas.example/back", verifier=new_verifier())
     'https://acme.example/authorize?response_type=code&client_id=c&redirect_uri=https%3A%2F%2F...&state=x'
-
-    Args:
-        rules: the manifest's.
-        app: the app in whose name is asked.
-        client_secret: its secret.
-        transport: carries the token request.
     """
 
     def __init__(self, rules: OAuthRules, app: App, client_secret: Secret, transport: Transport) -> None:
@@ -145,11 +142,7 @@ class OAuthFlow:
     ) -> str:
         """Return where to send the person.
 
-        Args:
-            state: comes back with them.
-            redirect_uri: where they come back to.
-            verifier: of `new_verifier`; only its digest is sent.
-            parameters: further parameters; the flow's own win over them.
+        Only the digest of the `verifier` is sent, and the flow's own parameters win over further ones.
         """
         further = {name: value for name, value in parameters.items() if name not in OWN_PARAMETERS}
         return self._session(redirect_uri).address(
@@ -161,11 +154,6 @@ class OAuthFlow:
 
     def exchange(self, *, code: str, redirect_uri: str, verifier: Secret | str) -> TokenAnswer:
         """Return the tokens for a code; the same code can't be exchanged twice.
-
-        Args:
-            code: what the person came back with.
-            redirect_uri: the same as in `authorize_url`.
-            verifier: the same.
 
         Raises:
             OAuthRefusedError: the provider refused, also where it says so with status 200.
@@ -184,10 +172,7 @@ class OAuthFlow:
     def renew(self, *, refresh_token: Secret, redirect_uri: str, may_leave: Callable[[], bool]) -> TokenAnswer:
         """Return new tokens for a refresh token; what the provider leaves out of its answer stays as it was.
 
-        Args:
-            refresh_token: what to present; where the provider rotates, it is used up.
-            redirect_uri: of the authorisation; sent only where the manifest says so.
-            may_leave: whether the request may still leave; asked at the last moment, and nothing is sent if not.
+        `may_leave` is asked at the last moment whether the request may still leave; nothing is sent if not.
 
         Raises:
             OAuthRefusedError: the provider refused, whatever status it says so with.
@@ -227,19 +212,18 @@ class OAuthFlow:
 
         Some providers know one kind of token only, and some call it an error when the first revocation took the
         second token with it: that one was taken back is enough.
-
-        Args:
-            values: `TokenAnswer.values`, or what the vault gave back of them.
         """
-        tokens = [(hint, values[hint]) for hint in ("refresh_token", "access_token") if values.get(hint)]
         if not self._rules.revoke_url:
             return Revocation.UNSUPPORTED
-        url = self._url(self._rules.revoke_url)
+        is_deleted = self._rules.revocation is RevocationRequest.DELETE
+        hints = ("access_token",) if is_deleted else ("refresh_token", "access_token")
+        url = self._url(self._rules.revoke_url.replace("{client_id}", quote(self._app.client_id, safe="")))
         session = self._session("")
         try:
             taken = [
-                session.revoke(url, token=token, hint=hint, client_secret=self._client_secret)
-                for hint, token in tokens
+                session.revoke(url, token=values[hint], hint=hint, client_secret=self._client_secret)
+                for hint in hints
+                if values.get(hint)
             ]
         except ApiError:
             return Revocation.FAILED

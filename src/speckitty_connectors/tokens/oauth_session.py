@@ -21,7 +21,7 @@ from ..credentials.secret import Secret
 from ..http.adapter import leaving_only_if
 from ..http.response import ProviderAnswer
 from ..http.session import USER_AGENT, Transport
-from ..providers.oauth import ClientAuthentication, OAuthRules, TokenEncoding
+from ..providers.oauth import ClientAuthentication, OAuthRules, RevocationRequest, TokenEncoding
 
 HEADERS: Final[Mapping[str, str]] = {"Accept": "application/json", "User-Agent": USER_AGENT}
 """Without the first, some token end points answer with a form."""
@@ -47,13 +47,6 @@ class TokenSession(OAuth2Session):
 
     oauthlib knows https only. Which host may do without is the guard's to decide, so oauthlib is shown https
     addresses, and the request goes to the real one.
-
-    Args:
-        transport: carries the request.
-        rules: the manifest's.
-        client_id: the app's.
-        redirect_uri: where people come back to.
-        subject: what error messages call the other side.
     """
 
     def __init__(
@@ -114,15 +107,7 @@ class TokenSession(OAuth2Session):
         redirect_uri: str,
         may_leave: Callable[[], bool],
     ) -> Mapping[str, Any]:
-        """Return the fields of the answer to a refresh token (RFC 6749, section 6); raises as `exchange` does.
-
-        Args:
-            url: the token end point.
-            refresh_token: what to present.
-            client_secret: the app's.
-            redirect_uri: that of the authorisation, where the provider wants it again; else empty.
-            may_leave: whether the request may still leave; asked at the last moment, and nothing is sent if not.
-        """
+        """Return the fields of the answer to a refresh token (RFC 6749, section 6); raises as `exchange` does."""
         self._token_url = url
         further: dict[str, Any] = {"redirect_uri": redirect_uri} if redirect_uri else {}
         if self._in_body:
@@ -138,11 +123,12 @@ class TokenSession(OAuth2Session):
         return token
 
     def revoke(self, url: str, *, token: Secret, hint: str, client_secret: Secret) -> bool:
-        """Return whether the server took a token back (RFC 7009, section 2).
-
-        Raises:
-            ApiError: there was no answer.
-        """
+        """Return whether the server took a token back, by RFC 7009, section 2, or as the manifest says."""
+        if self._rules.revocation is RevocationRequest.DELETE:
+            basic = HTTPBasicAuth(self._app_id, client_secret.reveal())
+            document = {hint: token.reveal()}
+            answer = requests.Session.request(self, "DELETE", url, json=document, auth=basic, headers=HEADERS)
+            return ProviderAnswer.of(answer).is_good
         form = {"token": token.reveal(), "token_type_hint": hint}
         if self._in_body:
             form |= {"client_id": self._app_id, "client_secret": client_secret.reveal()}

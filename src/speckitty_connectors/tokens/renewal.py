@@ -104,17 +104,7 @@ class _Turn:
 
 
 class Asking:
-    """Asks providers for new tokens.
-
-    Args:
-        store: where credentials are.
-        vault: opens and replaces them.
-        transport: carries the requests.
-        registry: knows the manifests.
-        apps: in whose name is asked.
-        times: how long the parts of a renewal take.
-        follow: hears of every change of condition, in the same transaction.
-    """
+    """Asks providers for new tokens."""
 
     def __init__(
         self,
@@ -148,10 +138,7 @@ class Asking:
     def ask(self, credential: OpenCredential, grant: StoredGrant, *, is_rejected: bool) -> bool:
         """Ask for new tokens and write what came of it; return False where it isn't our turn.
 
-        Args:
-            credential: what was stored when it was found to be due.
-            grant: how it stood.
-            is_rejected: whether the provider refused its access token before its end.
+        `is_rejected` says whether the provider refused its access token before its end.
 
         Raises:
             NotFoundError: the app that it was granted to isn't registered any more.

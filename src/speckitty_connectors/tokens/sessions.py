@@ -84,16 +84,7 @@ class LinkedIdentity(Protocol):
 
 
 class Sessions:
-    """Makes API sessions. Never use one inside a transaction: it talks to the network.
-
-    Args:
-        store: where credentials are.
-        vault: opens them.
-        transport: carries every request.
-        registry: knows the manifests.
-        follow: hears how grants stand, in the transaction that changes it.
-        times: how long the parts of a renewal take.
-    """
+    """Makes API sessions. Never use one inside a transaction: it talks to the network."""
 
     def __init__(
         self,
@@ -147,9 +138,7 @@ class Sessions:
     def for_link(self, link: LinkedIdentity, *, account_id: str = "") -> TransportSession:
         """Return a session that speaks for a member, with the grant of their own link; see `for_installation`.
 
-        Args:
-            link: the link.
-            account_id: the account that it is under, whose root of the API the session starts at.
+        It starts at the API root of the account that the link is under.
 
         Raises:
             NotFoundError: the link has no grant, or its app isn't there any more.
@@ -162,12 +151,7 @@ class Sessions:
             return self._renewing(self._apps.of(connection, grant), link, account_id=account_id)
 
     def for_grant(self, registered: RegisteredApp, values: Mapping[str, Secret | str]) -> TransportSession:
-        """Return a session that speaks with what a person just granted, while they wait.
-
-        Args:
-            registered: the app that was granted to.
-            values: `TokenAnswer.values`, or what the vault gave back of them.
-        """
+        """Return a session that speaks with what a person just granted, while they wait."""
         token = Secret(values["access_token"])
         return self._session(
             registered,

@@ -78,7 +78,7 @@ class TellsWhatExists(Hostile):
     @staticmethod
     def _telling(verify: Callable[..., Any]) -> Callable[..., Any]:
         def tell(self: object, manifest: object, endpoint: str, headers: Headers, body: bytes) -> Any:
-            if endpoint == "no-such-end-point":
+            if endpoint == "no-such-endpoint":
                 raise UnknownProviderError("there is no such end point")
             return verify(self, manifest, endpoint, headers, body)
 

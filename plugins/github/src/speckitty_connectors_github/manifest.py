@@ -18,6 +18,8 @@ from speckitty_connectors.plugin import (
     RefreshRules,
     ResetUnit,
     ResourceKind,
+    RevocationReach,
+    RevocationRequest,
     Support,
     WebhookRules,
 )
@@ -54,6 +56,10 @@ OAUTH = OAuthRules(
     # A refresh kills the old pair at once ("Refreshing user access tokens").
     # Its word for a refresh token that is expired, used up or unknown is its own.
     refresh=RefreshRules(rotates=True, grace_seconds=0, refusals=frozenset({"bad_refresh_token", "invalid_grant"})),
+    # "Delete an app authorization" ("REST API endpoints for OAuth authorizations"): all tokens of that person.
+    revoke_url="{api}/applications/{client_id}/grant",
+    revocation=RevocationRequest.DELETE,
+    revokes=RevocationReach.PERSON,
 )
 
 APP_TOKENS = AppTokenRules(
@@ -70,6 +76,8 @@ APP_TOKENS = AppTokenRules(
     scope_levels=("read", "write", "admin"),
     # "List installations for the authenticated app".
     installations=InstallationListing(url="{api}/app/installations?per_page=100"),
+    # "Delete an installation for the authenticated app".
+    uninstall_url="{api}/app/installations/{installation}",
 )
 
 HOOK_OF_TYPE_HEADER = "X-GitHub-Hook-Installation-Target-Type"

@@ -17,6 +17,7 @@ from speckitty_connectors.plugin import (
     RefreshRules,
     ResetUnit,
     ResourceKind,
+    RevocationReach,
     StandardWebhooks,
     SubscriptionRules,
     SubscriptionScope,
@@ -63,7 +64,9 @@ INSTALL_OAUTH = OAuthRules(
     # "OAuth 2.0 identity provider API", "Authorization code with Proof Key for Code Exchange (PKCE)".
     authorize_url="{web}/oauth/authorize",
     token_url="{web}/oauth/token",  # noqa: S106 - an address, not a token
+    # "OAuth 2.0 identity provider API", "Revoke a token": that token, and the one beside it.
     revoke_url="{web}/oauth/revoke",
+    revokes=RevocationReach.TOKEN,
     # No lesser scope may make webhooks ("Access token scopes").
     scopes=("api",),
     pkce=True,
@@ -74,6 +77,7 @@ LINK_OAUTH = OAuthRules(
     authorize_url="{web}/oauth/authorize",
     token_url="{web}/oauth/token",  # noqa: S106 - an address, not a token
     revoke_url="{web}/oauth/revoke",
+    revokes=RevocationReach.TOKEN,
     # Who it is, and what they may see of a group; nothing can be changed with it ("Access token scopes").
     scopes=("read_api",),
     pkce=True,

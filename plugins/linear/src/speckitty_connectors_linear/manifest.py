@@ -22,6 +22,7 @@ from speckitty_connectors.plugin import (
     RefreshRules,
     ResetUnit,
     ResourceKind,
+    RevocationReach,
     Support,
     WebhookRules,
 )
@@ -63,6 +64,7 @@ LINK_OAUTH = evolve(
     authorize_parameters={"actor": "user", "prompt": "consent"},
     # The same page: one authorisation of one person, beside the app's own.
     revoke_url="{api}/oauth/revoke",
+    revokes=RevocationReach.TOKEN,
 )
 
 LAST_RETRY_SECONDS = 60 + 3_600 + 6 * 3_600

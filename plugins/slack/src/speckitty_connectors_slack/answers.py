@@ -12,6 +12,9 @@ from speckitty_connectors.plugin import ApiError
 IDENTITY = "/auth.test"
 """Whose token it is: "auth.test"."""
 
+PERSON = "/users.info"
+"""What a person is in their workspace: "users.info"."""
+
 WORKSPACES = "/auth.teams.list"
 """The workspaces that an organization's admins have added the app to: "auth.teams.list"."""
 
@@ -38,6 +41,19 @@ class Person(msgspec.Struct):
     """Who installed the app."""
 
     id: str
+
+
+class Role(msgspec.Struct):
+    """What a person may do in their workspace ("User object"); a primary owner is an owner."""
+
+    is_admin: bool
+    is_owner: bool
+
+
+class Described(msgspec.Struct):
+    """A person as "users.info" describes them."""
+
+    user: Role
 
 
 class Granted(msgspec.Struct):

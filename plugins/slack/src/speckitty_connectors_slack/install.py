@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from speckitty_connectors.plugin import (
     Account,
+    ApiError,
+    ApiForbiddenError,
+    ApiSession,
+    App,
     Authorize,
     Connected,
     Conversation,
@@ -19,13 +23,25 @@ from speckitty_connectors.plugin import (
     read_answer,
 )
 
-from .answers import IDENTITY, Granted, Identity, read_said
-from .manifest import ORGANIZATION, USER_SCOPES, WORKSPACE
+from .answers import IDENTITY, PERSON, Described, Granted, Identity, read_said
+from .manifest import INSTALLERS, MEMBERS, ORGANIZATION, UNKNOWN_CODE, USER_SCOPES, WORKSPACE
 
 NO_ACCOUNT = Refused(
     code="no_account",
     reason="Slack named neither a workspace nor an organization.",
     remedy="Start again, and pick the workspace or the organization on Slack's page.",
+)
+
+NOT_AN_ADMIN = Refused(
+    code="not_an_admin",
+    reason="You are neither an owner nor an admin of that workspace.",
+    remedy="Ask an owner or an admin of the workspace to connect it.",
+)
+
+ROLE_HIDDEN = Refused(
+    code="role_hidden",
+    reason="Whether you are an admin of that workspace can't be seen without users:read.",
+    remedy="Start again, and leave users:read granted.",
 )
 
 OTHER_ACCOUNT = Refused(
@@ -48,7 +64,7 @@ def install(conversation: Conversation) -> InstallAnswer:
     proven = read_answer(grant.session.get(IDENTITY), Identity)
     if holder.id != (proven.enterprise_id if granted.is_enterprise_install else proven.team_id):
         return OTHER_ACCOUNT
-    return Connected(
+    return _objection(conversation.app, granted, grant.session) or Connected(
         accounts=(
             Account(
                 id=holder.id,
@@ -59,6 +75,25 @@ def install(conversation: Conversation) -> InstallAnswer:
         ),
         connected_by=ExternalIdentity(id=granted.authed_user.id) if granted.authed_user else None,
     )
+
+
+def _objection(app: App, granted: Granted, session: ApiSession) -> Refused | None:
+    """Return why the person may not speak for their workspace, or None: many workspaces let any member add apps.
+
+    An organization lets only its admins add one ("Developing apps for Enterprise orgs").
+    """
+    person = granted.authed_user
+    if app.settings.get(INSTALLERS) == MEMBERS or granted.is_enterprise_install or person is None:
+        return None
+    try:
+        role = read_answer(session.get(PERSON, parameters={"user": person.id}), Described).user
+    except ApiForbiddenError:
+        return ROLE_HIDDEN
+    except ApiError as error:
+        if error.status != UNKNOWN_CODE:
+            raise
+        return None  # "unknown_method": this Slack has no such proof
+    return None if role.is_admin or role.is_owner else NOT_AN_ADMIN
 
 
 def _wishes(conversation: Conversation) -> dict[str, str]:

@@ -4,10 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from speckitty_connectors.plugin import Listing, Resource, ResourcePage, hookimpl, read_answer
+from speckitty_connectors.plugin import (
+    ApiError,
+    ApiForbiddenError,
+    ApiNotFoundError,
+    Listing,
+    Resource,
+    ResourcePage,
+    hookimpl,
+    read_answer,
+)
 
 from .answers import CONVERSATIONS, WORKSPACES, Channel, Channels, Workspaces
-from .manifest import ALL_CHANNELS, CHANNEL, CHANNELS, ORGANIZATION, PAGE_SIZE, PRIVATE_CHANNELS
+from .manifest import (
+    ALL_CHANNELS,
+    CHANNEL,
+    CHANNELS,
+    ORGANIZATION,
+    PAGE_SIZE,
+    PRIVATE_CHANNELS,
+    UNKNOWN_CODE,
+)
 from .payload import label
 
 _MARK = "|"
@@ -16,16 +33,34 @@ _MARK = "|"
 
 @hookimpl
 def list_resources(listing: Listing) -> Iterator[ResourcePage]:
-    """Yield the pages, workspace by workspace; the cursor is the workspace with Slack's cursor in it."""
+    """Yield the pages, workspace by workspace; the cursor is the workspace with Slack's cursor in it.
+
+    A workspace of an organization that refuses is skipped, unless all of them do.
+    """
     workspaces = _workspaces(listing)
     workspace, _, cursor = listing.cursor.partition(_MARK)
     # Workspaces come in the order of their ids, so that it is known which of them were listed before.
     remaining = [each for each in workspaces if each >= workspace]
     if not remaining:
         yield ResourcePage(resources=())
+    refusals: list[ApiError] = []
     for number, each in enumerate(remaining, start=1):
         following = f"{remaining[number]}{_MARK}" if number < len(remaining) else ""
-        yield from _channels(listing, each, cursor if each == workspace else "", following)
+        start = cursor if each == workspace else ""
+        try:
+            yield from _channels(listing, each, start, following)
+        except ApiError as error:
+            if not _is_refused(error, start) or listing.account.kind != ORGANIZATION:
+                raise
+            refusals.append(error)
+            yield ResourcePage(resources=(), cursor=following, skipped=(f"workspace {each}: {error.what}",))
+    if len(refusals) == len(workspaces) > 0:
+        raise refusals[0]
+
+
+def _is_refused(error: ApiError, cursor: str) -> bool:
+    """Return whether a workspace refused to be listed; a cursor that it doesn't know any more is no refusal."""
+    return isinstance(error, ApiForbiddenError | ApiNotFoundError) or (error.status == UNKNOWN_CODE and not cursor)
 
 
 def _workspaces(listing: Listing) -> list[str]:

@@ -19,6 +19,7 @@ from speckitty_connectors.plugin import (
     OAuthRules,
     RefreshRules,
     ResourceKind,
+    RevocationReach,
     Support,
     TimestampedHmac,
     WebhookRules,
@@ -33,6 +34,10 @@ WORKSPACE = "workspace"
 ORGANIZATION = "organization"
 """The kinds of accounts: a workspace, or an Enterprise organization whose admins add workspaces later
 ("Developing apps for Enterprise orgs")."""
+
+INSTALLERS = "installers"
+MEMBERS = "members"
+"""A setting of an app, and its value where any member may connect a workspace that Slack lets add the app."""
 
 USER_SCOPES = "user_scopes"
 CHANNELS = "channels"
@@ -87,7 +92,9 @@ INSTALL_OAUTH = OAuthRules(
         margin_seconds=7200,
         refusals=frozenset({"invalid_refresh_token", "token_expired", "token_revoked"}),
     ),
+    # "auth.revoke": without token rotation all who added the app to a workspace have the same token.
     revoke_url="{api}/auth.revoke",
+    revokes=RevocationReach.ACCOUNT,
 )
 
 LINK_OAUTH = OAuthRules(
@@ -98,7 +105,9 @@ LINK_OAUTH = OAuthRules(
     required_scopes=(),
     pkce=False,
     identity_token=IdentityTokenRules(keys_url="{web}/openid/connect/keys", issuer="{web}"),
+    # A person has one token for the app, however often they sign in.
     revoke_url="{api}/auth.revoke",
+    revokes=RevocationReach.PERSON,
 )
 
 WEBHOOKS = WebhookRules(
@@ -122,6 +131,9 @@ WEBHOOKS = WebhookRules(
     probe=FormProbe(field="ssl_check", value="1"),
 )
 
+UNKNOWN_CODE = 400
+"""The status of every error code that isn't among the following, such as ``unknown_method``, ``invalid_cursor``."""
+
 FAILURES = FailureDialect(
     # "Web API": every answer says whether it is "ok", with status 200 either way.
     success_field="ok",
@@ -137,6 +149,7 @@ FAILURES = FailureDialect(
                 "no_permission",
                 "not_allowed_token_type",
                 "team_access_not_granted",
+                "user_not_visible",
             ),
             HTTPStatus.FORBIDDEN,
         ),
@@ -176,6 +189,8 @@ MANIFEST = Manifest(
     optional_settings={
         CHANNELS: f"which channels are listed: 'joined' (the default), or '{ALL_CHANNELS}' for public ones as well "
         "in which the app is no member and hears nothing",
+        INSTALLERS: "who may connect a workspace: its 'admins' and owners (the default), or any of its "
+        f"'{MEMBERS}' whom Slack lets add the app",
         USER_SCOPES: "scopes that the installing person is asked for themselves, separated by commas",
     },
     api_page_size=PAGE_SIZE,

@@ -33,13 +33,7 @@ PROJECT, SECOND_PROJECT, THIRD_PROJECT = (Target(kind="project", id=name) for na
 class Scene:
     """What the demo plays with.
 
-    Attributes:
-        provider: provider key.
-        connectors: the host's side.
-        stand_in: the provider's side.
-        webhook_url: where deliveries go.
-        webhook_secret: what they are signed with.
-        webhook_scheme: name of the scheme that they are signed by; the manifest's strongest where empty.
+    Without a `webhook_scheme`, deliveries are signed by the strongest of the manifest.
     """
 
     provider: str
@@ -60,11 +54,7 @@ class Scene:
             pass
 
     def explain(self, event_id: str, *, workspace: str = VISITOR.workspace) -> list[str]:
-        """Return what became of a delivery, in words.
-
-        Raises:
-            NotFoundError: this workspace knows no such delivery.
-        """
+        """Return what became of a delivery, in words."""
         return self.connectors.explain(workspace=workspace, event_id=event_id).lines()
 
 

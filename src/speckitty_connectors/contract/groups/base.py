@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
+from string import Formatter
 from typing import ClassVar
 
-from ...providers.codec import to_document
-from ..isolation import sealed_off
-from ..rules import Rule, RuleBrokenError, require
-from ..scenario_player import Interference, answering, difference, failing
-from ..scenarios import Scenario
+from attrs import evolve
+
+from ...providers.oauth import OAuthRules
+from ..mutations import renamed
+from ..rules import NotApplicableError, Rule, RuleBrokenError
+from ..scenario_player import Interference, answering, failing
+from ..scenarios import Exchange, Scenario
 from ..subject import Subject
 
 MALFORMED: tuple[object, ...] = (None, [], {}, "text", 7, {"data": None}, b"<html>", b"\xff")
@@ -29,31 +32,18 @@ class Rules(Judged):
 
     subject: ClassVar[Subject]
 
-    def ends_as_expected(self, scenario: Scenario, words: Mapping[type, str]) -> None:
-        """Require the answer that the scenario expects, and no request but those that it lists.
+    def flows(self) -> Iterator[tuple[str, OAuthRules]]:
+        """Yield the OAuth flows that the manifest declares, each with the name of its field."""
+        for name in ("install_oauth", "link_oauth"):
+            flow = getattr(self.subject.manifest, name)
+            if flow is not None:
+                yield name, flow
 
-        Args:
-            scenario: what is played.
-            words: the types that may be answered, each with its word in expectations.
-        """
-        require(scenario.expect.get("answer") in words.values(), "is shown with a scenario that expects no answer")
-        answer, played = self.subject.ask(scenario)
-        require(type(answer) in words, f"answered with a {type(answer).__name__}")
-        require(not played.unexpected, f"asked what isn't recorded: {', '.join(played.unexpected)}")
-        differing = difference({**to_document(answer), "answer": words[type(answer)]}, scenario.expect)
-        require(not differing, f"answered with {differing}")
-
-    def answers_the_same_again(self, scenario: Scenario) -> None:
-        """Require that a step has the same answer whenever it is asked."""
-        first, second = (self.subject.ask(scenario)[0] for _ in range(2))
-        require(first == second, "answered the same step differently the second time")
-
-    def stays_in_the_session(self, scenario: Scenario) -> None:
-        """Require that every request goes through the session that core handed over."""
-        with sealed_off() as tried:
-            _, played = self.subject.ask(scenario)
-        outside = [*played.outside, *tried]
-        require(not outside, f"asked {', '.join(outside)} outside its session")
+    def successful(self, scenario: Scenario) -> Scenario:
+        """Return a scenario that is expected to succeed."""
+        if "error" in scenario.expect:
+            raise NotApplicableError("this scenario is expected to fail")
+        return scenario
 
     def outcome(self, scenario: Scenario, interfere: Interference) -> object:
         """Return what is answered, or raised, when the API answers otherwise."""
@@ -75,3 +65,17 @@ class Rules(Judged):
         for index in range(len(scenario.exchanges)):
             for body in MALFORMED:
                 yield index, body, self.outcome(scenario, answering(body, at=index))
+
+
+def placeholders(template: str) -> set[str]:
+    """Return the names that stand in braces in a template."""
+    return {name for _, name, _, _ in Formatter().parse(template) if name}
+
+
+def with_renamed(scenario: Scenario, names: set[str]) -> Scenario:
+    """Return a scenario in whose answers these names have become others."""
+    exchanges = tuple(
+        Exchange(request=each.request, answer=evolve(each.answer, body=renamed(each.answer.body, names)))
+        for each in scenario.exchanges
+    )
+    return evolve(scenario, exchanges=exchanges)

@@ -22,7 +22,7 @@ from ...store import migrations
 from ...store.claims import Claim, ClaimQueue
 from ...store.engine import Store
 from ..fake import MANIFEST, FakeProvider
-from ..receiver import NOW, SECRET, Receiver, as_list, headers_of
+from ..receiver import NOW, SECRET, Receiver, proven
 from ..recordings import Recording
 from ..rules import Over, RuleBrokenError, require, rule
 from .base import Judged
@@ -96,9 +96,9 @@ class ConcurrencyRules(Judged):
         receiver = Receiver(MANIFEST, registry, store)
         endpoint = receiver.endpoint(("secret", SECRET))
         recording = Recording(name="card.json", body=b'{"event": "card", "board": {"id": "b1"}}')
-        headers = as_list(headers_of(MANIFEST, recording, MANIFEST.webhooks.schemes["secret"], SECRET))
-        at_once(lambda: receiver.post(endpoint, headers, recording.body))
-        repeated = receiver.post(endpoint, headers, recording.body).status
+        delivery = proven(MANIFEST, recording, MANIFEST.webhooks.schemes["secret"], SECRET)
+        at_once(lambda: receiver.post(endpoint, delivery.headers, delivery.body))
+        repeated = receiver.post(endpoint, delivery.headers, delivery.body).status
         require(200 <= repeated < 300, f"answered {repeated} to a repeated delivery")
         with store.reading() as connection:
             stored = len(connection.execute(select(inbox.c.id)).all())
@@ -161,11 +161,7 @@ def _claim(store: Store, queue: ClaimQueue, *, limit: int) -> list[Claim]:
 
 
 def _wait_for_claim(store: Store, queue: ClaimQueue) -> Claim:
-    """Claim the only row as soon as it is due.
-
-    Raises:
-        RuleBrokenError: it never is.
-    """
+    """Claim the only row as soon as it is due."""
     for _ in range(int(PATIENCE_SECONDS / LEASE_SECONDS)):
         claims = _claim(store, queue, limit=1)
         if claims:

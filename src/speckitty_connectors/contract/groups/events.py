@@ -73,7 +73,7 @@ class EventRules(Rules):
         Why: core writes down what was answered, and knows these four.
         Fix: return an Event, Lifecycle, Handshake or Ignored; never None, a list or a subclass.
         """
-        require(type(self.subject.route(delivery)) in NAMES, f"answered with {_kind(self.subject.route(delivery))}")
+        _require_outcome(self.subject.route(delivery))
 
     @rule("E04", needs=ROUTING, over=Over.DELIVERIES)
     def test_e04_no_body_raises(self, delivery: Recording) -> None:
@@ -91,7 +91,7 @@ class EventRules(Rules):
                 outcome = self.subject.provider.route_event(changed)
             except Exception as error:  # noqa: BLE001 - that nothing is raised is the rule
                 raise RuleBrokenError(f"raised {type(error).__name__} at {content[:80]!r}") from None
-            require(type(outcome) in NAMES, f"answered with {_kind(outcome)} to {content[:80]!r}")
+            _require_outcome(outcome, f" to {content[:80]!r}")
 
     @rule("E05", needs=ROUTING, over=Over.DELIVERIES)
     def test_e05_unknown_kinds_are_data(self, delivery: Recording) -> None:
@@ -104,7 +104,7 @@ class EventRules(Rules):
         given = self.subject.delivery(delivery)
         for kind in ("no.such_kind", "", "x" * 255):
             outcome = self.subject.provider.route_event(evolve(given, kind=kind))
-            require(type(outcome) in NAMES, f"answered with {_kind(outcome)} to the kind {kind[:20]!r}")
+            _require_outcome(outcome, f" to the kind {kind[:20]!r}")
 
     @rule("E06", needs=ROUTING, over=Over.DELIVERIES)
     def test_e06_the_same_outcome_again(self, delivery: Recording) -> None:
@@ -128,8 +128,7 @@ class EventRules(Rules):
         Why: proxies drop headers, and replays from an export have none.
         Fix: read headers with a default.
         """
-        outcome = self.subject.route(delivery, headers={})
-        require(type(outcome) in NAMES, f"answered with {_kind(outcome)} without headers")
+        _require_outcome(self.subject.route(delivery, headers={}), " without headers")
 
     @rule("E08", needs=ROUTING, over=Over.DELIVERIES)
     def test_e08_it_can_be_stored(self, delivery: Recording) -> None:
@@ -229,6 +228,10 @@ class EventRules(Rules):
             self.subject.provider.route_event(odd) == self.subject.provider.route_event(given),
             "answered differently for the sake of a member that nobody reads",
         )
+
+
+def _require_outcome(outcome: object, when: str = "") -> None:
+    require(type(outcome) in NAMES, f"answered with {_kind(outcome)}{when}")
 
 
 def _kind(outcome: Outcome | object) -> str:

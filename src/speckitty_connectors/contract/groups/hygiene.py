@@ -178,11 +178,7 @@ class HygieneRules(Rules):
         require(not warned, f"warned in a hook: {warned and str(warned[0].message)[:100]}")
 
     def _effects(self) -> Mapping[str, Any]:
-        """Return what importing the plugin's module does.
-
-        Raises:
-            NotApplicableError: it is defined in a file that can't be imported by name.
-        """
+        """Return what importing the plugin's module does."""
         published = self.subject.published
         module = (published.value if published else address_of(self.subject.plugin)).partition(":")[0]
         if not is_importable(module):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from string import Formatter
 
 from ...inbox.checks import NEVER_KEPT
 from ...inbox.request import FORM
@@ -14,7 +13,7 @@ from ...providers.manifest import Capability
 from ...providers.signatures import BearerJwt, PlainToken, SignatureScheme
 from ..rules import NotApplicableError, require, rule
 from ..subject import claims
-from .base import Rules
+from .base import Rules, placeholders
 
 HTTPS = re.compile(r"https://[a-z0-9.-]+(:\d+)?(/[^\s?#]*)?")
 """A URL without credentials, query or fragment."""
@@ -127,10 +126,10 @@ class ManifestRules(Rules):
         Fix: use {web} and {api} only, and no query: fixed parameters go into authorize_parameters.
         """
         manifest = self.subject.manifest
-        flows = [flow for flow in (manifest.install_oauth, manifest.link_oauth) if flow is not None]
-        for flow in flows:
-            for template in filter(None, (flow.authorize_url, flow.token_url, flow.revoke_url)):
-                unknown = {name for _, name, _, _ in Formatter().parse(template) if name} - {"web", "api"}
+        for _, flow in self.flows():
+            revoke_url = flow.revoke_url.replace("{client_id}", "client")
+            for template in filter(None, (flow.authorize_url, flow.token_url, revoke_url)):
+                unknown = placeholders(template) - {"web", "api"}
                 require(not unknown, f"has {', '.join(sorted(unknown))} in the URL {template!r}")
                 urls = manifest.hosts.urls
                 url = template.format(web=urls.web, api=urls.api)
@@ -144,8 +143,7 @@ class ManifestRules(Rules):
         Why: core refuses a grant without them, so nobody could ever connect.
         Fix: add them to scopes.
         """
-        manifest = self.subject.manifest
-        for flow in filter(None, (manifest.install_oauth, manifest.link_oauth)):
+        for _, flow in self.flows():
             missing = set(flow.required_scopes) - set(flow.scopes)
             require(not missing, f"requires the scopes {', '.join(sorted(missing))} without asking for them")
 
@@ -225,10 +223,7 @@ class ManifestRules(Rules):
         Why: core reads it once, the host and this suite read it later; all three have to see one truth.
         Fix: make it a constant.
         """
-        first, second = (
-            getattr(self.subject.plugin, "manifest", None),
-            getattr(self.subject.plugin, "manifest", None),
-        )
+        first, second = (getattr(self.subject.plugin, "manifest", None) for _ in range(2))
         require(first == second, "shows another manifest each time")
 
     @rule("M14")

@@ -24,11 +24,7 @@ PLAIN: Mapping[Any, object] = {bool: True, int: 7, float: 7.5, str: "nonsense"}
 
 
 def types_of(schema: type) -> dict[str, Any]:
-    """Return the type of each field of an attrs class; None where it has none.
-
-    Raises:
-        NameError: a type names something that isn't there at run time.
-    """
+    """Return the type of each field of an attrs class; None where it has none."""
     hints = get_type_hints(schema)
     return {name: hints.get(name) for name in fields_dict(schema)}
 

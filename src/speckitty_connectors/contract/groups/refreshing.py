@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from string import Formatter
 
 from ...providers.manifest import Capability
-from ...providers.oauth import OAuthRules
+from ...providers.oauth import AppTokenRules
 from ..rules import NotApplicableError, require, rule
-from .base import Rules
-from .connecting import OF_CORE
+from .base import Rules, placeholders
+from .calling import OF_CORE
 
 LONGEST_GRACE_SECONDS = 24 * 3600
 LONGEST_JWT_SECONDS = 600
@@ -31,7 +29,7 @@ class RefreshingRules(Rules):
         Why: the grace decides when a refresh may be tried again after a crash; a wrong one loses the grant.
         Fix: write down what the provider's page on refreshing says; 0 where it says nothing.
         """
-        for name, flow in self._flows():
+        for name, flow in self.flows():
             refresh = flow.refresh
             if refresh is not None:
                 require(
@@ -51,9 +49,7 @@ class RefreshingRules(Rules):
         Why: a long token is a password; a shared secret signs for both sides.
         Fix: RS256, at most ten minutes with the drift that is allowed for.
         """
-        rules = self.subject.manifest.app_tokens
-        if rules is None:
-            raise NotApplicableError("the app mints no tokens")
+        rules = self._app_tokens()
         require(rules.algorithm in SIGNED_BY_THE_APP, f"signs app tokens with {rules.algorithm}")
         lives = rules.lifetime_seconds + rules.backdate_seconds
         require(lives <= LONGEST_JWT_SECONDS, f"has app tokens live {lives} seconds")
@@ -66,10 +62,8 @@ class RefreshingRules(Rules):
         Why: the app's own proof is sent there.
         Fix: start it with {api}, and use {installation} where the provider wants the id.
         """
-        rules = self.subject.manifest.app_tokens
-        if rules is None:
-            raise NotApplicableError("the app mints no tokens")
-        unknown = {name for _, name, _, _ in Formatter().parse(rules.mint_url) if name} - {"api", "installation"}
+        rules = self._app_tokens()
+        unknown = placeholders(rules.mint_url) - {"api", "installation"}
         require(not unknown, f"has {', '.join(sorted(unknown))} in the URL of tokens")
         require(rules.mint_url.startswith("{api}/"), f"mints tokens at {rules.mint_url!r}")
 
@@ -81,7 +75,7 @@ class RefreshingRules(Rules):
         Why: what a plugin sees may end in a log, and then it is everybody's.
         Fix: take it out; the grant's session carries the token.
         """
-        for name, flow in self._flows():
+        for name, flow in self.flows():
             shown = [kept for kept in flow.kept_fields if TOKEN_FIELDS.fullmatch(kept)]
             require(not shown, f"is shown {', '.join(shown)} by {name}")
 
@@ -108,12 +102,12 @@ class RefreshingRules(Rules):
         Why: a fixed state or challenge is one that a stranger knows.
         Fix: take them out.
         """
-        for name, flow in self._flows():
+        for name, flow in self.flows():
             fixed = sorted(OF_CORE & set(flow.authorize_parameters))
             require(not fixed, f"fixes {', '.join(fixed)} in {name}")
 
-    def _flows(self) -> Iterator[tuple[str, OAuthRules]]:
-        manifest = self.subject.manifest
-        for name, flow in (("install_oauth", manifest.install_oauth), ("link_oauth", manifest.link_oauth)):
-            if flow is not None:
-                yield name, flow
+    def _app_tokens(self) -> AppTokenRules:
+        rules = self.subject.manifest.app_tokens
+        if rules is None:
+            raise NotApplicableError("the app mints no tokens")
+        return rules

@@ -10,21 +10,44 @@ from ...providers.subscriptions import Subscribed, SubscriptionStep, Unsubscribe
 from ..rules import NotApplicableError, Over, require, rule
 from ..scenario_player import WEBHOOK_SECRET
 from ..scenarios import Scenario
+from . import calling
 from .base import Rules
-
-SUBSCRIBING = Capability.SUBSCRIBE
+from .calling import CallingHook, kept_by
 
 ANSWERS: dict[type, str] = {Subscribed: "subscribed", Unsubscribed: "unsubscribed", Refused: "refused"}
 """Each answer's word in expectations."""
+
+SUBSCRIBE = CallingHook(
+    hook=Capability.SUBSCRIBE,
+    over=Over.SUBSCRIPTIONS,
+    answers=ANSWERS,
+    unproven=tuple(ANSWERS),
+    words={
+        "step": "step about a webhook",
+        "topic": "webhooks",
+        "memory": "core remembers what is registered",
+        "session": "subscription.session",
+        "harm": "stops the upkeep of every other webhook of the installation",
+    },
+)
 
 FAILING = (401, 503)
 """The statuses that say nothing about a webhook; 403 and 404 may say that there are none here."""
 
 
+@kept_by(
+    SUBSCRIBE,
+    {
+        "W02": calling.the_expected_answer,
+        "W04": calling.malformed_answers_are_typed,
+        "W05": calling.only_through_the_session,
+        "W08": calling.the_same_answer_again,
+    },
+)
 class SubscribingRules(Rules):
     """`subscribe`."""
 
-    @rule("W01", needs=SUBSCRIBING, waivable=False)
+    @rule("W01", needs=SUBSCRIBE.hook, waivable=False)
     def test_w01_subscribing_is_shown(self) -> None:
         """A plugin that makes webhooks is shown making, checking and removing one.
 
@@ -32,21 +55,11 @@ class SubscribingRules(Rules):
         Why: without them, every other rule about webhooks would hold for nothing.
         Fix: record a step of each kind: register, check, remove; see 'Recorded exchanges' in the guide.
         """
-        steps = {scenario.given.get("step", "register") for scenario in self.subject.scenarios(SUBSCRIBING)}
+        steps = {scenario.given.get("step", "register") for scenario in self.subject.scenarios(SUBSCRIBE.hook)}
         missing = {"register", "check", "remove"} - steps
         require(not missing, f"is shown with no exchange of subscribe that does {', '.join(sorted(missing))}")
 
-    @rule("W02", needs=SUBSCRIBING, over=Over.SUBSCRIPTIONS)
-    def test_w02_the_expected_answer(self, subscription: Scenario) -> None:
-        """A recorded step about a webhook ends as its author says it ends.
-
-        The scenario is played; the answer has to hold what is expected, and nothing else may be asked.
-        Why: an expectation written from the provider's page is the one check that knows the provider.
-        Fix: correct the plugin, or the scenario if the provider's page says otherwise.
-        """
-        self.ends_as_expected(subscription, ANSWERS)
-
-    @rule("W03", needs=SUBSCRIBING, over=Over.SUBSCRIPTIONS)
+    @rule("W03", needs=SUBSCRIBE.hook, over=Over.SUBSCRIPTIONS)
     def test_w03_failures_say_nothing(self, subscription: Scenario) -> None:
         """A request that fails says neither that a webhook is well nor that it is gone.
 
@@ -58,29 +71,7 @@ class SubscribingRules(Rules):
             known = isinstance(answer, ApiError | Refused) or (isinstance(answer, Subscribed) and answer.fault)
             require(known, f"ended with {type(answer).__name__} when the API answered {status}")
 
-    @rule("W04", needs=SUBSCRIBING, over=Over.SUBSCRIPTIONS)
-    def test_w04_malformed_answers_are_typed(self, subscription: Scenario) -> None:
-        """An answer of another shape is an error that says so, about webhooks too.
-
-        Each answer of the scenario is replaced by lists, texts, numbers, nothing and HTML.
-        Why: a KeyError stops the upkeep of every other webhook of the installation.
-        Fix: decode into a typed shape, and raise ApiError where it doesn't fit.
-        """
-        for _, body, answer in self.malformed(subscription):
-            typed = isinstance(answer, (ApiError, *ANSWERS))
-            require(typed, f"ended with {type(answer).__name__} when the API answered the body {body!r}")
-
-    @rule("W05", needs=SUBSCRIBING, over=Over.SUBSCRIPTIONS)
-    def test_w05_only_through_the_session(self, subscription: Scenario) -> None:
-        """Everything about webhooks is asked through the session that core hands over.
-
-        Connections and processes are refused while the scenario is played, and each request's credential is read.
-        Why: another way has neither limits nor the right credential.
-        Fix: use subscription.session.
-        """
-        self.stays_in_the_session(subscription)
-
-    @rule("W06", needs=SUBSCRIBING, over=Over.SUBSCRIPTIONS)
+    @rule("W06", needs=SUBSCRIBE.hook, over=Over.SUBSCRIPTIONS)
     def test_w06_the_secret_is_for_the_provider_alone(self, subscription: Scenario) -> None:
         """The secret of a webhook stands in the body of a request, and nowhere else.
 
@@ -92,7 +83,7 @@ class SubscribingRules(Rules):
         shown = [repr(answer), str(to_document(answer)), *stage.asked]
         require(not any(WEBHOOK_SECRET in text for text in shown), "showed the webhook's secret")
 
-    @rule("W07", needs=SUBSCRIBING, over=Over.SUBSCRIPTIONS)
+    @rule("W07", needs=SUBSCRIBE.hook, over=Over.SUBSCRIPTIONS)
     def test_w07_a_registration_hands_over_the_secret(self, subscription: Scenario) -> None:
         """A webhook that is made is made with core's secret, and with core's address.
 
@@ -109,13 +100,3 @@ class SubscribingRules(Rules):
         sent = "".join(stage.sent)
         require(WEBHOOK_SECRET in sent, "made a webhook without the secret that core made for it")
         require(stage.subscription.url in sent, "made a webhook for another address")
-
-    @rule("W08", needs=SUBSCRIBING, over=Over.SUBSCRIPTIONS)
-    def test_w08_the_same_again(self, subscription: Scenario) -> None:
-        """A step about a webhook has the same answer whenever it is asked.
-
-        The scenario is played twice.
-        Why: steps come again after a crash, in another process.
-        Fix: keep nothing between calls; core remembers what is registered.
-        """
-        self.answers_the_same_again(subscription)

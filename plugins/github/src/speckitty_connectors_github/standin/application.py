@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -51,6 +53,7 @@ class GitHubStandIn:
         setup_url: where the browser lands after an installation.
         callback_url: where it lands after an authorisation.
         throttled_page: page of the listing that is refused once with 403 and ``retry-after``, or 0 for none.
+        now: the present moment; the real one where it isn't given.
 
     >>> stand_in = GitHubStandIn(setup_url="http://127.0.0.1/setup", callback_url="http://127.0.0.1/callback")
     >>> stand_in.registration("http://127.0.0.1:4000")["settings"]
@@ -59,9 +62,16 @@ class GitHubStandIn:
     'mona pushes to main'
     """
 
-    def __init__(self, *, setup_url: str, callback_url: str, throttled_page: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        setup_url: str,
+        callback_url: str,
+        throttled_page: int = 0,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
         self._setup_url = setup_url
-        self._authorization = Authorization(callback_url=callback_url)
+        self._authorization = Authorization(callback_url=callback_url, now=now or partial(datetime.now, UTC))
         self._throttled_page = throttled_page
         self._installed = False
         self._web = "https://github.example"
@@ -76,6 +86,8 @@ class GitHubStandIn:
                 ("GET", rf"{api}/user/installations/{documents.INSTALLATION_ID}/repositories", self._visible),
                 ("GET", rf"{api}/user/memberships/orgs/{documents.ORGANIZATION}", self._membership),
                 ("POST", rf"{api}/app/installations/{documents.INSTALLATION_ID}/access_tokens", self._mint),
+                ("DELETE", rf"{api}/app/installations/{documents.INSTALLATION_ID}", self._uninstall),
+                ("DELETE", rf"{api}/applications/[^/]+/grant", self._delete_grant),
                 ("GET", rf"{api}/installation/repositories", self._installed_repositories),
             ),
             missing=_failure(HTTPStatus.NOT_FOUND, "Not Found"),
@@ -132,6 +144,21 @@ class GitHubStandIn:
         if token is None:
             return _failure(HTTPStatus.UNAUTHORIZED, "A JSON web token could not be decoded")
         return StandInResponse(status=HTTPStatus.CREATED, document=token)
+
+    def _uninstall(self, request: StandInRequest) -> StandInResponse:
+        if not self._authorization.is_app(request.bearer):
+            return _failure(HTTPStatus.UNAUTHORIZED, "A JSON web token could not be decoded")
+        if not self._installed:
+            return _failure(HTTPStatus.NOT_FOUND, "Not Found")
+        self._installed = False
+        return StandInResponse(status=HTTPStatus.NO_CONTENT)
+
+    def _delete_grant(self, request: StandInRequest) -> StandInResponse:
+        """Answer "Delete an app authorization": the secret proves the app, the token says whose it is."""
+        proof = request.headers.get("HTTP_AUTHORIZATION", "")
+        if not self._authorization.delete_grant(proof, request.document["access_token"]):
+            return _failure(HTTPStatus.NOT_FOUND, "Not Found")
+        return StandInResponse(status=HTTPStatus.NO_CONTENT)
 
     def _visible(self, request: StandInRequest) -> StandInResponse:
         return self._page(request, allowed=self._authorization.is_user(request.bearer))

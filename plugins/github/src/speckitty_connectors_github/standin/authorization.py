@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import jwt
@@ -33,6 +35,7 @@ class Authorization:
     """The app's credentials, made up at the start, and the codes and tokens that were given out."""
 
     callback_url: str
+    now: Callable[[], datetime] = field(factory=lambda: partial(datetime.now, UTC))
     client_id: str = field(factory=lambda: f"Iv1.{secrets.token_hex(8)}")
     client_secret: str = field(factory=lambda: secrets.token_hex(20), repr=False)
     webhook_secret: str = field(factory=lambda: secrets.token_hex(32), repr=False)
@@ -86,10 +89,10 @@ class Authorization:
 
     def mint(self, bearer: str) -> Document | None:
         """Return a new installation token for an app that proves itself with a JWT; None where it doesn't."""
-        if not self._is_app(bearer):
+        if not self.is_app(bearer):
             return None
         token = f"ghs_{APP_ID}_{'.'.join(secrets.token_urlsafe(126) for _ in range(3))}"
-        expires_at = _in(INSTALLATION_SECONDS)
+        expires_at = self._in(INSTALLATION_SECONDS)
         self._installation_tokens[token] = expires_at
         return {
             "token": token,
@@ -100,28 +103,39 @@ class Authorization:
 
     def is_user(self, bearer: str) -> bool:
         """Return whether that is a live user token."""
-        return self._user_tokens.get(bearer, datetime.min.replace(tzinfo=UTC)) > datetime.now(UTC)
+        return self._user_tokens.get(bearer, datetime.min.replace(tzinfo=UTC)) > self.now()
 
     def is_installation(self, bearer: str) -> bool:
         """Return whether that is a live installation token."""
-        return self._installation_tokens.get(bearer, datetime.min.replace(tzinfo=UTC)) > datetime.now(UTC)
+        return self._installation_tokens.get(bearer, datetime.min.replace(tzinfo=UTC)) > self.now()
 
-    def _is_app(self, bearer: str) -> bool:
+    def delete_grant(self, proof: str, token: str) -> bool:
+        """End all that the person of a token granted; return whether there was anything."""
+        expected = base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
+        if not hmac.compare_digest(proof.encode(), f"Basic {expected}".encode()) or not self.is_user(token):
+            return False
+        self._user_tokens.clear()
+        self._refresh_tokens.clear()
+        return True
+
+    def is_app(self, bearer: str) -> bool:
+        """Return whether that is a JWT with which the app proves itself."""
         try:
             claims: dict[str, Any] = jwt.decode(
                 bearer,
                 self._key.public_key(),
                 algorithms=["RS256"],
                 issuer=self.client_id,
-                options={"require": ["exp", "iat", "iss"]},
+                options={"require": ["exp", "iat", "iss"], "verify_exp": False, "verify_iat": False},
             )
         except jwt.InvalidTokenError:
             return False
-        return bool(claims["exp"] <= _in(LONGEST_JWT_SECONDS).timestamp())
+        now, end = self.now().timestamp(), self._in(LONGEST_JWT_SECONDS).timestamp()
+        return bool(claims["iat"] <= now < claims["exp"] <= end)
 
     def _new_pair(self) -> Document:
         access, refresh = f"ghu_{secrets.token_hex(18)}", f"ghr_{secrets.token_hex(38)}"
-        self._user_tokens[access] = _in(ACCESS_SECONDS)
+        self._user_tokens[access] = self._in(ACCESS_SECONDS)
         self._refresh_tokens[refresh] = access
         return {
             "access_token": access,
@@ -132,9 +146,8 @@ class Authorization:
             "scope": "",
         }
 
-
-def _in(seconds: int) -> datetime:
-    return datetime.now(UTC) + timedelta(seconds=seconds)
+    def _in(self, seconds: int) -> datetime:
+        return self.now() + timedelta(seconds=seconds)
 
 
 def _refusal(code: str) -> Document:

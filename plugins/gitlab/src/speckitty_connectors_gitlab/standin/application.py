@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 
 from speckitty_connectors.standin import (
@@ -16,6 +18,7 @@ from speckitty_connectors.standin import (
     page_of,
 )
 
+from ..listing import SIZE_HEADER, TOTAL_HEADER
 from ..manifest import SECRET_TOKEN, SIGNING_TOKEN
 from . import documents
 from .authorization import Authorization
@@ -51,6 +54,7 @@ class GitLabStandIn:
         throttled_page: page of the projects that is refused once, or 0 for none.
         has_group_hooks: whether the plan has webhooks of groups.
         signs: whether the version knows signing tokens.
+        now: the present moment; the real one where it isn't given.
 
     Attributes:
         paths: project's id → path, of those that somebody renamed.
@@ -71,9 +75,10 @@ class GitLabStandIn:
         throttled_page: int = 0,
         has_group_hooks: bool = True,
         signs: bool = True,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self._callback_url = callback_url
-        self._authorization = Authorization(callback_url=callback_url)
+        self._authorization = Authorization(callback_url=callback_url, now=now or partial(datetime.now, UTC))
         self._throttled_page = throttled_page
         self._has_group_hooks = has_group_hooks
         self._signs = signs
@@ -194,7 +199,9 @@ class GitLabStandIn:
 
     def _page(self, request: StandInRequest, entries: Sequence[Document]) -> StandInResponse:
         shown, link = page_of(request, entries, longest=LONGEST_PAGE, default=DEFAULT_PAGE)
-        return StandInResponse(document=list(shown), headers=link)
+        size = min(int(request.query.get("per_page", str(DEFAULT_PAGE))), LONGEST_PAGE)
+        counted = {TOTAL_HEADER: str(len(entries)), SIZE_HEADER: str(size)}
+        return StandInResponse(document=list(shown), headers={**link, **counted})
 
     def _list_hooks(self, request: StandInRequest) -> StandInResponse:
         owner = _owner(request.arguments)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 
 from attrs import Factory, field, frozen
@@ -23,6 +24,7 @@ class Authorization:
     """The app's credentials, made up at the start, and the tokens that were given out."""
 
     callback_url: str
+    now: Callable[[], datetime] = field(factory=lambda: partial(datetime.now, UTC))
     client_id: str = field(factory=lambda: secrets.token_hex(32))
     client_secret: str = field(factory=lambda: f"gloas-{secrets.token_hex(32)}", repr=False)
     _codes: StandInCodes = field(
@@ -73,7 +75,7 @@ class Authorization:
         """Return whether that is a live token."""
         if bearer in self._group_tokens:
             return True
-        return self._tokens.get(bearer, datetime.min.replace(tzinfo=UTC)) > datetime.now(UTC)
+        return self._tokens.get(bearer, datetime.min.replace(tzinfo=UTC)) > self.now()
 
     def _refresh(self, form: Mapping[str, str]) -> tuple[int, Document]:
         """Give a new pair and kill the old one, if the redirect URI is repeated."""
@@ -86,7 +88,7 @@ class Authorization:
 
     def _new_pair(self) -> Document:
         access, refresh = secrets.token_hex(32), secrets.token_hex(32)
-        now = datetime.now(UTC)
+        now = self.now()
         self._tokens[access] = now + timedelta(seconds=ACCESS_SECONDS)
         self._pairs[refresh] = access
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -42,6 +43,7 @@ class JiraStandIn:
         callback_url: where it lands after an authorisation.
         throttled_page: page of the listing that is refused once with 429, or 0 for none.
         limit: which limit the refusal names.
+        now: the present moment; the real one where it isn't given.
 
     Attributes:
         projects: what the site has; a test may change it.
@@ -64,12 +66,13 @@ class JiraStandIn:
         callback_url: str,
         throttled_page: int = 0,
         limit: str = "jira-burst-based",
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self.projects = [documents.project(index) for index in range(documents.PROJECT_COUNT)]
         self.scopes = CLOUD_SCOPES
         self.installed = True
         self.authorization = Authorization(callback_url=callback_url)
-        self.registered = RegisteredWebhooks()
+        self.registered = RegisteredWebhooks(now=now or partial(datetime.now, UTC))
         self._throttled_page = throttled_page
         self._limit = limit
         self.application = StandInWeb(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from attrs import field, frozen
 
@@ -24,6 +25,7 @@ _FILTER = re.compile(r"project IN \(\d+(, \d+)*\)")
 class RegisteredWebhooks:
     """What is registered, by id; ids begin at 1 on each site."""
 
+    now: Callable[[], datetime] = field(factory=lambda: partial(datetime.now, UTC))
     _webhooks: dict[int, Document] = field(factory=dict, init=False)
     _urls: dict[int, str] = field(factory=dict, init=False)
 
@@ -43,7 +45,7 @@ class RegisteredWebhooks:
 
     def refresh(self, ids: Iterable[int]) -> Document:
         """Put the end of webhooks off; unknown ids are passed over without a word."""
-        end = _end()
+        end = self._end()
         for webhook_id in ids:
             if webhook_id in self._webhooks:
                 self._webhooks[webhook_id]["expirationDate"] = end
@@ -62,10 +64,9 @@ class RegisteredWebhooks:
             return {"errors": ["The limit of webhooks is reached."]}
         webhook_id = max(self._webhooks, default=0) + 1
         details = {"jqlFilter": webhook["jqlFilter"], "events": webhook["events"]}
-        self._webhooks[webhook_id] = {"id": webhook_id, **details, "expirationDate": _end()}
+        self._webhooks[webhook_id] = {"id": webhook_id, **details, "expirationDate": self._end()}
         self._urls[webhook_id] = url
         return {"createdWebhookId": webhook_id}
 
-
-def _end() -> str:
-    return (datetime.now(UTC) + LIFETIME).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+    def _end(self) -> str:
+        return (self.now() + LIFETIME).strftime("%Y-%m-%dT%H:%M:%S.000+0000")

@@ -36,6 +36,11 @@ class SlackStandIn:
         callback_url: where it lands after an authorisation.
         throttled_page: page of the listing that is refused once with 429 and ``Retry-After``, or 0 for none.
         organization: whether the app is added to the whole organization, which has two workspaces.
+        rotates: whether the app has token rotation; without it, all who connect the workspace get the same token.
+
+    Attributes:
+        channels: workspace → its channels; a test may change them.
+        is_admin: whether the person is an admin of the workspace.
 
     >>> stand_in = SlackStandIn(setup_url="", callback_url="http://127.0.0.1/callback")
     >>> stand_in.registration("http://127.0.0.1:4000")["base_url"]
@@ -51,10 +56,12 @@ class SlackStandIn:
         callback_url: str,
         throttled_page: int = 0,
         organization: bool = False,
+        rotates: bool = True,
     ) -> None:
         self._authorization = Authorization(
-            codes=StandInCodes(callback_url=callback_url), organization=organization
+            codes=StandInCodes(callback_url=callback_url), organization=organization, rotates=rotates
         )
+        self.is_admin = True
         self._throttled_page = throttled_page
         self._organization = organization
         self.channels = documents.workspaces()
@@ -66,6 +73,7 @@ class SlackStandIn:
                 ("POST", r"/api/oauth\.v2\.access", self._exchange),
                 ("POST", r"/api/openid\.connect\.token", self._sign_in),
                 ("GET", r"/api/auth\.test", self._test),
+                ("GET", r"/api/users\.info", self._person),
                 ("POST", r"/api/auth\.revoke", self._revoke),
                 ("GET", r"/api/auth\.teams\.list", self._teams),
                 ("GET", r"/api/conversations\.list", self._conversations),
@@ -112,10 +120,13 @@ class SlackStandIn:
     def _test(self, request: StandInRequest) -> StandInResponse:
         return self._to_bot(request, documents.identity(request.web, organization=self._organization))
 
+    def _person(self, request: StandInRequest) -> StandInResponse:
+        return self._to_bot(request, documents.person(is_admin=self.is_admin))
+
     def _revoke(self, request: StandInRequest) -> StandInResponse:
-        answer = self._to_bot(request, {"ok": True, "revoked": True})
-        self._authorization.revoke()
-        return answer
+        """Answer "auth.revoke", whose token may also be a field of the form."""
+        is_done = self._authorization.revoke_one(request.form.get("token") or request.bearer)
+        return StandInResponse(document={"ok": True, "revoked": True} if is_done else refusal("invalid_auth"))
 
     def _teams(self, request: StandInRequest) -> StandInResponse:
         teams = [{"id": team, "name": team} for team in self.channels]

@@ -34,6 +34,7 @@ class Authorization:
 
     codes: StandInCodes
     organization: bool
+    rotates: bool = True
     client_id: str = field(factory=lambda: f"{secrets.randbelow(10**11)}.{secrets.randbelow(10**12)}")
     client_secret: str = field(factory=lambda: secrets.token_hex(16), repr=False)
     signing_secret: str = field(factory=lambda: secrets.token_hex(16), repr=False)
@@ -108,6 +109,13 @@ class Authorization:
         """Return whether that is a live token of the bot."""
         return bearer in self._bot_tokens
 
+    def revoke_one(self, token: str) -> bool:
+        """End a bot's token, which without token rotation is all there is; return whether it was alive."""
+        if not self.is_bot(token):
+            return False
+        self._bot_tokens.remove(token)
+        return True
+
     def revoke(self) -> None:
         """End every token."""
         self._bot_tokens.clear()
@@ -128,6 +136,9 @@ class Authorization:
         }
 
     def _new_tokens(self) -> Document:
+        if not self.rotates:
+            self._bot_tokens[:] = self._bot_tokens or [f"xoxb-{secrets.token_hex(24)}"]
+            return {"access_token": self._bot_tokens[0], "token_type": "bot"}
         access, refresh = f"xoxe.xoxb-1-{secrets.token_hex(24)}", f"xoxe-1-{secrets.token_hex(24)}"
         self._bot_tokens.append(access)
         del self._bot_tokens[:-LIVE_TOKENS]

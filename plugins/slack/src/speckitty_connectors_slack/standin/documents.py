@@ -45,6 +45,12 @@ def _organization() -> Document:
     return {"enterprise_id": ORGANIZATION_ID, "is_enterprise_install": True}
 
 
+def person(*, is_admin: bool) -> Document:
+    """Return mona as "users.info" describes her."""
+    roles = {"is_admin": is_admin, "is_owner": False, "is_primary_owner": False}
+    return {"ok": True, "user": {"id": USER_ID, "team_id": TEAM_ID, "name": USER, "deleted": False, **roles}}
+
+
 def channel_id(index: int, team_id: str = TEAM_ID) -> str:
     """Return the id of the channel at a position of a workspace's listing, from 0."""
     return f"C{7001 + index}{'OCTO' if team_id == TEAM_ID else 'MORE'}"

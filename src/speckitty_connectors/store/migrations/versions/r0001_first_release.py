@@ -412,12 +412,15 @@ def columns(kind: TypeEngine[Any], *names: str, nullable: bool = False, **option
 
 
 def claim_columns() -> Iterator[SchemaItem]:
-    """Yield the columns of rows that workers claim, and the index by which they find them."""
+    """Yield the columns of rows that workers claim, and the indexes by which they find them."""
     yield from columns(String(16), "state", server_default="pending")
-    yield from columns(NUMBER, "attempts", "generation", server_default="0")
+    yield from columns(NUMBER, "attempts", "crashes", "generation", server_default="0")
+    yield from columns(TEXT, "worker", server_default="")
     yield from columns(MILLISECONDS, "not_before", server_default=DatabaseMilliseconds())
+    yield from columns(MILLISECONDS, "leased_until", "failing_since", server_default="0")
     yield from columns(TEXT, "last_error", server_default="")
-    yield partial_index(None, "not_before", "id", where="state IN ('pending', 'running')")
+    yield partial_index(None, "workspace_id", "not_before", "id", where="state = 'pending'")
+    yield partial_index(None, "leased_until", where="state = 'running'")
 
 
 def partial_index(name: str | None, *names: str, where: str, unique: bool = False) -> Index:
