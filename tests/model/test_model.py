@@ -22,7 +22,7 @@ from model.world import World
 from speckitty_connectors import Dispatch, SuggestionState
 from speckitty_connectors.routing import admission, router
 from speckitty_connectors.routing.admission import Tenants, admit
-from speckitty_connectors.routing.batch import Batch, Case, Interpretation
+from speckitty_connectors.routing.batch import Case, CaseBatch, Interpretation
 from speckitty_connectors.routing.decide import decide
 from speckitty_connectors.routing.loading import load
 from speckitty_connectors.routing.types import Conclusion, Stage
@@ -81,7 +81,7 @@ def test_whatever_happens_each_event_ends_once_and_where_people_said(database_ur
 def inferring_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Git evidence is asked before what people mapped."""
 
-    def reversed_order(batch: Batch) -> list[Conclusion]:
+    def reversed_order(batch: CaseBatch) -> list[Conclusion]:
         unmapped = {key: evolve(known, mappings={}) for key, known in batch.surroundings.items()}
         inferred = decide(evolve(batch, surroundings=unmapped))
         pairs = zip(inferred, decide(batch), strict=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import ModuleType
 
 import pytest
 from sqlalchemy import event
 
 from speckitty_connectors import Resource, Signal
-from speckitty_connectors.routing import router
-from speckitty_connectors.routing.batch import Batch
-from speckitty_connectors.routing.decide import decide
+from speckitty_connectors.routing import batch, decide, explicit, inference, router
+from speckitty_connectors.routing.batch import CaseBatch
+from speckitty_connectors.routing.review import screening
 from speckitty_connectors.routing.types import Conclusion, Stage
 from speckitty_connectors.signals.service import Signals
 from speckitty_connectors.store.engine import Store
@@ -78,13 +81,25 @@ def test_a_batch_takes_as_many_statements_as_one_event(store: Store, document: D
     assert document is unmapped or fifty <= first <= MOST_STATEMENTS
 
 
+@pytest.mark.parametrize("module", [batch, decide, explicit, inference, screening])
+def test_what_decides_a_batch_asks_nobody(module: ModuleType) -> None:
+    """It has no connection, no clock, no chance and no plugin: the same batch is decided in the same way for ever."""
+    tree = ast.parse(inspect.getsource(module))
+    names = [each for each in ast.walk(tree) if isinstance(each, ast.Import | ast.ImportFrom)]
+    imported = {alias.name for each in names for alias in each.names} | {
+        each.module for each in names if isinstance(each, ast.ImportFrom) and each.module
+    }
+    words = {word for name in imported for word in name.split(".")}
+    assert words & {"sqlalchemy", "time", "random", "secrets", "new_id", "utc_now", "registry", "binding"} == set()
+
+
 def test_one_that_cannot_be_decided_harms_no_other(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a batch fails, each delivery is decided alone, and only the one that fails comes again."""
 
-    def poisoned(batch: Batch) -> list[Conclusion]:
-        if any(case.event and case.event.kind == "poison" for case in batch.cases):
+    def poisoned(poison: CaseBatch) -> list[Conclusion]:
+        if any(case.event and case.event.kind == "poison" for case in poison.cases):
             raise RuntimeError
-        return decide(batch)
+        return decide.decide(poison)
 
     inbound = Inbound.on(store)
     add_installation(store)

@@ -171,7 +171,7 @@ class Surroundings:
 
 
 @frozen(kw_only=True)
-class Batch:
+class CaseBatch:
     """Cases that are decided together, in their order, and what decides them.
 
     Attributes:

@@ -13,7 +13,7 @@ from ..policy.types import EffectivePolicy
 from ..providers.deliveries import Event
 from ..providers.suggestions import Evidence, Target
 from ..suggestions.findings import PROJECT
-from .batch import RECEIVING, Batch, Case, Surroundings
+from .batch import RECEIVING, Case, CaseBatch, Surroundings
 from .explicit import explicit
 from .inference import Knowledge, infer
 from .review.screening import ignored_by_dismissal, ignored_by_rule
@@ -35,7 +35,7 @@ SAME_CHANGE = "same_change"
 """The rule of an event whose targets were all handed its change by another delivery."""
 
 
-def decide(batch: Batch) -> list[Conclusion]:
+def decide(batch: CaseBatch) -> list[Conclusion]:
     """Return what becomes of each case of a batch, in their order.
 
     Nothing is asked and nothing is written: the same batch is decided in the same way for ever. A simulation is
@@ -50,7 +50,7 @@ def decide(batch: Batch) -> list[Conclusion]:
     return conclusions
 
 
-def _conclude(batch: Batch, case: Case, policy_of: Callable[[str], EffectivePolicy]) -> Conclusion:
+def _conclude(batch: CaseBatch, case: Case, policy_of: Callable[[str], EffectivePolicy]) -> Conclusion:
     installation, event = case.installation, case.event
     if installation is None or event is None:
         return for_review(case.doubt)
@@ -114,7 +114,7 @@ def project_of(target: Target) -> str:
     return target.id if target.kind == PROJECT else ""
 
 
-def _effective_policies(batch: Batch) -> Callable[[InstallationId, str], EffectivePolicy]:
+def _effective_policies(batch: CaseBatch) -> Callable[[InstallationId, str], EffectivePolicy]:
     """Return what finds the effective policy of a project under an installation of a batch."""
     cases = {case.key: case for case in batch.cases}
 

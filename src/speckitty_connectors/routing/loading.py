@@ -22,7 +22,7 @@ from ..resources.hierarchy import DEEPEST, Place
 from ..resources.tables import resources
 from ..store.rows import rows_among
 from ..suggestions.findings import PROJECT
-from .batch import RECEIVING, Batch, Case, SeenResource, Surroundings
+from .batch import RECEIVING, Case, CaseBatch, SeenResource, Surroundings
 from .evidence import load_knowledge
 from .review.ignore_rules import list_rules
 from .review.items import find_dismissed
@@ -33,7 +33,7 @@ Spot = tuple[str, str, str, str]
 """A resource of any workspace: workspace, installation, kind, and the provider's immutable id."""
 
 
-def load(connection: Connection, cases: Sequence[Case], *, proposed: Collection[Target] | None = None) -> Batch:
+def load(connection: Connection, cases: Sequence[Case], *, proposed: Collection[Target] | None = None) -> CaseBatch:
     """Return a batch with all that decides it.
 
     Args:
@@ -41,7 +41,7 @@ def load(connection: Connection, cases: Sequence[Case], *, proposed: Collection[
         cases: the cases.
         proposed: for a simulation, the targets of mappings that could be added; some could be gone as well.
     """
-    batch = Batch(cases=cases, surroundings=_load_surroundings(connection, cases))
+    batch = CaseBatch(cases=cases, surroundings=_load_surroundings(connection, cases))
     asked = [case for case in cases if case.installation and case.event and case.installation.status in RECEIVING]
     found = [(case, batch.mappings_for(case)) for case in asked]
     if unmapped := [case for case, mappings in found if proposed is not None or not mappings]:
@@ -140,7 +140,7 @@ def _load_mappings(
     return mappings
 
 
-def renamed(batch: Batch) -> list[tuple[Installation, ResourceReference, datetime]]:
+def renamed(batch: CaseBatch) -> list[tuple[Installation, ResourceReference, datetime]]:
     """Return the known resources that the events of a batch call by another key, and when each was called so."""
     return [
         (case.installation, reference, case.event.occurred_at or case.delivery.received_at)

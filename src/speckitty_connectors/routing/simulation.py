@@ -26,7 +26,7 @@ from ..resources.types import NEVER
 from ..store.engine import Store
 from . import repository
 from .admission import open_cases
-from .batch import Batch, Case, Surroundings
+from .batch import Case, CaseBatch, Surroundings
 from .decide import decide
 from .loading import load
 from .types import Conclusion, InstallationId
@@ -225,7 +225,7 @@ def _cases(
     return open_cases(connection, installation, [event], registry.provider(installation.provider).manifest)
 
 
-def _changed(batch: Batch, proposal: Proposal) -> Batch:
+def _changed(batch: CaseBatch, proposal: Proposal) -> CaseBatch:
     """Return a batch with mappings and policies as they are proposed."""
     policies = batch.policies
     for each in proposal.policies:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ...installations.types import Installation
 from ...providers.deliveries import Event
 from ...providers.suggestions import Evidence
-from ..batch import Batch, Case
+from ..batch import Case, CaseBatch
 from ..types import Conclusion, Stage
 
 IGNORE_RULE = "ignore_rule"
@@ -17,7 +17,7 @@ DISMISSED = "dismissed"
 """The rule of an event whose review item a person dismissed for this very reason."""
 
 
-def ignored_by_rule(batch: Batch, case: Case, event: Event, installation: Installation) -> Conclusion | None:
+def ignored_by_rule(batch: CaseBatch, case: Case, event: Event, installation: Installation) -> Conclusion | None:
     """Return that an event is ignored, where a rule of its workspace names it."""
     known = (
         batch.surroundings[case.key].resources.get(case.subject.place) if case.key in batch.surroundings else None
