@@ -83,7 +83,7 @@ def test_a_batch_takes_as_many_statements_as_one_event(store: Store, document: D
 
 @pytest.mark.parametrize("module", [batch, decide, explicit, inference, screening])
 def test_what_decides_a_batch_asks_nobody(module: ModuleType) -> None:
-    """It has no connection, no clock, no chance and no plugin: the same batch is decided in the same way for ever."""
+    """It has no connection, clock, chance or plugin: the same batch is decided in the same way for ever."""
     tree = ast.parse(inspect.getsource(module))
     names = [each for each in ast.walk(tree) if isinstance(each, ast.Import | ast.ImportFrom)]
     imported = {alias.name for each in names for alias in each.names} | {
