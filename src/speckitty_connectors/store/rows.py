@@ -28,7 +28,10 @@ KEYS_PER_QUERY = 1_000
 
 
 def rows_among(
-    connection: Connection, query: Select[Any], columns: Sequence[Column[Any]], keys: Collection[tuple[str, ...]]
+    connection: Connection,
+    query: Select[*tuple[Any, ...]],
+    columns: Sequence[Column[Any]],
+    keys: Collection[tuple[str, ...]],
 ) -> Iterator[Any]:
     """Yield the rows of a query of which these columns have one of some values; nothing is asked for no values."""
     wanted = sorted(keys)
