@@ -68,8 +68,7 @@ def _connectors(url: str) -> Iterator[Connectors]:
 
 def _accept(connectors: Connectors, samples: Sequence[Sample], rounds: int) -> Candidate:
     """Return what accepts a batch; every turn has bodies and ids of its own, signed beforehand."""
-    endpoint_id = connectors.only_endpoint(PROVIDER)
-    batches = iter([_requests(endpoint_id, samples, turn) for turn in range(rounds + 1)])
+    batches = iter([_requests(samples, turn) for turn in range(rounds + 1)])
 
     def run() -> None:
         for request in next(batches):
@@ -79,7 +78,7 @@ def _accept(connectors: Connectors, samples: Sequence[Sample], rounds: int) -> C
     return run
 
 
-def _requests(endpoint_id: str, samples: Sequence[Sample], turn: int) -> list[Request]:
+def _requests(samples: Sequence[Sample], turn: int) -> list[Request]:
     requests = []
     for sample in samples:
         body = sample.body + b" " * turn
@@ -89,7 +88,7 @@ def _requests(endpoint_id: str, samples: Sequence[Sample], turn: int) -> list[Re
             ("X-GitHub-Delivery", str(uuid.uuid4())),
             ("X-Hub-Signature-256", sign(body)),
         ]
-        requests.append(Request(provider=PROVIDER, endpoint_id=endpoint_id, headers=headers, body=body))
+        requests.append(Request(provider=PROVIDER, endpoint_id="", headers=headers, body=body))
     return requests
 
 

@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 import accepting
+import draining
 import reading
 import reading_each
 import reading_slack
@@ -41,6 +42,7 @@ def main() -> None:
     reading_slack.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
     reading_each.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
     accepting.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
+    draining.measure(report, rounds=arguments.rounds)
 
 
 if __name__ == "__main__":

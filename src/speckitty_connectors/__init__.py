@@ -22,8 +22,11 @@ _NAMES = {
     "credentials.sealing": "KeyServiceUnavailableError Keys UnsealError",
     "credentials.secret": "Secret",
     "dispatch.handlers": "Dispatch EffectHandler TransactionalHandler",
+    "dispatch.parked": "ParkedCount ParkedFilter ParkedWork",
     "dispatch.worker": "Worker",
-    "errors": "ConfigurationError ConflictError ConnectorsError NotFoundError StoreUnavailableError",
+    "errors": (
+        "ConfigurationError ConflictError ConnectorsError NotFoundError StoreUnavailableError TextRefusedError"
+    ),
     "identifiers": "Clock InstallationKey UnderInstallation",
     "inbox.accept": "Inbox",
     "inbox.repository": "StoredDelivery",

@@ -29,12 +29,16 @@ from .credentials.secret import Secret as Secret
 from .dispatch.handlers import Dispatch as Dispatch
 from .dispatch.handlers import EffectHandler as EffectHandler
 from .dispatch.handlers import TransactionalHandler as TransactionalHandler
+from .dispatch.parked import ParkedCount as ParkedCount
+from .dispatch.parked import ParkedFilter as ParkedFilter
+from .dispatch.parked import ParkedWork as ParkedWork
 from .dispatch.worker import Worker as Worker
 from .errors import ConfigurationError as ConfigurationError
 from .errors import ConflictError as ConflictError
 from .errors import ConnectorsError as ConnectorsError
 from .errors import NotFoundError as NotFoundError
 from .errors import StoreUnavailableError as StoreUnavailableError
+from .errors import TextRefusedError as TextRefusedError
 from .identifiers import Clock as Clock
 from .identifiers import InstallationKey as InstallationKey
 from .identifiers import UnderInstallation as UnderInstallation

@@ -13,6 +13,8 @@ import cattrs
 from attrs import field, frozen
 from attrs.validators import ge, gt, instance_of, min_len
 from cattrs.v import format_exception
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from .credentials.secret import Secret
 from .errors import ConfigurationError
@@ -29,6 +31,14 @@ class SecretReferenceError(ValueError):
 
 def _without_trailing_slash(url: str) -> str:
     return url.rstrip("/")
+
+
+def _without_password(url: str) -> str:
+    """Return the repr of a URL that shows neither its password nor, in its query, anybody else's."""
+    try:
+        return repr(str(make_url(url).set(query={})))
+    except ArgumentError:
+        return "'(no URL)'"
 
 
 @frozen(kw_only=True)
@@ -123,6 +133,7 @@ class Settings:
         key_service: ``module:function`` that returns the keys of a key service, instead of `keys`; or empty.
         active_key: the key that seals what is written from now on; empty where there is only one.
         public_url: where the web application is reached from outside, without a trailing slash.
+        frame_ancestors: origins whose pages may show the web application's pages in a frame; none where empty.
         plugins: which plugins may be loaded.
         workers: how workers go about their work.
         allowed_hosts: ``host:port`` that outbound calls may reach although they aren't public or not https.
@@ -143,7 +154,7 @@ class Settings:
     'http://127.0.0.1:8000'
     """
 
-    database_url: str = field(validator=min_len(1))
+    database_url: str = field(validator=min_len(1), repr=_without_password)
     schema: str = ""
     database_connections: int = field(default=15, validator=ge(1))
     prepared_statements: bool = True
@@ -151,6 +162,7 @@ class Settings:
     key_service: str = ""
     active_key: str = ""
     public_url: str = field(default="http://127.0.0.1:8000", converter=_without_trailing_slash)
+    frame_ancestors: tuple[str, ...] = ()
     plugins: PluginSettings = PluginSettings()
     workers: WorkerSettings = WorkerSettings()
     allowed_hosts: frozenset[str] = frozenset()
@@ -236,9 +248,15 @@ def _overrides(environment: Mapping[str, str]) -> dict[str, object]:
         for name in ("database_url", "schema", "public_url", "handler")
         if environment.get(variable := f"{ENVIRONMENT_PREFIX}{name.upper()}")
     }
-    pairs = [pair.partition(":") for pair in environment.get(f"{ENVIRONMENT_PREFIX}KEYS", "").split(",") if pair]
+    pairs = [pair.split(":", 1) for pair in environment.get(f"{ENVIRONMENT_PREFIX}KEYS", "").split(",") if pair]
+    if any(len(pair) != 2 for pair in pairs):  # what has no id is the key itself, which nobody may read
+        raise ConfigurationError(
+            "a key has no id",
+            subject=f"the environment variable {ENVIRONMENT_PREFIX}KEYS",
+            remedy="write each key as id:base64, several with a comma between",
+        )
     if pairs:
-        found["keys"] = {key_id.strip(): Secret(value.strip()) for key_id, _, value in pairs}
+        found["keys"] = {key_id.strip(): Secret(value.strip()) for key_id, value in pairs}
         found["active_key"] = pairs[0][0].strip()
     return found
 

@@ -18,9 +18,10 @@ from .credentials.keyring import KeyRing
 from .credentials.rotation import KeyRotation
 from .credentials.sealing import Keys
 from .credentials.vault import Vault
+from .dispatch.announcements import Announcements, Hook, read_name
 from .dispatch.handlers import EVERY_OTHER, EffectHandler, Handlers, TransactionalHandler
 from .dispatch.leases import LeaseKeeper
-from .dispatch.repository import retry
+from .dispatch.parked import ParkedWork
 from .dispatch.worker import Worker, queue_of
 from .http.session import Transport
 from .identifiers import Clock, InstallationKey, utc_now
@@ -98,6 +99,7 @@ class Connectors:
         mapping_files: exports mappings, and brings them in line with a file.
         overrides: keeps defaults, locks and projects' exceptions (layer 4).
         review: what waits for a person, and what people do about it.
+        parked: what was given up, and how it is tried again.
         subscriptions: makes webhooks through the API of providers that want that.
         audit: who changed what, and why.
 
@@ -128,7 +130,15 @@ class Connectors:
         self.keys = KeyRotation(self.store, self._keys, vault)
         self.apps = Apps(self.store, vault, self.registry, allowed_hosts=settings.allowed_hosts)
         sessions = Sessions(self.store, vault, self._transport, self.registry, follow=follow_grant)
-        self.inbox = Inbox(self.store, self.registry, vault, settings.routed_kinds, settings.signature_tolerances)
+        self._announcements = Announcements()
+        self.inbox = Inbox(
+            self.store,
+            self.registry,
+            vault,
+            settings.routed_kinds,
+            settings.signature_tolerances,
+            when_accepted=self._announcements.announce,
+        )
         parts = (self.store, self.registry, self.apps, vault, sessions, self._transport, self.callback_url)
         self.subscriptions = Subscriptions(self.store, self.registry, self.apps, vault, sessions, self.endpoint_url)
         pending = PendingApprovals(self.store, self.registry, self.apps, sessions, follow=follow)
@@ -155,6 +165,7 @@ class Connectors:
         self.overrides = Overrides(self.store, self.registry)
         self.review = ReviewQueue(self.store, self.registry, self.mappings)
         self._router = Router(self.store, self.registry, queue=queue_of(inbox, settings.workers))
+        self.parked = ParkedWork(self.store)
         self._handlers = Handlers()
         self._keeper = LeaseKeeper(self.store, limit_seconds=settings.workers.handler_limit_seconds)
 
@@ -237,15 +248,49 @@ class Connectors:
 
         return register
 
-    def worker(self) -> Worker:
-        """Return a worker: it routes what came in, and hands it to the handlers."""
-        return Worker(self.store, self._router, self._handlers, keeper=self._keeper, settings=self.settings.workers)
+    def on_accepted(self, hook: Hook) -> Hook:
+        """Register a hook that is given a name for each accepted delivery, after its commit; `run` understands it.
+
+        A task engine puts the name into a message. Hooks are called from a thread of their own: one that is slow or
+        fails delays nothing, and what it loses the sweeper finds.
+        """
+        self._announcements.add(hook)
+        return hook
+
+    def run(self, name: str) -> bool:
+        """Route the delivery of a name and hand over what it leads to; return whether there was anything to do.
+
+        It may be called at any time, from any process, as often as anybody likes, with any text: it claims what the
+        name stands for, or does nothing.
+
+        Raises:
+            StoreUnavailableError: the database can't be reached or is too busy; nothing is lost.
+        """
+        found = read_name(name)
+        return found is not None and self.worker().run_named(*found)
+
+    def worker(self, *, after_seconds: float = 0.0) -> Worker:
+        """Return a worker: it routes what came in, and hands it to the handlers.
+
+        Args:
+            after_seconds: how long something must have been due before it is taken: a sweeper's, beside a task
+                engine that takes everything at once when all is well.
+        """
+        return Worker(
+            self.store,
+            self._router,
+            self._handlers,
+            keeper=self._keeper,
+            settings=self.settings.workers,
+            after_seconds=after_seconds,
+        )
 
     @contextmanager
-    def working(self, *, threads: int = 1) -> Iterator[None]:
-        """Run workers in threads while the block runs."""
+    def working(self, *, threads: int = 1, after_seconds: float = 0.0) -> Iterator[None]:
+        """Run workers in threads while the block runs; see `worker`."""
         stop = threading.Event()
-        running = [threading.Thread(target=self.worker().run, args=(stop,), name="worker") for _ in range(threads)]
+        workers = [self.worker(after_seconds=after_seconds) for _ in range(threads)]
+        running = [threading.Thread(target=worker.run, args=(stop,), name="worker") for worker in workers]
         try:
             for thread in running:
                 thread.start()
@@ -281,14 +326,6 @@ class Connectors:
         """Return the page on which a signed-in member links themselves."""
         return f"{self.settings.public_url}/link/{installation.id}"
 
-    def only_endpoint(self, provider: str) -> str:
-        """Return the end point of the operator's only app of a provider; empty where there are none or several."""
-        apps = [app for app in self.apps.list() if app.app.provider == provider]
-        if len(apps) != 1:
-            return ""
-        with self.store.reading() as connection:
-            return self.apps.endpoint_of(connection, apps[0])
-
     def installations(self, workspace: str) -> list[Installation]:
         """Return a workspace's installations, oldest first, each as it stands by what is needed today."""
         with self.store.reading() as connection:
@@ -317,14 +354,6 @@ class Connectors:
         """
         with self.store.reading() as connection:
             return explain(connection, workspace=workspace, event_id=event_id)
-
-    def retry(self, *, workspace: str, work_id: str, actor: str) -> None:
-        """Make a parked delivery or dispatch due again; see `dispatch.retrying`.
-
-        Raises:
-            NotFoundError: this workspace has nothing parked of that id.
-        """
-        retry(self.store, workspace=workspace, work_id=work_id, actor=actor)
 
     def simulate(
         self,

@@ -56,6 +56,12 @@ class ConflictError(ConnectorsError):
     code = "conflict"
 
 
+class TextRefusedError(ConnectorsError):
+    """A text holds what the database can't store: NUL, or half a character; no id or name has either."""
+
+    code = "text_refused"
+
+
 class StoreUnavailableError(ConnectorsError):
     """The database can't be reached, hangs or is too busy; a later try may succeed."""
 

@@ -176,9 +176,9 @@ class RepeatsAreErrors(Hostile):
     """Knows no insert that leaves out what is there."""
 
     @contextmanager
-    def driver_transaction(self) -> Iterator[Any]:
+    def driver_transaction(self, *, reads_only: bool = False) -> Iterator[Any]:
         """Hand out a cursor that changes statements, too."""
-        with super().driver_transaction() as cursor:
+        with super().driver_transaction(reads_only=reads_only) as cursor:
             yield _Plain(cursor)
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import waitress  # type: ignore[import-untyped]  # it has no stubs
+import waitress
 from attrs import asdict, frozen
 from sqlalchemy import Column, Connection, MetaData, String, Table, insert
 

@@ -113,3 +113,27 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """A settings file that isn't there is an error with its path."""
     with pytest.raises(ConfigurationError, match=r"nowhere\.toml"):
         Settings.from_file(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://me:the%20password@db.example/connectors",
+        "postgresql+psycopg://me@db.example/connectors?password=the%20password",
+        "not a url: the password",
+    ],
+)
+def test_settings_do_not_show_the_password_of_the_database(url: str) -> None:
+    """Neither printed nor in a traceback's values, wherever the URL has it; the rest of the URL is shown."""
+    shown = repr(Settings(database_url=url))
+    assert "password" not in shown
+    assert "db.example/connectors" in shown or "no URL" in shown
+
+
+@pytest.mark.parametrize("keys", ["a2V5IG9mIHRoaXJ0eS10d28gYnl0ZXM", "2026:aaaa,a2V5IG9mIHRoaXJ0eS10d28gYnl0ZXM"])
+def test_a_key_without_an_id_is_not_shown(keys: str) -> None:
+    """The error says which variable is wrong and how it is written, not what is in it."""
+    environment = {"SPECKITTY_CONNECTORS_DATABASE_URL": "sqlite://", "SPECKITTY_CONNECTORS_KEYS": keys}
+    with pytest.raises(ConfigurationError, match="id:base64") as caught:
+        Settings.from_environment(environment)
+    assert "a2V5" not in str(caught.value)

@@ -6,6 +6,7 @@ import html
 import io
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
@@ -35,14 +36,24 @@ class Browser:
     office: Office
     visitor: Visitor | None = MONA
 
-    def ask(self, method: str, path: str, *, query: str = "", form: str = "", **headers: str) -> Answer:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: str = "",
+        form: str = "",
+        stream: io.RawIOBase | None = None,
+        **headers: str,
+    ) -> Answer:
         """Send a request to the application itself."""
         sent: list[tuple[str, list[tuple[str, str]]]] = []
-        environ = {
+        environ: dict[str, Any] = {
             "REQUEST_METHOD": method,
             "PATH_INFO": path,
             "QUERY_STRING": query,
-            "wsgi.input": io.BytesIO(form.encode()),
+            "CONTENT_LENGTH": str(len(form)),
+            "wsgi.input": stream or io.BytesIO(form.encode()),
             **headers,
         }
         application = Application(self.office.connectors, identify=lambda _: self.visitor)
@@ -52,9 +63,17 @@ class Browser:
 
     def begin(self, path: str, form: str = "") -> str:
         """Press the button of a page; return where the browser is sent."""
-        answer = self.ask("POST", path, form=form, HTTP_SEC_FETCH_SITE="same-origin")
+        filled = form if "form_token" in form else "&".join(filter(None, [form, self.token(path)]))
+        answer = self.ask("POST", path, form=filled, HTTP_SEC_FETCH_SITE="same-origin")
         assert answer.status == 303, answer.text
         return answer.headers["Location"]
+
+    def token(self, path: str, query: str = "") -> str:
+        """Return what the form of a page carries so that other sites can't send it."""
+        [(name, value)] = re.findall(
+            r'name="(form_token)" value="([^"]+)"', self.ask("GET", path, query=query).text
+        )
+        return urlencode({name: value})
 
     def come_back(self, brought: Mapping[str, str], *, path: str = "") -> Answer:
         """Come back from the provider."""
@@ -101,7 +120,7 @@ def test_where_there_are_several_hosts_the_page_asks_first(browser: Browser, off
         provider="fake", base_url="https://fake.internal.example", client_id="c2", client_secret="the other secret"
     )
     page = browser.ask("GET", "/connect/fake")
-    assert set(re.findall(r'value="([^"]+)"', page.text)) == {office.host, "fake.internal.example"}
+    assert set(re.findall(r'name="host" value="([^"]+)"', page.text)) == {office.host, "fake.internal.example"}
     assert urlsplit(browser.begin("/connect/fake", "host=fake.internal.example")).netloc == "fake.internal.example"
     assert urlsplit(browser.begin("/connect/fake", f"host={quote(office.host)}")).netloc == office.host
 
@@ -125,8 +144,9 @@ def test_an_account_is_authorised_again_and_a_member_linked(browser: Browser, of
 
 def test_another_site_cannot_begin_anything(browser: Browser, office: Office) -> None:
     """A form on a foreign page is refused, and a link to the page does nothing by itself."""
+    token = browser.token("/connect/fake")
     for site in ("cross-site", "same-site", "none"):
-        assert browser.ask("POST", "/connect/fake", HTTP_SEC_FETCH_SITE=site).status == 403
+        assert browser.ask("POST", "/connect/fake", form=token, HTTP_SEC_FETCH_SITE=site).status == 403
     assert browser.ask("GET", "/connect/fake").status == 200
     assert "conversation.refused" not in office.verbs()
 
@@ -204,3 +224,99 @@ def test_a_landing_without_a_state_has_to_prove_itself(browser: Browser, office:
     assert dict(office.plugin.seen[-1].parameters) == {"installation_id": "42"}
     assert office.connectors.installations("w1") == []
     assert "Connected: Seven" in browser.come_back(office.server.approve(sent)).text
+
+
+OWN = "https://saas.example"
+FOREIGN = ("http://saas.example", "https://saas.example:8443", "https://evil.example", "null", "https://[", "")
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"), [(OWN, 303), (f"{OWN}:443", 303), *((each, 403) for each in FOREIGN)]
+)
+def test_an_older_browser_says_in_origin_who_sent_a_form(browser: Browser, origin: str, status: int) -> None:
+    """Where Sec-Fetch-Site is missing, another origin than that of `public_url` is refused, token or not."""
+    token = browser.token("/connect/fake")
+    assert browser.ask("POST", "/connect/fake", form=token, HTTP_ORIGIN=origin).status == status
+
+
+def test_a_page_with_a_form_lets_the_browser_say_its_origin(browser: Browser) -> None:
+    """With the policy of the other pages, a browser would call the form's origin ``null``."""
+    assert browser.ask("GET", "/connect/fake").headers["Referrer-Policy"] == "same-origin"
+    assert browser.ask("GET", "/connect/unknown").headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("path", ["/connect/fake", "/link/x", "/reauthorise/x", "callback"])
+def test_a_form_without_the_token_of_this_browser_begins_nothing(browser: Browser, path: str) -> None:
+    """Not even where the browser says nothing of where the form was: neither without a token nor with another's."""
+    path = callback(browser.office) if path == "callback" else path
+    eve = Browser(office=browser.office, visitor=who("eve")).token("/connect/fake")
+    for form in ("", "form_token=", "form_token=%C3%A9", eve, "installation_id=42"):
+        assert browser.ask("POST", path, form=form).status == 403
+    assert browser.office.plugin.seen == []
+
+
+def test_a_choice_of_another_site_is_refused(browser: Browser, office: Office) -> None:
+    """Also where it brings a state."""
+    answer = browser.ask("POST", callback(office), form="state=x&account=8", HTTP_ORIGIN="https://evil.example")
+    assert (answer.status, "Another site" in answer.text) == (403, True)
+
+
+@pytest.mark.parametrize("path", ["/connect/fake", "/nothing", "callback"])
+def test_no_page_is_shown_in_a_frame(browser: Browser, path: str) -> None:
+    """Whatever page it is, old browsers are told as well."""
+    answer = browser.ask("GET", callback(browser.office) if path == "callback" else path)
+    assert answer.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+    assert answer.headers["X-Frame-Options"] == "DENY"
+
+
+def test_a_host_may_show_the_pages_in_frames_of_its_own(sqlite_url: str) -> None:
+    """Those that the setting names, and no others; what can't name them isn't sent."""
+    with open_office(sqlite_url, frame_ancestors=("https://app.example", "https://beta.example")) as office:
+        headers = Browser(office=office).ask("GET", "/connect/fake").headers
+    assert headers["Content-Security-Policy"] == "frame-ancestors https://app.example https://beta.example"
+    assert "X-Frame-Options" not in headers
+
+
+class Endless(io.RawIOBase):
+    """The stream of a server that leaves the end of the body to the application, on a connection kept open."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return what is asked for; more than there is would never come."""
+        assert 0 <= size <= len(self.body), "it would wait for ever"
+        found, self.body = self.body[:size], self.body[size:]
+        return found
+
+
+def test_no_more_of_a_form_is_read_than_it_says(browser: Browser) -> None:
+    """A server without an end of the body, such as the standard library's, isn't asked for more."""
+    token = browser.token("/connect/fake")
+    sent = browser.ask("POST", "/connect/fake", CONTENT_LENGTH=str(len(token)), stream=Endless(token.encode()))
+    assert sent.status == 303
+    for length in ("", "0"):
+        nothing = browser.ask("POST", "/connect/fake", CONTENT_LENGTH=length, stream=Endless(b""))
+        assert nothing.status == 403
+
+
+@pytest.mark.parametrize(
+    ("length", "status"), [("65537", 413), ("9" * 30, 400), ("-1", 400), ("1e3", 400), ("²", 400)]
+)
+def test_a_form_of_an_impossible_size_is_refused_unread(browser: Browser, length: str, status: int) -> None:
+    """What is too large is not read at all, and what isn't a number is no size."""
+    for path in ("/connect/fake", callback(browser.office)):
+        answer = browser.ask("POST", path, CONTENT_LENGTH=length, stream=Endless(b""))
+        assert answer.status == status
+
+
+@pytest.mark.parametrize(
+    "path", ["/connect/fake", "/connect/{}", "/reauthorise/{}", "/link/{}", "/callback/fake/{}"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_text_that_no_id_can_be_gets_a_4xx(browser: Browser, method: str, path: str) -> None:
+    """NUL in the address, in the form or in the query is refused in words on both databases."""
+    form = f"host=%00&state=%00&{browser.token('/connect/fake')}"
+    for given in (form, form.replace("state=%00&", "")):
+        answer = browser.ask(method, path.format("%00"), form=given, query="state=%00")
+        assert answer.status < 500 if method == "GET" else 400 <= answer.status < 500

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -65,7 +66,13 @@ class Operator:
 
     @contextmanager
     def serving(self) -> Iterator[str]:
-        """Run the server while the block runs, and give the webhook URL that it prints."""
+        """Run the server while the block runs, and give the URL of its webhook."""
+        with self.running() as (_, url):
+            yield url
+
+    @contextmanager
+    def running(self) -> Iterator[tuple[int, str]]:
+        """Run the server while the block runs; give its process id, and the URL of its webhook."""
         command = [sys.executable, "-u", "-m", "speckitty_connectors.cli", "serve", "--port", "0", "--upgrade"]
         server = subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, text=True)
         assert server.stdout is not None
@@ -76,7 +83,7 @@ class Operator:
                 assert line, "the server ended by itself"
                 found = re.fullmatch(r"listening on http://127\.0\.0\.1:(\d+)\n", line)
                 port = found.group(1) if found else ""
-            yield f"http://127.0.0.1:{port}/webhooks/{PROVIDER}"
+            yield server.pid, f"http://127.0.0.1:{port}/webhooks/{PROVIDER}"
         finally:
             server.terminate()
             server.wait(timeout=30)
@@ -144,6 +151,104 @@ def test_strangers_who_send_slowly_keep_nobody_out(operator: Operator, tmp_path:
             slow.sendall(f"POST {url.path}/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n1".encode())
         code, answers = operator.send(recording, url.geturl(), "--kind", "star")
     assert (code, answers[0]["status"]) == (0, 202)
+
+
+MEGABYTE = 1024 * 1024
+
+
+def memory_of(process: int) -> int:
+    """Return the most memory in bytes that a process has had so far."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+def files_of(process: int) -> int:
+    """Return the bytes of the files without a name that a process has open."""
+    links = [link for link in Path(f"/proc/{process}/fd").iterdir() if str(link.readlink()).endswith("(deleted)")]
+    return sum(link.stat().st_size for link in links)
+
+
+def connect(url: str) -> tuple[socket.socket, str]:
+    """Return a connection to a server, and the beginning of a request to it."""
+    parts = urlsplit(url)
+    connection = socket.create_connection((parts.hostname, parts.port))
+    return connection, f"POST {parts.path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+def answer_to(operator: Operator, url: str, number: int) -> tuple[int, float]:
+    """Send a signed delivery; return the status of the answer and the seconds that it took."""
+    body = b'{"action": "created", "number": %d}' % number
+    digest = hmac.new(WEBHOOK_SECRET.encode(), body, "sha256").hexdigest()
+    headers = {
+        "X-GitHub-Event": "star",
+        "X-GitHub-Delivery": f"d{number}",
+        "X-Hub-Signature-256": f"sha256={digest}",
+    }
+    start = time.perf_counter()
+    answer = requests.post(url, data=body, headers={"Content-Type": "application/json", **headers}, timeout=60)
+    return answer.status_code, time.perf_counter() - start
+
+
+@pytest.mark.soak
+def test_what_strangers_hold_open_is_bounded(operator: Operator) -> None:
+    """1,100 trickling connections and 30 bodies without an end: deliveries are answered within a second meanwhile.
+
+    Of the bodies 31 MB each are under way, with a length that is refused at once or in chunks that hide it; the
+    memory of the server stays below 128 MiB and a half of it more than before, and nothing goes to files.
+    """
+    with ExitStack() as stack:
+        process, url = stack.enter_context(operator.running())
+        assert answer_to(operator, url, 0)[0] == 202
+        before = memory_of(process)
+        trickling = [connect(url) for _ in range(1100)]
+        bodies = [connect(url) for _ in range(30)]
+        for connection, _ in (*trickling, *bodies):
+            stack.enter_context(connection)
+            connection.settimeout(5)
+        for connection, head in trickling:
+            with suppress(OSError):
+                connection.sendall(f"{head}Content-Length: 1000\r\n".encode())
+        answered = [answer_to(operator, url, 1)]
+        for number, (connection, head) in enumerate(bodies):
+            sized = f"{head}Content-Length: {31 * MEGABYTE}\r\n\r\n"
+            chunked = f"{head}Transfer-Encoding: chunked\r\n\r\n{31 * MEGABYTE:x}\r\n"
+            with suppress(OSError):
+                connection.sendall((chunked if number % 2 else sized).encode())
+                for _ in range(30):
+                    connection.sendall(bytes(MEGABYTE))
+            for trickler, _ in trickling[number::30]:
+                with suppress(OSError):
+                    trickler.sendall(b"X")
+            answered.append(answer_to(operator, url, 2 + number))
+        assert {status for status, _ in answered} == {202}
+        assert max(seconds for _, seconds in answered) < 1
+        assert memory_of(process) - before < 192 * MEGABYTE
+        assert files_of(process) == 0
+
+
+REFUSED_UNREAD = {
+    ("/webhooks/github", f"Content-Length: {25 * MEGABYTE + 1}"): b"413",
+    ("/webhooks/github", f"Content-Length: {25 * MEGABYTE + 1}\r\nExpect: 100-continue"): b"413",
+    ("/webhooks/slack/x", f"Content-Length: {25 * MEGABYTE + 1}"): b"413",
+    ("/webhooks/nobody/x", "Content-Length: 65537"): b"413",
+    ("/connect/github", "Content-Length: 65537"): b"413",
+    ("/nothing", "Content-Length: 65537"): b"413",
+    ("/nothing", f"X-Long: {'x' * 70_000}"): b"431",
+}
+"""Path and headers → the status."""
+
+
+@pytest.mark.soak
+def test_what_is_too_large_or_too_slow_costs_nothing(tmp_path: Path, sqlite_url: str) -> None:
+    """A length beyond the provider's limit is refused before the body is sent, and who sends no more is dropped."""
+    with Operator(tmp_path, sqlite_url).serving() as url, connect(url)[0] as slow:
+        slow.sendall(b"POST /webhooks/github HTTP/1.1\r\nHost:")
+        for (path, headers), status in REFUSED_UNREAD.items():
+            with connect(url)[0] as connection:
+                connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n".encode())
+                assert connection.recv(100).split()[1] == status, path
+        slow.settimeout(60)
+        assert slow.recv(100) == b""
 
 
 def test_a_recording_of_ones_own_is_sent_and_explained(operator: Operator, tmp_path: Path) -> None:

@@ -9,11 +9,18 @@ import pytest
 from sqlalchemy import text
 
 from speckitty_connectors.inbox.responses import Answer
+from speckitty_connectors.store import deadline
 from speckitty_connectors.store.engine import Store
 from testbed.freezing_proxy import freezable
 from testbed.receiving import Receiver
 
 pytestmark = pytest.mark.impatient
+
+
+@pytest.fixture(autouse=True)
+def without_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each request ask a database that didn't answer the one before; otherwise a test would have to sleep."""
+    monkeypatch.setattr(deadline, "REST_SECONDS", 0)
 
 
 def is_unavailable(answer: Answer) -> bool:

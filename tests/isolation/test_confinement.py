@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import suppress
+from urllib.parse import urlencode
 
 import pytest
 from click.testing import CliRunner
@@ -23,6 +24,7 @@ from speckitty_connectors.signals.tables import signals
 from speckitty_connectors.store.confinement import across_workspaces, confined
 from speckitty_connectors.store.engine import Store
 from speckitty_connectors.store.row_level_security import confined_tables, row_level_security
+from speckitty_connectors.web.forms import TOKEN_FIELD, form_token
 from testbed.office import KEY, Office, open_office, who
 from testbed.postgresql import execute
 from testbed.roles import workspace_role
@@ -249,8 +251,11 @@ def test_the_command_prints_the_script() -> None:
 def test_pages_are_confined_to_the_visitor(office: Office, page: str) -> None:
     """Whoever presses the button for another workspace's installation finds none, whatever is filtered."""
     made = office.connect("mona", "w1")
-    application = Application(office.connectors, identify=lambda _: who("eve", "w2"))
-    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": f"/{page}/{made.id}", "wsgi.input": io.BytesIO()}
+    eve = who("eve", "w2")
+    application = Application(office.connectors, identify=lambda _: eve)
+    form = urlencode({TOKEN_FIELD: form_token(eve)}).encode()
+    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": f"/{page}/{made.id}", "wsgi.input": io.BytesIO(form)}
+    environ["CONTENT_LENGTH"] = str(len(form))
     with without_filters(office.connectors.store):
         shown = b"".join(application(environ, lambda *_: None)).decode()
         office.connectors.installation("w2", made.id)  # there it is, for whoever isn't confined

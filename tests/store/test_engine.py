@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from speckitty_connectors.errors import ConfigurationError, StoreUnavailableError
+from speckitty_connectors.errors import ConfigurationError, StoreUnavailableError, TextRefusedError
 from speckitty_connectors.store.audit import audit, record
 from speckitty_connectors.store.engine import Store
 from testbed.postgresql import CUT_OTHERS, execute
@@ -65,6 +65,18 @@ def test_a_transaction_is_undone_when_its_block_raises(store: Store) -> None:
     with pytest.raises(KeyError):
         fail()
     assert verbs(store) == []
+
+
+def test_a_text_that_postgresql_cannot_hold_is_a_typed_error(postgresql_url: str) -> None:
+    """NUL, which no id has, is refused in words that don't repeat the text, when read and when written."""
+    store = Store(postgresql_url)
+    with pytest.raises(TextRefusedError, match="a text holds NUL") as read, store.reading() as connection:
+        connection.execute(select(audit).where(audit.c.entity_id == "zero\0"))
+    with pytest.raises(TextRefusedError), store.transaction() as connection:
+        write(connection, "zero\0")
+    assert "zero" not in str(read.value)
+    assert verbs(store) == []
+    store.close()
 
 
 def test_reading_refuses_to_write(store: Store) -> None:

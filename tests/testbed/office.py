@@ -145,6 +145,7 @@ def open_office(
     exclusive: bool = False,
     workspace_role: str = "",
     schema: str = "",
+    frame_ancestors: tuple[str, ...] = (),
 ) -> Iterator[Office]:
     """Open a host for a provider; with another `office`, its next release on the same database and provider."""
     plugin = plugin or Script()
@@ -159,6 +160,7 @@ def open_office(
         exclusive_accounts=exclusive,
         workspace_role=workspace_role,
         schema=schema,
+        frame_ancestors=frame_ancestors,
     )
     app = AppSettings(
         provider="fake",

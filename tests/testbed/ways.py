@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import CodeType, FrameType
@@ -21,10 +22,11 @@ from urllib.parse import urlencode, urlsplit
 from attrs import define, field
 
 import speckitty_connectors
-from speckitty_connectors import Application, Resource, Signal, Target
+from speckitty_connectors import Application, Connectors, Resource, Signal, Target
 from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.store import migrations
 from speckitty_connectors.store.engine import Store
+from speckitty_connectors.web.forms import TOKEN_FIELD, form_token
 
 from .desk import Script
 from .hosts import Reply
@@ -118,7 +120,8 @@ def install(office: Office, number: int) -> Callable[[], object]:
     account = {"id": f"install-{number}", "name": "Seven", "kind": "space"}
 
     def walk() -> None:
-        sent = request(office, "POST", "/connect/fake")
+        form = urlencode({TOKEN_FIELD: form_token(who("mona"))})
+        sent = request(office, "POST", "/connect/fake", body=form.encode())
         brought = office.server.approve(sent["Location"], account=account)
         request(office, "GET", f"/callback/fake/{office.host}", query=urlencode(brought))
         assert account["id"] in {each.account_id for each in office.connectors.installations("w1")}
@@ -171,13 +174,26 @@ WAYS: Mapping[str, Way] = {
 """Heading of the page → the way."""
 
 
+@cache
+def application_of(connectors: Connectors) -> Application:
+    """Return the web application, which a host makes once."""
+    return Application(connectors, identify=lambda _: who("mona"))
+
+
 def request(
     office: Office, method: str, path: str, *, query: str = "", body: bytes = b"", **environ: str
 ) -> Mapping[str, str]:
     """Send a request to the web application as mona; return the headers of a response that is no refusal."""
     sent: list[tuple[str, list[tuple[str, str]]]] = []
-    asked = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query, "wsgi.input": io.BytesIO(body)}
-    application = Application(office.connectors, identify=lambda _: who("mona"))
+    asked = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.input_terminated": True,  # as the server of `serve` says
+    }
+    application = application_of(office.connectors)
     shown = b"".join(application({**asked, **environ}, lambda status, given: sent.append((status, given))))
     [(status, headers)] = sent
     assert status < "400", shown

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import click
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 from sqlalchemy import Table, func, select
 from sqlalchemy.exc import ArgumentError
 
@@ -24,6 +24,7 @@ from ..configuration import Settings, load_object
 from ..connectors import configured_keys, open_store
 from ..credentials.key_services import compare_keys
 from ..credentials.tables import apps
+from ..dispatch.parked import TABLES, ParkedWork
 from ..errors import ConfigurationError, ConnectorsError
 from ..identifiers import utc_now
 from ..inbox.tables import inbox
@@ -33,13 +34,13 @@ from ..loading.statuses import PluginState, PluginStatus
 from ..providers.manifest import CONTRACT_MAJOR, CONTRACT_MINOR
 from ..routing.tables import dispatches
 from ..store import migrations
-from ..store.claims import PARKED
 from ..store.engine import Store
 from .operator import CORE, FAILED, Operator
 from .printing import as_json, fold, say, screen_width
+from .retry import in_words
 
-MOST_IDS: Final = 20
-"""How many ids of parked work a finding names; the count says how many there are."""
+MOST_KINDS: Final = 5
+"""How many kinds of parked work are told apart in words; `--json` has all of them."""
 
 
 class Health(StrEnum):
@@ -300,17 +301,16 @@ def _installations(part: str, store: Store) -> Diagnosis:
 
 
 def _work(part: str, store: Store, table: Table) -> Diagnosis:
-    """Return how much waits and how much is parked, with the ids that `retry` takes."""
-    columns = table.c
-    parked = select(columns.workspace_id, columns.id).where(columns.state == PARKED).order_by(columns.id)
+    """Return how much waits and how much is parked: of whom, and the oldest of each kind."""
     with store.reading() as connection:
-        rows = connection.execute(select(columns.state, func.count()).group_by(columns.state)).all()
-        ids = connection.execute(parked.limit(MOST_IDS)).all()
+        rows = connection.execute(select(table.c.state, func.count()).group_by(table.c.state)).all()
     counts: dict[str, int] = {row.state: row[1] for row in rows}
+    parked = [each for each in ParkedWork(store).counts() if TABLES[each.entity] is table]
+    says = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "empty"
     return Diagnosis(
         part=part,
-        says=", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "empty",
-        health=Health.WARNING if ids else Health.OK,
-        remedy="see why with 'explain', fix the cause, then 'retry' each" if ids else "",
-        facts={"counts": counts, "parked": [{"workspace": row.workspace_id, "id": row.id} for row in ids]},
+        says="; ".join([says, *map(in_words, parked[:MOST_KINDS])]),
+        health=Health.ERROR if parked else Health.OK,
+        remedy="see why with 'explain', fix the cause, then run 'retry --all'" if parked else "",
+        facts={"counts": counts, "parked": [asdict(each) for each in parked]},
     )

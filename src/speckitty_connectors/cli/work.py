@@ -14,15 +14,22 @@ from .operator import Operator
 
 @click.command()
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Worker threads.")
+@click.option(
+    "--after",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Take only what waited so many seconds: beside a task engine.",
+)
 @click.pass_obj
-def work(operator: Operator, *, threads: int) -> None:
+def work(operator: Operator, *, threads: int, after: float) -> None:
     """Route and dispatch events in a process of its own. It works until it is stopped."""
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     with operator.connectors() as connectors:
         register_handlers(connectors)
-        with connectors.working(threads=threads):
+        with connectors.working(threads=threads, after_seconds=after):
             click.echo("working")
             stopped.wait()
     click.echo("stopped")

@@ -11,7 +11,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from ..errors import ConnectorsError
-from ..inbox.checks import Reception
+from ..inbox.accept import Reception
 from ..inbox.request import readable_content
 from ..loading.binding import Provider
 from ..loading.discovery import GROUP, PluginEntryPoint, address_of, discover

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from ..errors import StoreUnavailableError
 from ..identifiers import new_id
-from ..store.claims import Claim, ClaimQueue, Round
+from ..store.claims import Claim, ClaimQueue, Named, Round
 from ..store.engine import Store
 
 SHARE_SECONDS: Final = 1.0
@@ -93,7 +93,7 @@ class LeaseKeeper:
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def claimed(self, turns: Round, *, limit: int, start: bool = False) -> Iterator[Batch]:
+    def claimed(self, turns: Round | Named, *, limit: int, start: bool = False) -> Iterator[Batch]:
         """Claim rows and keep them while the block runs; at its end, what isn't reported goes back.
 
         Args:
@@ -125,7 +125,7 @@ class LeaseKeeper:
             yield batch.running[0]
         batch.running.clear()
 
-    def _claim(self, turns: Round, limit: int, *, start: bool) -> Batch:
+    def _claim(self, turns: Round | Named, limit: int, *, start: bool) -> Batch:
         """Claim and commit; nothing while leases of our own may have ended, because we live."""
         claims: list[Claim] = []
         if not self._has_lapsed():

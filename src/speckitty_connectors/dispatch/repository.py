@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import Connection, and_, bindparam, select, update
 
@@ -22,9 +21,7 @@ from ..providers.suggestions import Target
 from ..routing.batch import RECEIVING
 from ..routing.decide import project_of
 from ..routing.tables import decisions, dispatches
-from ..store.audit import record
-from ..store.claims import Claim, ClaimQueue
-from ..store.engine import Store
+from ..store.claims import PENDING, Claim
 from ..suggestions import repository as suggestions
 from .handlers import Dispatch
 
@@ -67,6 +64,21 @@ def load(connection: Connection, claim: Claim, registry: Registry) -> Dispatch:
         effect_key=row.effect_key,
         attempt=claim.attempts,
     )
+
+
+def find_waiting(connection: Connection, workspace: str, inbox_id: str) -> list[tuple[str, str]]:
+    """Return workspace and id of each dispatch of a delivery that nobody has handed over."""
+    found = (
+        select(dispatches.c.workspace_id, dispatches.c.id)
+        .join(
+            decisions,
+            and_(decisions.c.workspace_id == dispatches.c.workspace_id, decisions.c.id == dispatches.c.decision_id),
+        )
+        .join(inbox, inbox.c.id == decisions.c.inbox_id)
+        .where(inbox.c.workspace_id == workspace, decisions.c.inbox_id == inbox_id, dispatches.c.state == PENDING)
+        .order_by(dispatches.c.id)
+    )
+    return [(row.workspace_id, row.id) for row in connection.execute(found)]
 
 
 def revocation(connection: Connection, dispatch: Dispatch) -> str:
@@ -166,32 +178,3 @@ _DISPATCH = (
     )
     .where(dispatches.c.workspace_id == bindparam("workspace"), dispatches.c.id == bindparam("dispatch"))
 )
-
-QUEUES: Final = {"delivery": ClaimQueue(inbox), "dispatch": ClaimQueue(dispatches)}
-"""What can be set aside, by the word that the audit has for it."""
-
-
-def retry(store: Store, *, workspace: str, work_id: str, actor: str) -> None:
-    """Make a parked delivery or dispatch due again, with all its attempts.
-
-    Raises:
-        NotFoundError: the workspace has nothing parked of that id.
-    """
-    with store.transaction() as connection:
-        for entity, queue in QUEUES.items():
-            if queue.rearm(connection, workspace, work_id):
-                record(
-                    connection,
-                    workspace=workspace,
-                    at=store.now(),
-                    actor=actor,
-                    verb=f"{entity}.retried",
-                    entity=entity,
-                    entity_id=work_id,
-                )
-                return
-    raise NotFoundError(
-        "nothing of that id is parked in this workspace",
-        subject=f"delivery or dispatch {work_id}",
-        remedy="take the id from what 'doctor --json' calls parked",
-    )

@@ -14,12 +14,12 @@ from ..loading.registry import Registry
 from ..routing.router import BATCH as DELIVERIES
 from ..routing.router import Router
 from ..routing.tables import dispatches
-from ..store.claims import PARKED, Claim, ClaimQueue, Round
+from ..store.claims import PARKED, Claim, ClaimQueue, Named, Round
 from ..store.contention import is_passing
 from ..store.engine import Store
 from . import repository
 from .handlers import AtLeastOnce, Dispatch, EffectHandler, HandlerError, Handlers, as_the_host, call
-from .leases import LeaseKeeper
+from .leases import Batch, LeaseKeeper
 
 BATCH: Final = 10
 """Dispatches that are claimed at a time; what isn't started soon goes back."""
@@ -43,6 +43,7 @@ class Worker:
         queue: the queue of dispatches; its default where not given.
         keeper: keeps the leases of this process; one of its own where not given.
         settings: what the host configured of workers.
+        after_seconds: how long something must have been due before this worker takes it, beside a task engine.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Worker:
         queue: ClaimQueue | None = None,
         keeper: LeaseKeeper | None = None,
         settings: WorkerSettings | None = None,
+        after_seconds: float = 0.0,
     ) -> None:
         settings = settings or WorkerSettings()
         self._store = store
@@ -62,8 +64,8 @@ class Worker:
         self._queue = queue or queue_of(dispatches, settings)
         self._keeper = keeper or LeaseKeeper(store, limit_seconds=settings.handler_limit_seconds)
         self._poll_seconds = settings.poll_seconds
-        self._deliveries = Round(router.queue, self._keeper.worker)
-        self._dispatches = Round(self._queue, self._keeper.worker)
+        self._deliveries = Round(router.queue, self._keeper.worker, after_seconds)
+        self._dispatches = Round(self._queue, self._keeper.worker, after_seconds)
         self._handing_over = HandingOver(store, router.registry, handlers, self._queue)
         self._batch = BATCH
         self._woken = threading.Event()
@@ -120,14 +122,38 @@ class Worker:
         """
         if not self._handlers.registered:
             return 0
-        started = 0
-        with self._keeper.claimed(self._dispatches, limit=min(limit, self._batch)) as batch:
-            for claim in self._keeper.start_each(batch, self._stopped):
-                started += 1
-                self._hand_over(claim)
+        batch, started = self._dispatch(self._dispatches, limit=min(limit, self._batch))
         if batch.size:  # what a slow handler kept waiting went back; the next batch has as many as this one came to
             self._batch = min(BATCH, 2 * self._batch) if started == batch.size else max(1, started)
         return started
+
+    def run_named(self, workspace: str, inbox_id: str) -> bool:
+        """Route one delivery and hand over what it leads to, as far as that is due and nobody else has it.
+
+        It is safe at any time: return False where there was nothing to do, and where there is no such delivery.
+
+        Raises:
+            StoreUnavailableError: the database can't be reached or is too busy; nothing is lost.
+        """
+        named = Named(self._router.queue, self._keeper.worker, [(workspace, inbox_id)])
+        with self._keeper.claimed(named, limit=1, start=True) as batch:
+            if batch.size:
+                self._router.route(batch.running)
+        with self._store.reading() as connection:
+            waiting = repository.find_waiting(connection, workspace, inbox_id) if self._handlers.registered else []
+        if not waiting:
+            return batch.size > 0
+        _, started = self._dispatch(Named(self._queue, self._keeper.worker, waiting), limit=len(waiting))
+        return batch.size > 0 or started > 0
+
+    def _dispatch(self, turns: Round | Named, *, limit: int) -> tuple[Batch, int]:
+        """Claim dispatches and hand them over; return them with how many were started."""
+        started = 0
+        with self._keeper.claimed(turns, limit=limit) as batch:
+            for claim in self._keeper.start_each(batch, self._stopped):
+                started += 1
+                self._hand_over(claim)
+        return batch, started
 
     def _hand_over(self, claim: Claim) -> None:
         self._handing_over.run(claim)

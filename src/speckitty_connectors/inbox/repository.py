@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cache
 
 import attrs
-from attrs import frozen
+from attrs import field, frozen
 from sqlalchemy import Connection, Dialect, Engine, Insert, bindparam, case, exists, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -20,12 +20,14 @@ from ..identifiers import new_id
 from ..providers.deliveries import Delivery
 from ..providers.manifest import Manifest
 from ..store.claims import DONE, PARKED, PENDING, ClaimQueue
-from ..store.compiled_insert import CompiledInsert, given
+from ..store.compiled import Compiled, given
 from ..store.engine import Store
 from ..store.metadata import OPERATOR
-from .checks import CONFLICT_MARK
 from .request import DocumentMembers, readable_content
 from .tables import inbox, inbox_bodies
+
+CONFLICT_MARK = "#"
+"""Stands between a delivery id and the digest of other content that came under it; so no id may hold it."""
 
 IGNORED_OUTCOME = "ignored"
 
@@ -63,6 +65,7 @@ class Arrival:
         unrouted_reason: why it is recorded without its body, or empty.
         replayable: whether who saw it could send it again under another id, because neither id nor time is signed.
         id_per_account: whether another account's delivery may have the same id.
+        id: the id of the row that it becomes.
     """
 
     endpoint: Endpoint
@@ -78,6 +81,7 @@ class Arrival:
     unrouted_reason: str = ""
     replayable: bool = False
     id_per_account: bool = False
+    id: str = field(factory=new_id)
 
 
 @frozen(kw_only=True)
@@ -85,12 +89,12 @@ class StoredDelivery:
     """The row of a delivery, without its body.
 
     Attributes:
-        workspace: the end point's workspace.
+        workspace: the endpoint's workspace.
         id: id in the inbox.
         provider: provider key.
-        host: host of the end point.
+        host: host of the endpoint.
         endpoint_id: its principal.
-        installation_id: the installation that the end point belongs to, or empty for an app's.
+        installation_id: the installation that the endpoint belongs to, or empty for an app's.
         delivery_id: the provider's id of it.
         kind: value of the kind header, or empty.
         secret_id: credential id of the secret that verified it.
@@ -170,7 +174,7 @@ def find(connection: Connection, workspace: str, inbox_id: str) -> StoredDeliver
 def find_by_delivery_id(connection: Connection, delivery_id: str, *, workspace: str) -> str | None:
     """Return the inbox id of the newest delivery that a provider gave this id, or None.
 
-    Only end points of the workspace and the operator's count: what others let their providers post under an id
+    Only endpoints of the workspace and the operator's count: what others let their providers post under an id
     of their choice must not hide it.
     """
     reachable = endpoints.c.workspace_id.in_([workspace, OPERATOR])
@@ -227,12 +231,12 @@ def _is_redelivery(store: Store, arrival: Arrival) -> bool:
 
 
 def _insert(store: Store, arrival: Arrival, delivery_id: str, *, doubt: str = "") -> bool:
-    """Store row and body in one transaction; return False where the end point has that delivery id."""
-    endpoint, inbox_id = arrival.endpoint, new_id()
+    """Store row and body in one transaction; return False where the endpoint has that delivery id."""
+    endpoint = arrival.endpoint
     reason = arrival.unrouted_reason or doubt
     values = {
         "workspace_id": endpoint.workspace,
-        "id": inbox_id,
+        "id": arrival.id,
         "endpoint_id": endpoint.id,
         "installation_id": endpoint.installation_id,
         "provider": arrival.provider,
@@ -248,7 +252,7 @@ def _insert(store: Store, arrival: Arrival, delivery_id: str, *, doubt: str = ""
         "same_digest": arrival.digest,
         "reason_if_new": reason,
         "reason_if_seen": reason or (REPLAY_SUSPECT if arrival.replayable else ""),
-        "inbox_id": inbox_id,
+        "inbox_id": arrival.id,
         "headers": arrival.headers,
         "content_type": arrival.media_type,
         "body": arrival.body,
@@ -259,7 +263,7 @@ def _insert(store: Store, arrival: Arrival, delivery_id: str, *, doubt: str = ""
 
 
 @cache
-def _inserts(engine: Engine, *, with_body: bool) -> tuple[CompiledInsert, ...]:
+def _inserts(engine: Engine, *, with_body: bool) -> tuple[Compiled, ...]:
     """Return what stores a delivery; each runs only if the one before added a row."""
     row, body = _row_insert(engine.dialect), insert(inbox_bodies).values(given(*inbox_bodies.c))
     statements: tuple[Insert, ...] = (row, body) if with_body else (row,)
@@ -268,13 +272,13 @@ def _inserts(engine: Engine, *, with_body: bool) -> tuple[CompiledInsert, ...]:
         columns = given(inbox_bodies.c.headers, inbox_bodies.c.content_type, inbox_bodies.c.body)
         values = select(stored.c.workspace_id, stored.c.id, *columns.values())
         statements = (insert(inbox_bodies).from_select(["workspace_id", "inbox_id", *columns], values),)
-    return tuple(CompiledInsert(statement, engine) for statement in statements)
+    return tuple(Compiled(statement, engine) for statement in statements)
 
 
 def _row_insert(dialect: Dialect) -> sqlite.Insert | postgresql.Insert:
     """Return the insert of a row, which does nothing where the delivery id is known.
 
-    It looks in the same breath whether the end point has had this content before.
+    It looks in the same breath whether the endpoint has had this content before.
     """
     columns = inbox.c
     seen = exists().where(
@@ -304,7 +308,7 @@ ROW_COLUMNS = (
     "outcome",
     "state",
 )
-"""What an arrival says of itself; the other columns of the row begin with their defaults."""
+"""What an arrival fills in; the other columns of the row begin with their defaults."""
 
 _EARLIER = select(inbox.c.workspace_id, inbox.c.id, inbox.c.kind, inbox.c.body_digest, inbox.c.state).where(
     inbox.c.endpoint_id == bindparam("endpoint"), inbox.c.delivery_id == bindparam("delivery")

@@ -181,6 +181,9 @@ CHUNK_BYTES = 64 * 1024
 MAXIMUM_HEADER_LENGTH = 8192
 """Longest value of a header that is read, in characters; Apache's and nginx's own limit for a header line."""
 
+MAXIMUM_LENGTH_DIGITS = 15
+"""Of a Content-Length; far more than any body may have."""
+
 MAXIMUM_HEADERS = 200
 """More than any provider and all proxies before us send; Apache's own limit is half of it."""
 
@@ -197,13 +200,48 @@ class Readable(Protocol):
         ...
 
 
+class StatedBody:
+    """A stream that ends where the request says; the server's own may wait for more (PEP 3333, "Input streams").
+
+    >>> from io import BytesIO
+    >>> StatedBody(BytesIO(b"{}, and the next request"), 2).read(100)
+    b'{}'
+
+    Args:
+        stream: the server's stream.
+        length: how many bytes the request says that it has.
+    """
+
+    def __init__(self, stream: Readable, length: int) -> None:
+        self._stream = stream
+        self._left = length
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes; empty at the end."""
+        chunk = self._stream.read(min(size, self._left)) if self._left else b""
+        self._left -= len(chunk)
+        return chunk
+
+
+def content_length(header: str | None) -> int:
+    """Return how many bytes a request says that it has; 0 where it says nothing (RFC 9110, section 8.6).
+
+    Raises:
+        HeaderRefusedError: it isn't a number.
+    """
+    text = header or "0"
+    if not (text.isascii() and text.isdigit() and len(text) <= MAXIMUM_LENGTH_DIGITS):
+        raise HeaderRefusedError("the header content-length isn't a number of bytes")
+    return int(text)
+
+
 @frozen(kw_only=True)
 class Request:
-    """One POST to an end point; nothing of it has been checked.
+    """One POST to an endpoint; nothing of it has been checked.
 
     Attributes:
         provider: provider key, from the URL.
-        endpoint_id: id of the end point, from the URL.
+        endpoint_id: id of the endpoint, from the URL; empty for the one of the operator's only app.
         headers: names and values as they came, repeated ones too.
         body: the raw body, or a stream of it that ends with the body.
 
@@ -221,7 +259,7 @@ def select_headers(headers: Sequence[tuple[str, str]], names: Collection[str]) -
     """Return the named headers by lower-case name; the others are not looked at.
 
     Raises:
-        HeaderRefusedError: one of them stands twice, is too long, or isn't printable ASCII; or there are too many
+        HeaderRefusedError: one of them appears twice, is too long, or isn't printable ASCII; or there are too many
             headers altogether.
     """
     if len(headers) > MAXIMUM_HEADERS:
@@ -232,7 +270,7 @@ def select_headers(headers: Sequence[tuple[str, str]], names: Collection[str]) -
         if name not in names:
             continue
         if name in found:
-            raise HeaderRefusedError(f"the header {name} stands twice")
+            raise HeaderRefusedError(f"the header {name} appears twice")
         if len(value) > MAXIMUM_HEADER_LENGTH or not (value.isascii() and value.isprintable()):
             raise HeaderRefusedError(f"the header {name} is longer than a header may be, or isn't printable ASCII")
         found[name] = value

@@ -32,7 +32,7 @@ class UnknownProviderError(DeliveryRefusedError):
 
 
 class HeaderRefusedError(DeliveryRefusedError):
-    """A header that decides something stands twice, is too long or isn't printable ASCII, or there are too many."""
+    """A header that matters appears twice, is too long or isn't printable ASCII, or there are too many."""
 
     code = "header_refused"
 
@@ -65,9 +65,9 @@ class DocumentRefusedError(DeliveryRefusedError):
 
 
 class VerificationRefusedError(DeliveryRefusedError):
-    """Nothing proves that the provider sent these bytes to this end point.
+    """Nothing proves that the provider sent these bytes to this endpoint.
 
-    An end point that doesn't exist is refused with the same answer. The text says why, for our log; the
+    An endpoint that doesn't exist is refused with the same answer. The text says why, for our log; the
     answer doesn't repeat it.
     """
 

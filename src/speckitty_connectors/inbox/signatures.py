@@ -95,7 +95,7 @@ def verify(
     """Return the id of the secret that proves the request; every other outcome is one error.
 
     Args:
-        scheme: the scheme that the end point's secrets are for.
+        scheme: the scheme that the endpoint's secrets are for.
         secrets: credential id → secret, several while one replaces the other.
         headers: the request's headers by lower-case name.
         body: the raw body.
@@ -117,7 +117,7 @@ def verify(
         key = secret.reveal_bytes()
         if len(key.strip()) >= SHORTEST_WEBHOOK_SECRET and matches(key):
             return credential_id
-    raise VerificationRefusedError("no secret of the end point made this signature")
+    raise VerificationRefusedError("no secret of the endpoint made this signature")
 
 
 def headers_read(scheme: SignatureScheme) -> tuple[str, ...]:
@@ -196,7 +196,7 @@ def _matches_standard_webhooks(scheme: StandardWebhooks, headers: Headers, body:
     proof = _value(headers, scheme.signature_header)
     message_id, timestamp = _value(headers, scheme.id_header), _value(headers, scheme.timestamp_header)
     _check_age(timestamp, tolerance=scheme.tolerance, now=now)
-    # Servers join a header that stands twice with a comma and a blank; such a list is none of the provider's.
+    # Servers join a header that appears twice with a comma and a blank; such a list is none of the provider's.
     if not STANDARD_WEBHOOKS_SIGNATURES.fullmatch(proof):
         raise VerificationRefusedError("the signatures aren't a list of versions and base64")
     # The specification warns of full stops in the id: they would move the borders between the signed parts.

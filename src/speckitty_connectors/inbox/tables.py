@@ -35,7 +35,7 @@ inbox = Table(
     Index("ix_inbox_digest", "endpoint_id", "body_digest"),
     info={SHARED_BY_THE_OPERATOR: "EXISTS (SELECT FROM decisions WHERE decisions.inbox_id = inbox.id)"},
 )
-"""An accepted delivery. `endpoint_id` is its principal; `workspace_id` is the end point's, which is the
+"""An accepted delivery. `endpoint_id` is its principal; `workspace_id` is the endpoint's, which is the
 operator's for an app that serves every customer. `outcome` is empty until routed, then one of ``event``,
 ``lifecycle``, ``handshake``, ``ignored``; `outcome_reason` says why it is ignored, or why a person must look."""
 

@@ -105,7 +105,13 @@ class ClaimQueue:
     jitter: Callable[[], float] = field(default=SystemRandom().random, kw_only=True)
 
     def claim(
-        self, connection: Connection, *, limit: int, worker: str = "", last: str | None = None
+        self,
+        connection: Connection,
+        *,
+        limit: int,
+        worker: str = "",
+        last: str | None = None,
+        after_seconds: float = 0.0,
     ) -> list[Claim]:
         """Take up to `limit` due rows, or one whose worker fell silent; commit before running them.
 
@@ -114,6 +120,7 @@ class ClaimQueue:
             limit: how many rows at most, and of how many workspaces.
             worker: id of the process that has them from now on.
             last: the workspace that was served last; those after it have their turn now.
+            after_seconds: how long a row must have been due, for who only takes what others missed.
         """
         given = {
             "limit": limit,
@@ -121,6 +128,7 @@ class ClaimQueue:
             "by_worker": worker,
             "lease": _milliseconds(self.lease_seconds),
             "max_crashes": self.max_crashes,
+            "waited": _milliseconds(after_seconds),
         }
         statement = _take(self.table, connection.dialect.name)
         while rows := connection.execute(statement, given).mappings().all():
@@ -128,6 +136,27 @@ class ClaimQueue:
             if claims:
                 return sorted(claims, key=lambda claim: claim.id)
         return []
+
+    def claim_named(
+        self, connection: Connection, rows: Sequence[tuple[str, str]], *, worker: str = ""
+    ) -> list[Claim]:
+        """Take those of some rows that are due and that nobody has; each is named by its workspace and id."""
+        columns = self.table.c
+        key = tuple_(columns.workspace_id, columns.id)
+        is_due = and_(key.in_(rows), columns.state == PENDING, columns.not_before <= DatabaseMilliseconds())
+        free = select(columns.workspace_id, columns.id).where(is_due).with_for_update(skip_locked=True).cte("free")
+        taken = (
+            update(self.table)
+            .where(key.in_(select(free.c.workspace_id, free.c.id)))
+            .values(
+                state=RUNNING,
+                generation=columns.generation + 1,
+                worker=worker,
+                leased_until=DatabaseMilliseconds() + _milliseconds(self.lease_seconds),
+            )
+            .returning(columns.workspace_id, columns.id, columns.generation, columns.attempts)
+        )
+        return sorted(map(_claim, connection.execute(taken).mappings()), key=lambda claim: claim.id)
 
     def extend(self, connection: Connection, claims: Iterable[Claim]) -> None:
         """Let leases begin again; a row that a transaction holds is passed over, as it is by who claims."""
@@ -247,20 +276,46 @@ class Round:
     Attributes:
         queue: what it claims from.
         worker: id of its process.
+        after_seconds: how long a row must have been due before it is taken.
     """
 
     queue: ClaimQueue
     worker: str
+    after_seconds: float = 0.0
     _last: str | None = None
 
     def claim(self, connection: Connection, *, limit: int) -> list[Claim]:
         """Take due rows of the workspaces whose turn it is; see `ClaimQueue.claim`."""
-        claims = self.queue.claim(connection, limit=limit, worker=self.worker, last=self._last)
+        claims = self._claim(connection, limit, self._last)
         if not claims and self._last is not None:
-            claims = self.queue.claim(connection, limit=limit, worker=self.worker)
+            claims = self._claim(connection, limit, None)
         served = {claim.workspace for claim in claims}
         self._last = max(served) if len(served) >= limit else None  # fewer than asked for: the round is over
         return claims
+
+    def _claim(self, connection: Connection, limit: int, last: str | None) -> list[Claim]:
+        return self.queue.claim(
+            connection, limit=limit, worker=self.worker, last=last, after_seconds=self.after_seconds
+        )
+
+
+@define
+class Named:
+    """Rows that somebody names, in place of a round.
+
+    Attributes:
+        queue: what they are claimed from.
+        worker: id of the process that claims.
+        rows: workspace and id of each.
+    """
+
+    queue: ClaimQueue
+    worker: str
+    rows: Sequence[tuple[str, str]]
+
+    def claim(self, connection: Connection, *, limit: int) -> list[Claim]:
+        """Take those that are due and that nobody has."""
+        return self.queue.claim_named(connection, self.rows[:limit], worker=self.worker)
 
 
 def _is_ours(table: Table) -> ColumnElement[bool]:
@@ -377,6 +432,10 @@ def _turns(table: Table, suspect: CTE) -> CTE:
     )
 
 
+def _due() -> ColumnElement[int]:
+    return DatabaseMilliseconds() - bindparam("waited", type_=Integer)
+
+
 def _next_workspace(
     table: Table, condition: Callable[[ColumnElement[str]], ColumnElement[bool]]
 ) -> ScalarSelect[str]:
@@ -384,7 +443,7 @@ def _next_workspace(
     rows = table.alias("waiting")
     return (
         select(rows.c.workspace_id)
-        .where(PENDING_ONLY, rows.c.not_before <= DatabaseMilliseconds(), condition(rows.c.workspace_id))
+        .where(PENDING_ONLY, rows.c.not_before <= _due(), condition(rows.c.workspace_id))
         .order_by(rows.c.workspace_id)
         .limit(1)
         .scalar_subquery()
@@ -401,7 +460,7 @@ def _oldest(rows: NamedFromClause[Any], turns: CTE, place: str) -> Select[Any]:
         .where(
             rows.c.workspace_id == turns.c.workspace_id,
             PENDING_ONLY,
-            rows.c.not_before <= DatabaseMilliseconds(),
+            rows.c.not_before <= _due(),
         )
         .order_by(rows.c.not_before, rows.c.id)
         .limit(LIMIT // workspaces)

@@ -17,8 +17,11 @@ from ..errors import StoreBusyError, StoreUnavailableError
 WAIT_SECONDS: Final = 10.0
 """How long a person or a worker waits for a lock or a free connection."""
 
-ANSWER_SECONDS = 0.75
+ANSWER_SECONDS = 0.6
 """How long a request may wait for the database, so that it is answered within a second however many there are."""
+
+REST_SECONDS: Final = 0.5
+"""For how long requests don't wait for a database that didn't answer one: a web server's queue is empty by then."""
 
 BRIEF_SECONDS: Final = 0.02
 """How long requests wait for a lock while another one that waited for it in full gave up."""
@@ -145,22 +148,92 @@ BEGINNING: ContextVar[Beginning] = ContextVar(
 """How the next transaction begins; the default is for tools and tests that use the engine without a turn."""
 
 
+class _Breaker:
+    """Says how long one may wait, after others asked in vain.
+
+    For `REST_SECONDS` nobody who is answering waits, so that those who queued meanwhile are answered at once. Then
+    one at a time waits in full, until the database has answered one. Who reads may be answered although who writes
+    waits for a lock, or the other way round; a database that doesn't answer at all is the same for both.
+    """
+
+    def __init__(self) -> None:
+        self._trying = RLock()  # for a transaction inside another, too
+        self._trouble: dict[bool, tuple[type[StoreUnavailableError], float]] = {}
+
+    @contextmanager
+    def attempt(self, patience: float, *, reads_only: bool) -> Iterator[float]:
+        """Give the seconds that the block may wait, and remember whether it was in vain."""
+        with self._patience(patience, reads_only=reads_only) as seconds:
+            try:
+                yield seconds
+            except StoreUnavailableError as error:
+                if seconds == patience:
+                    self._open(type(error), reads_only=reads_only)
+                raise
+            except BaseException:
+                self._close(reads_only=reads_only)  # the database answered
+                raise
+            self._close(reads_only=reads_only)
+
+    @contextmanager
+    def _patience(self, patience: float, *, reads_only: bool) -> Iterator[float]:
+        trouble = self._trouble.get(reads_only)
+        if trouble is None or not is_answering():
+            yield patience
+            return
+        kind, since = trouble
+        if time.monotonic() - since >= REST_SECONDS and self._trying.acquire(blocking=False):
+            try:
+                yield patience
+            finally:
+                self._trying.release()
+        elif kind is StoreBusyError:
+            yield min(patience, BRIEF_SECONDS)
+        else:
+            raise StoreUnavailableError("the database doesn't answer", remedy=REMEDY)
+
+    def check(self, *, reads_only: bool) -> None:
+        """Raise what an attempt now would come to without waiting."""
+        kind, since = self._trouble.get(reads_only, (None, -math.inf))
+        if kind is not None and is_answering() and time.monotonic() - since < REST_SECONDS:
+            raise kind("the database didn't answer the last who asked", remedy=REMEDY)
+
+    def _open(self, kind: type[StoreUnavailableError], *, reads_only: bool) -> None:
+        trouble = kind, time.monotonic()
+        for each in {reads_only, reads_only if kind is StoreBusyError else not reads_only}:
+            self._trouble[each] = trouble
+
+    def _close(self, *, reads_only: bool) -> None:
+        if self._trouble:
+            others = self._trouble.get(not reads_only)
+            self._trouble = {not reads_only: others} if others and others[0] is StoreBusyError else {}
+
+
 class Gate:
     """Lets as many transactions through as there are connections.
 
     A database that hangs would cost each request its whole deadline, and a web server with a few threads would
-    answer its hundredth request after many. So after somebody waited in vain, one request at a time waits for the
-    database until it has answered one; the others fail at once, or wait for a lock only briefly. Who isn't
-    `answering` anybody isn't held back.
+    answer its hundredth request after many. So after one request waited in vain the others don't: see `_Breaker`.
+    Work that isn't `answering` anybody isn't held back.
 
     Args:
         connections: how many there are.
+        one_writer: whether those who write queue here, because the database has no queue of its own: SQLite looks
+            now and then whether its lock is free, and lets some wait for ever.
     """
 
-    def __init__(self, connections: int) -> None:
+    def __init__(self, connections: int, *, one_writer: bool) -> None:
         self._turns = Semaphore(connections)
-        self._trying = RLock()  # for a transaction inside another, too
-        self._trouble: type[StoreUnavailableError] | None = None
+        self._writer = RLock() if one_writer else None  # for a transaction inside another, too
+        self._breaker = _Breaker()
+
+    def check_writing(self) -> None:
+        """Raise at once where a transaction that writes would, for work that begins with much else.
+
+        Raises:
+            StoreUnavailableError: the database didn't answer the last who wanted to write.
+        """
+        self._breaker.check(reads_only=False)
 
     @contextmanager
     def turn(self, *, patience: float, within_seconds: float | None, reads_only: bool) -> Iterator[None]:
@@ -174,37 +247,31 @@ class Gate:
         Raises:
             StoreUnavailableError: none is free in time, or the database didn't answer the last who asked.
         """
-        trouble: type[StoreUnavailableError] | None = None
-        with within(within_seconds), spending(), self._attempt(patience) as seconds:
+        with (
+            within(within_seconds),
+            spending(),
+            self._breaker.attempt(patience, reads_only=reads_only) as seconds,
+            self._queue(seconds, reads_only=reads_only),
+            self._connection(seconds),
+        ):
+            lock_seconds = min(seconds, SHARE_OF_LOCKS * seconds_left())
+            token = BEGINNING.set(Beginning(lock_seconds=lock_seconds, reads_only=reads_only))
             try:
-                with self._connection(seconds):
-                    lock_seconds = min(seconds, SHARE_OF_LOCKS * seconds_left())
-                    token = BEGINNING.set(Beginning(lock_seconds=lock_seconds, reads_only=reads_only))
-                    try:
-                        yield
-                    finally:
-                        BEGINNING.reset(token)
-            except StoreUnavailableError as error:
-                trouble = type(error)
-                raise
+                yield
             finally:
-                self._trouble = trouble
+                BEGINNING.reset(token)
 
     @contextmanager
-    def _attempt(self, patience: float) -> Iterator[float]:
-        """Give the seconds that may be waited: all of them to one request at a time while there is trouble."""
-        trouble = self._trouble
-        if trouble is None or not is_answering():
-            yield patience
-        elif self._trying.acquire(blocking=False):
-            try:
-                yield patience
-            finally:
-                self._trying.release()
-        elif trouble is StoreBusyError:
-            yield min(patience, BRIEF_SECONDS)
-        else:
-            raise StoreUnavailableError("the database doesn't answer", remedy=REMEDY)
+    def _queue(self, patience: float, *, reads_only: bool) -> Iterator[None]:
+        if self._writer is None or reads_only:
+            yield
+            return
+        if not self._writer.acquire(timeout=min(patience, SHARE_OF_LOCKS * seconds_left())):
+            raise StoreBusyError("others write to the database", remedy=REMEDY)
+        try:
+            yield
+        finally:
+            self._writer.release()
 
     @contextmanager
     def _connection(self, patience: float) -> Iterator[None]:

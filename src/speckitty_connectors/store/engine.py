@@ -16,7 +16,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection
 
-from ..errors import ConfigurationError, StoreBusyError, StoreUnavailableError
+from ..errors import (
+    ConfigurationError,
+    ConnectorsError,
+    StoreBusyError,
+    StoreUnavailableError,
+    TextRefusedError,
+)
 from ..identifiers import Clock, utc_now
 from .confinement import confine
 from .contention import PASSING_SQLITE_ERRORS, is_contention
@@ -82,7 +88,7 @@ class Store:
         )
         self._wait_seconds = wait_seconds
         self._connections = connections
-        self._process, self._gate = os.getpid(), Gate(connections)
+        self._process, self._gate = os.getpid(), self._new_gate()
 
     @property
     def is_sqlite(self) -> bool:
@@ -113,16 +119,19 @@ class Store:
             yield connection  # and a commit after it: a rollback costs PostgreSQL its prepared statements
 
     @contextmanager
-    def driver_transaction(self) -> Iterator[DBAPICursor]:
+    def driver_transaction(self, *, reads_only: bool = False) -> Iterator[DBAPICursor]:
         """Open a transaction on the bare driver, for the path on which a provider waits for its answer.
 
         It is for statements that were compiled before: what SQLAlchemy does around each of them costs more than
         SQLite needs for an insert. Everything else goes through `transaction`, whose errors these are too.
 
+        Args:
+            reads_only: whether it refuses to write.
+
         Raises:
             StoreUnavailableError: the database can't be reached or is too busy.
         """
-        with self._turn() as engine, _lent(engine) as connection:
+        with self._turn(reads_only=reads_only) as engine, _lent(engine) as connection:
             if self.is_sqlite:
                 begin(connection)
             cursor = connection.cursor()
@@ -130,16 +139,27 @@ class Store:
             cursor.close()
             connection.commit()
 
+    def check_writing(self) -> None:
+        """Raise at once what a transaction would, where a request needs one only after much else; see `Gate`.
+
+        Raises:
+            StoreUnavailableError: the database didn't answer the last who wanted to write.
+        """
+        self._gate.check_writing()
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    def _new_gate(self) -> Gate:
+        return Gate(self._connections, one_writer=self.is_sqlite)
 
     @contextmanager
     def _turn(self, within_seconds: float | None = None, *, reads_only: bool = False) -> Iterator[Engine]:
         """Wait for one of the connections, because the pool itself knows no deadline."""
         if self._process != os.getpid():  # in a forked process the connections are the parent's
             self.engine.dispose(close=False)
-            self._process, self._gate = os.getpid(), Gate(self._connections)
+            self._process, self._gate = os.getpid(), self._new_gate()
         turn = self._gate.turn(patience=self._wait_seconds, within_seconds=within_seconds, reads_only=reads_only)
         with turn, _typed_errors(self.engine):
             yield self.engine
@@ -205,19 +225,31 @@ def _typed_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeoutError, driver.Error) as error:
-        cause = getattr(error, "orig", None) or error
-        says = f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
-        if is_contention(cause):
-            raise StoreBusyError("the database is too busy", subject=says, remedy=REMEDY) from error
-        if getattr(cause, "sqlstate", None) in LOST_STATEMENTS:
-            raise ConfigurationError(
-                "a pooler before PostgreSQL doesn't keep statements from one transaction to the next",
-                subject="setting prepared_statements",
-                remedy="set it to false",
-            ) from error
-        if getattr(error, "connection_invalidated", False) or _passes(cause, driver):
-            raise StoreUnavailableError("the database can't be reached", subject=says, remedy=REMEDY) from error
-        raise
+        typed = _typed(error, driver)
+        if typed is None:
+            raise
+        raise typed from error
+
+
+def _typed(error: Exception, driver: Any) -> ConnectorsError | None:
+    """Return what a failure means, or None where only its own words say it."""
+    cause = getattr(error, "orig", None) or error
+    says = f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
+    if is_contention(cause):
+        return StoreBusyError("the database is too busy", subject=says, remedy=REMEDY)
+    if getattr(cause, "sqlstate", None) in LOST_STATEMENTS:
+        return ConfigurationError(
+            "a pooler before PostgreSQL doesn't keep statements from one transaction to the next",
+            subject="setting prepared_statements",
+            remedy="set it to false",
+        )
+    if getattr(error, "connection_invalidated", False) or _passes(cause, driver):
+        return StoreUnavailableError("the database can't be reached", subject=says, remedy=REMEDY)
+    if isinstance(cause, driver.DataError) and "NUL" in str(
+        cause
+    ):  # psycopg's own words: it has no code of its own
+        return TextRefusedError("a text holds NUL", remedy="leave it out; no id, name or address has one")
+    return None
 
 
 def _passes(cause: BaseException, driver: Any) -> bool:

@@ -6,20 +6,28 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from http import HTTPStatus
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ..conversations.steps import PickAccount, SendBrowser
-from ..errors import ConnectorsError
+from ..errors import ConnectorsError, StoreUnavailableError, TextRefusedError
+from ..inbox.responses import RETRY_AFTER_SECONDS, DeliveryRefusedError
 from ..installations.steps import Done, Step, Waiting
 from ..links.types import LinkDone
+from .forms import TOKEN_FIELD
 
-SAFE_HEADERS = (
-    ("Cache-Control", "no-store"),
-    ("Referrer-Policy", "no-referrer"),
-    ("X-Content-Type-Options", "nosniff"),
-)
-"""A callback's URL carries one-time values: neither caches nor the next site may see them."""
+SAFE_HEADERS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+"""A callback's URL carries one-time values: no cache may see them."""
 
+NO_REFERRER = ("Referrer-Policy", "no-referrer")
+"""Nor may the next site see them."""
+
+OWN_REFERRER = ("Referrer-Policy", "same-origin")
+"""For pages with a form: with `NO_REFERRER` the browser would call its origin ``null`` (Fetch, "Origin header")."""
+
+POLICY = "Content-Security-Policy"
+
+NOBODY = "'none'"
+"""The source that no page has (Content Security Policy Level 3, "frame-ancestors")."""
 
 BEGINNINGS = {
     "connect": ("Connect an account", "Connect"),
@@ -62,14 +70,39 @@ def html(status: int, title: str, *paragraphs: str) -> Page:
     return _page(status, title, content)
 
 
-def refusal(error: ConnectorsError, status: int = HTTPStatus.FORBIDDEN) -> Page:
+def refusal(error: ConnectorsError) -> Page:
     """Return a page that says what happened and what to do next."""
-    return html(status, error.what, error.remedy)
+    match error:
+        case StoreUnavailableError():  # its own words are for the operator
+            page = html(
+                HTTPStatus.SERVICE_UNAVAILABLE, "This can't be done at the moment", "Try again in a minute."
+            )
+            return evolve(page, headers=(*page.headers, ("Retry-After", str(RETRY_AFTER_SECONDS))))
+        case DeliveryRefusedError():
+            return html(error.status, error.what)
+        case TextRefusedError():
+            return html(HTTPStatus.BAD_REQUEST, error.what, error.remedy)
+    return html(HTTPStatus.FORBIDDEN, error.what, error.remedy)
+
+
+def framing(ancestors: Sequence[str]) -> Sequence[tuple[str, str]]:
+    """Return the headers that say who may show a page in a frame, so that nobody is led to press its button unseen.
+
+    They are Content Security Policy's, and X-Frame-Options for browsers that don't know it.
+
+    >>> framing(["https://app.example"])
+    [('Content-Security-Policy', 'frame-ancestors https://app.example')]
+
+    Args:
+        ancestors: the origins whose pages may; nobody's where it is empty.
+    """
+    policy = [(POLICY, f"frame-ancestors {' '.join(ancestors) or NOBODY}")]
+    return policy if ancestors else [*policy, ("X-Frame-Options", "DENY")]
 
 
 def redirect(url: str) -> Page:
     """Return a redirect after a GET or a form."""
-    return Page(status=HTTPStatus.SEE_OTHER, headers=(("Location", url), *SAFE_HEADERS), body=b"")
+    return Page(status=HTTPStatus.SEE_OTHER, headers=(("Location", url), *SAFE_HEADERS, NO_REFERRER), body=b"")
 
 
 def present(step: Step | LinkDone) -> Page:
@@ -88,7 +121,7 @@ def present(step: Step | LinkDone) -> Page:
             return html(HTTPStatus.OK, f"You are {step.link.external_name}", "You can close this page.")
 
 
-def beginning(purpose: str, hosts: Sequence[str]) -> Page:
+def beginning(purpose: str, hosts: Sequence[str], *, token: str) -> Page:
     """Ask whether to begin, and at which host where there are several."""
     title, button = BEGINNINGS[purpose]
     options = "".join(
@@ -97,17 +130,14 @@ def beginning(purpose: str, hosts: Sequence[str]) -> Page:
     )
     if purpose == "link":
         options += TAKE_OVER
-    return _page(HTTPStatus.OK, title, f'<form method="post">{options}<button>{button}</button></form>')
+    return _form(title, options, button, {TOKEN_FIELD: token})
 
 
-def claiming(parameters: Mapping[str, str]) -> Page:
+def claiming(parameters: Mapping[str, str], *, token: str) -> Page:
     """Ask somebody who comes from the provider's own pages whether to connect what they installed there."""
-    kept = "".join(
-        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in parameters.items()
-    )
     question = "<p>You come from the provider. What is yours there is connected once you agreed there.</p>"
     title, button = BEGINNINGS["connect"]
-    return _page(HTTPStatus.OK, title, f'<form method="post">{question}{kept}<button>{button}</button></form>')
+    return _form(title, question, button, {**parameters, TOKEN_FIELD: token})
 
 
 def _choice(step: PickAccount) -> Page:
@@ -117,12 +147,18 @@ def _choice(step: PickAccount) -> Page:
         f"{escape(account.name)}</label></p>"
         for account in step.accounts
     )
-    state = f'<input type="hidden" name="state" value="{escape(step.state)}">'
-    return _page(HTTPStatus.OK, "Choose", f'<form method="post">{state}{options}<button>Connect</button></form>')
+    return _form("Choose", options, "Connect", {"state": step.state})
 
 
-def _page(status: int, title: str, content: str) -> Page:
-    document = f"<!doctype html><meta charset=utf-8><title>{escape(title)}</title><h1>{escape(title)}</h1>{content}"
-    return Page(
-        status=status, headers=(("Content-Type", "text/html; charset=utf-8"), *SAFE_HEADERS), body=document.encode()
+def _form(title: str, content: str, button: str, hidden: Mapping[str, str]) -> Page:
+    fields = "".join(
+        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in hidden.items()
     )
+    form = f'<form method="post">{content}{fields}<button>{button}</button></form>'
+    return _page(HTTPStatus.OK, title, form, OWN_REFERRER)
+
+
+def _page(status: int, title: str, content: str, referrer: tuple[str, str] = NO_REFERRER) -> Page:
+    document = f"<!doctype html><meta charset=utf-8><title>{escape(title)}</title><h1>{escape(title)}</h1>{content}"
+    headers = (("Content-Type", "text/html; charset=utf-8"), *SAFE_HEADERS, referrer)
+    return Page(status=status, headers=headers, body=document.encode())

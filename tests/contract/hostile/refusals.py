@@ -46,7 +46,7 @@ class ChokesOnHeaders(Hostile):
 class ChokesOnBytes(Hostile):
     """Raises at a body that isn't UTF-8."""
 
-    core = {"inbox.checks:read_members": lambda read: lambda document: document.decode() and read(document)}
+    core = {"inbox.accept:read_members": lambda read: lambda document: document.decode() and read(document)}
 
 
 @switch("V16")
@@ -54,7 +54,7 @@ class ChokesOnDepth(Hostile):
     """Decodes whole documents, however deep."""
 
     core = {
-        "inbox.checks:read_members": lambda read: (
+        "inbox.accept:read_members": lambda read: (
             lambda document: (json.loads(document) if document.count(b"[") > 1000 else None) or read(document)
         )
     }
@@ -103,7 +103,7 @@ class LogsProofs(Hostile):
 class TakesAnyType(Hostile):
     """Takes every body for JSON."""
 
-    core = {"inbox.checks:Reception.media_type": lambda _: lambda self, headers: "application/json"}
+    core = {"inbox.accept:Reception.media_type": lambda _: lambda self, headers: "application/json"}
 
 
 @switch("V21")

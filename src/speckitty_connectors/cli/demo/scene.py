@@ -21,7 +21,8 @@ from ...loading.registry import Registry
 from ...providers.manifest import Manifest
 from ...providers.suggestions import Target
 from ...standin.protocol import StandIn, stand_ins
-from ...web.application import Application, Environ
+from ...web.application import Application
+from ...web.forms import Environ
 from ..loopback import Loopback
 
 VISITOR = Visitor(workspace="demo-workspace", member="mona", session="the-session-of-monas-browser")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ...inbox.checks import NEVER_KEPT
+from ...inbox.accept import NEVER_KEPT
 from ...inbox.request import FORM
 from ...inbox.signatures import headers_read
 from ...loading.registry import Registry
