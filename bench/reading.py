@@ -19,7 +19,8 @@ from speckitty_connectors.inbox.signatures import verify
 from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.mappings.types import ResourceMapping
 from speckitty_connectors.plugin import Delivery
-from speckitty_connectors.routing.explicit import RouteTable
+from speckitty_connectors.routing.batch import Surroundings
+from speckitty_connectors.routing.explicit import explicit
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -88,14 +89,14 @@ def _routed(samples: Sequence[Sample]) -> Candidate:
     requests = [({"x-hub-signature-256": each.signature}, each) for each in samples]
     outcomes = [provider.route_event(_delivery(sample)) for sample in samples]
     resources = {resource for outcome in outcomes if isinstance(outcome, Event) for resource in outcome.resources}
-    table = RouteTable([mapping(resource) for resource in resources], rank=provider.manifest.rank)
+    mapped = Surroundings(mappings={resource.place: [mapping(resource)] for resource in resources})
 
     def run() -> None:
         for headers, sample in requests:
             verify(scheme, secrets, headers, sample.body, NOW)
             outcome = provider.route_event(_delivery(sample))
             if isinstance(outcome, Event):
-                table.decide(outcome)
+                explicit(outcome, mapped, provider.manifest.rank)
 
     return run
 

@@ -20,7 +20,8 @@ from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.loading.binding import Provider
 from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.plugin import Delivery, SignatureScheme
-from speckitty_connectors.routing.explicit import RouteTable
+from speckitty_connectors.routing.batch import Surroundings
+from speckitty_connectors.routing.explicit import explicit
 
 
 @frozen(kw_only=True)
@@ -77,13 +78,13 @@ def _routed(provider: Provider, scheme: SignatureScheme, samples: Sequence[_Samp
     secrets = {"current": Secret(SECRET)}
     outcomes = [provider.route_event(sample.delivery) for sample in samples]
     resources = {resource for outcome in outcomes if isinstance(outcome, Event) for resource in outcome.resources}
-    table = RouteTable([mapping(resource) for resource in resources], rank=provider.manifest.rank)
+    mapped = Surroundings(mappings={resource.place: [mapping(resource)] for resource in resources})
 
     def run() -> None:
         for sample in samples:
             verify(scheme, secrets, sample.headers, sample.body, NOW)
             outcome = provider.route_event(sample.delivery)
             if isinstance(outcome, Event):
-                table.decide(outcome)
+                explicit(outcome, mapped, provider.manifest.rank)
 
     return run

@@ -18,7 +18,8 @@ from speckitty_connectors import Event, Secret
 from speckitty_connectors.inbox.signatures import verify
 from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.plugin import Delivery
-from speckitty_connectors.routing.explicit import RouteTable
+from speckitty_connectors.routing.batch import Surroundings
+from speckitty_connectors.routing.explicit import explicit
 from speckitty_connectors.standin import stand_ins
 
 PROVIDER = "slack"
@@ -98,14 +99,14 @@ def _routed(samples: Sequence[_Sample]) -> Candidate:
     secrets = {"current": Secret(SECRET)}
     outcomes = [provider.route_event(_delivery(sample)) for sample in samples]
     resources = {resource for outcome in outcomes if isinstance(outcome, Event) for resource in outcome.resources}
-    table = RouteTable([mapping(resource) for resource in resources], rank=provider.manifest.rank)
+    mapped = Surroundings(mappings={resource.place: [mapping(resource)] for resource in resources})
 
     def run() -> None:
         for sample in samples:
             verify(scheme, secrets, sample.headers, sample.body, NOW)
             outcome = provider.route_event(_delivery(sample))
             if isinstance(outcome, Event):
-                table.decide(outcome)
+                explicit(outcome, mapped, provider.manifest.rank)
 
     return run
 

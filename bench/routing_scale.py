@@ -17,9 +17,9 @@ from speckitty_connectors import Event, Installation, ResourceReference
 from speckitty_connectors.contract.fake import MANIFEST
 from speckitty_connectors.installations import repository
 from speckitty_connectors.installations.statuses import InstallationStatus
-from speckitty_connectors.routing.cases import Case
-from speckitty_connectors.routing.explicit import STAGES
-from speckitty_connectors.routing.placement import place
+from speckitty_connectors.routing.batch import Case
+from speckitty_connectors.routing.decide import decide
+from speckitty_connectors.routing.loading import load
 from speckitty_connectors.routing.types import Stage
 from speckitty_connectors.store import migrations
 from speckitty_connectors.store.engine import Store
@@ -124,9 +124,9 @@ def _placing(store: Store, size: int) -> Candidate:
     def run() -> None:
         boards = [f"b{drawn.randint(1, size)}" for _ in range(BATCH)]
         events = [Event(kind="card", resources=(ResourceReference(kind="board", id=board),)) for board in boards]
-        cases = [Case(installation=INSTALLATION, event=event, manifest=MANIFEST) for event in events]
+        cases = [Case.of_event(INSTALLATION, event, MANIFEST) for event in events]
         with store.reading() as connection:
-            conclusions = place(connection, cases, STAGES)
+            conclusions = decide(load(connection, cases))
         assert all(conclusion.stage is Stage.EXPLICIT for conclusion in conclusions)
 
     return run

@@ -20,7 +20,8 @@ from speckitty_connectors.contract.fake import FakeProvider
 from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.resources.repository import note_references, upsert_resources
-from speckitty_connectors.routing.inference_facts import inference
+from speckitty_connectors.routing.decide import decide
+from speckitty_connectors.routing.loading import load
 from speckitty_connectors.signals.service import Signals
 from speckitty_connectors.store import migrations
 from speckitty_connectors.store.engine import Store
@@ -101,9 +102,7 @@ def _candidates(store: Store, size: int) -> tuple[Candidate, Candidate]:
 
     def place() -> None:
         with store.reading() as connection:
-            decide = inference(connection, cases)
-            for case in cases:
-                decide(case)
+            decide(load(connection, cases))
 
     def report() -> None:
         first = next(turns) * BATCH

@@ -12,9 +12,9 @@ from speckitty_connectors.errors import ConnectorsError
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.providers.codec import to_document
-from speckitty_connectors.routing import repository
-from speckitty_connectors.routing.review import items as review
+from speckitty_connectors.routing.review.holding import HeldDecision, hold_all
 from speckitty_connectors.routing.types import NO_MAPPING, Decision, for_review
+from speckitty_connectors.routing.write import add_all
 from speckitty_connectors.store.engine import Store
 from testbed.layers import MOMENT, add_installation, add_resources
 from testbed.shell import Shell
@@ -53,8 +53,9 @@ class Operator(Shell):
             decided_at=MOMENT,
         )
         with self.store.transaction() as connection:
-            repository.add(connection, decision)
-            review.hold(connection, decision, provider="github", host="github.com", subject=HELLO)
+            add_all(connection, [decision])
+            waiting = HeldDecision(decision=decision, provider="github", host="github.com", subject=HELLO)
+            hold_all(connection, [waiting])
         return decision.event_id
 
     def item_id(self) -> str:

@@ -14,9 +14,9 @@ from speckitty_connectors.loading import registry
 from speckitty_connectors.loading.discovery import PluginEntryPoint, discover
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.providers.deliveries import Event
-from speckitty_connectors.routing import repository
-from speckitty_connectors.routing.review import items
+from speckitty_connectors.routing.review.holding import HeldDecision, hold_all
 from speckitty_connectors.routing.types import NO_MAPPING, Decision, for_review
+from speckitty_connectors.routing.write import add_all
 from speckitty_connectors.store.engine import Store
 from testbed.layers import MOMENT, add_installation, add_resources
 from testbed.shell import WIDTH, Shell
@@ -86,8 +86,9 @@ class Host(Shell):
         )
         subject = ResourceReference(kind="project", id=resource.id, key=KEY)
         with store.transaction() as connection:
-            repository.add(connection, decision)
-            items.hold(connection, decision, provider="gitlab", host="gitlab.com", subject=subject)
+            add_all(connection, [decision])
+            waiting = HeldDecision(decision=decision, provider="gitlab", host="gitlab.com", subject=subject)
+            hold_all(connection, [waiting])
         [row] = self.read("review", "list", self.workspace)
         return str(row["id"])
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from model.memory import Place, Told, Verdict
 from model.world import World
 from speckitty_connectors.dispatch.repository import REVOKED
+from speckitty_connectors.routing.decide import BLOCKED_BY_POLICY
 from speckitty_connectors.routing.explanation import ExplainedDecision
-from speckitty_connectors.routing.policy import BLOCKED_BY_POLICY
 from speckitty_connectors.routing.review.screening import DISMISSED
 from speckitty_connectors.routing.types import PRINCIPAL_CONFLICT, UNKNOWN_INSTALLATION, Stage
 from speckitty_connectors.store.claims import DONE

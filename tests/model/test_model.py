@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from attrs import evolve
@@ -18,14 +19,13 @@ from sqlalchemy import Connection
 
 from model.machine import Model
 from model.world import World
-from speckitty_connectors import Dispatch, SuggestionState, connectors
-from speckitty_connectors.loading.registry import Registry
-from speckitty_connectors.routing import admission
-from speckitty_connectors.routing import admission as principals
-from speckitty_connectors.routing.explicit import explicit_mappings
-from speckitty_connectors.routing.inference_facts import inference
-from speckitty_connectors.routing.router import Router
-from speckitty_connectors.store.engine import Store
+from speckitty_connectors import Dispatch, SuggestionState
+from speckitty_connectors.routing import admission, router
+from speckitty_connectors.routing.admission import Tenants, admit
+from speckitty_connectors.routing.batch import Case, CaseBatch, Interpretation
+from speckitty_connectors.routing.decide import decide
+from speckitty_connectors.routing.loading import load
+from speckitty_connectors.routing.types import Conclusion, Stage
 from speckitty_connectors.suggestions import findings as suggestions_keeping
 from speckitty_connectors.suggestions.types import ResourceSuggestion, found_again
 from testbed.office import open_office
@@ -81,11 +81,14 @@ def test_whatever_happens_each_event_ends_once_and_where_people_said(database_ur
 def inferring_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Git evidence is asked before what people mapped."""
 
-    class Reversed(Router):
-        def __init__(self, store: Store, registry: Registry) -> None:
-            super().__init__(store, registry, stages=(inference, explicit_mappings))
+    def reversed_order(batch: CaseBatch) -> list[Conclusion]:
+        unmapped = {key: evolve(known, mappings={}) for key, known in batch.surroundings.items()}
+        inferred = decide(evolve(batch, surroundings=unmapped))
+        pairs = zip(inferred, decide(batch), strict=True)
+        return [first if first.stage is Stage.INFERRED else second for first, second in pairs]
 
-    monkeypatch.setattr(connectors, "Router", Reversed)
+    monkeypatch.setattr(router, "decide", reversed_order)
+    monkeypatch.setattr(router, "load", partial(load, proposed=()))
 
 
 def forgetting_a_no(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,10 +104,11 @@ def forgetting_a_no(monkeypatch: pytest.MonkeyPatch) -> None:
 def believing_the_body(monkeypatch: pytest.MonkeyPatch) -> None:
     """The body chooses the installation, whatever the credential that verified it speaks for."""
 
-    def unbound(connection: Connection, delivery: object) -> principals.Principal:
-        return evolve(principals.find_principal(connection, delivery), installation_id="")  # type: ignore[arg-type]  # handed on
+    def unbound(interpretation: Interpretation, tenants: Tenants) -> list[Case]:
+        of_nobody = evolve(interpretation.delivery, installation_id="")
+        return admit(evolve(interpretation, delivery=of_nobody), tenants)
 
-    monkeypatch.setattr(admission, "find_principal", unbound)
+    monkeypatch.setattr(admission, "admit", unbound)
 
 
 def test_the_model_finds_that_mappings_are_asked_too_late(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,9 +23,6 @@ from testbed.public_api import DOORS, names_of
 
 HOSTS, PLUGINS, STANDINS, CONTRACT = DOORS
 
-TO_BE_RENAMED = {"Principal"}
-"""Names that two classes still share: of the inbox and of the router."""
-
 PLUGINS_OWN = {PLUGINS, STANDINS}
 RAISES = re.compile(r"^ +(\w+):", re.MULTILINE)
 IMPORT = re.compile(r"^(?:>>> )?\s*(?:from|import) (speckitty_connectors(?:\.\w+)*)", re.MULTILINE)
@@ -175,7 +172,7 @@ def test_no_two_classes_share_a_name() -> None:
     files = defaultdict(list)
     for name, file in public_api.classes():
         files[name].append(file)
-    assert {name for name, found in files.items() if len(found) > 1} <= TO_BE_RENAMED
+    assert {name for name, found in files.items() if len(found) > 1} == set()
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import pytest
 
 from speckitty_connectors import Event, GitFacts, ResourceReference, Target
 from speckitty_connectors.mappings.types import Direction, MappingState, ResourceMapping, Selector
 from speckitty_connectors.resources.hierarchy import Place
-from speckitty_connectors.routing.explicit import NO_PARENTS, RouteTable
+from speckitty_connectors.routing.batch import Surroundings
+from speckitty_connectors.routing.explicit import explicit
 from speckitty_connectors.routing.types import Conclusion, Stage
 
 MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -46,11 +48,17 @@ def event(*resources: str, **values: object) -> Event:
     return Event(kind="push", resources=references, **values)  # type: ignore[arg-type]  # what the test is about
 
 
-def decide(
-    mappings: list[ResourceMapping], happened: Event, *, parents: Mapping[Place, Place] = NO_PARENTS
-) -> Conclusion:
-    table = RouteTable(mappings, rank=KINDS.index, parents=parents)
-    conclusion = table.decide(happened)
+def asked(
+    mappings: list[ResourceMapping], happened: Event, *, parents: Mapping[Place, Place] = MappingProxyType({})
+) -> Conclusion | None:
+    """Return what mappings say of an event, if anything."""
+    by_place = {place: [each for each in mappings if each.place == place] for place in {m.place for m in mappings}}
+    return explicit(happened, Surroundings(mappings=by_place, parents=parents), KINDS.index)
+
+
+def decide(mappings: list[ResourceMapping], happened: Event, **around: Mapping[Place, Place]) -> Conclusion:
+    """Return what mappings say of an event."""
+    conclusion = asked(mappings, happened, **around)
     assert conclusion is not None
     return conclusion
 
@@ -213,24 +221,21 @@ def test_a_mapping_that_only_leads_outwards_is_as_good_as_none() -> None:
 @pytest.mark.parametrize("resource", ["project/8", "group/9", "PROJECT/9", "unheard_of/9"])
 def test_nothing_is_said_of_resources_that_are_not_mapped(resource: str) -> None:
     """Only the same kind and the same id are the same resource."""
-    table = RouteTable([mapping(1, "project/9", "apollo")], rank=KINDS.index)
-
-    assert table.decide(event(resource)) is None
+    assert asked([mapping(1, "project/9", "apollo")], event(resource)) is None
 
 
 def test_ids_are_never_folded() -> None:
     """Ids that look alike, or would be equal in another case, are different resources."""
-    table = RouteTable([mapping(1, "project/SS", "apollo"), mapping(2, "project/12", "gemini")], rank=KINDS.index)
+    mappings = [mapping(1, "project/SS", "apollo"), mapping(2, "project/12", "gemini")]
 
-    assert table.decide(event("project/ß", "project/ss", "project/\uff11\uff12")) is None
+    assert asked(mappings, event("project/ß", "project/ss", "project/\uff11\uff12")) is None
 
 
 def test_keys_decide_nothing() -> None:
     """A resource of another id that bears a mapped resource's name isn't mapped."""
-    table = RouteTable([mapping(1, "project/9", "apollo", resource_key="octo/hello")], rank=KINDS.index)
     renamed = Event(kind="push", resources=(ResourceReference(kind="project", id="8", key="octo/hello"),))
 
-    assert table.decide(renamed) is None
+    assert asked([mapping(1, "project/9", "apollo", resource_key="octo/hello")], renamed) is None
 
 
 def test_the_same_event_is_explained_in_the_same_words() -> None:

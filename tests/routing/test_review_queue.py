@@ -17,6 +17,7 @@ from speckitty_connectors import (
     Resource,
     ResourceReference,
     Selector,
+    Signal,
     Target,
 )
 from speckitty_connectors.identifiers import new_id
@@ -24,12 +25,12 @@ from speckitty_connectors.installations import repository as installations
 from speckitty_connectors.installations.statuses import InstallationStatus
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.types import MappingOrigin
-from speckitty_connectors.routing.cases import Case, PreparedStage
-from speckitty_connectors.routing.review import items as review
-from speckitty_connectors.routing.review.items import ReviewState
+from speckitty_connectors.routing.review import holding
+from speckitty_connectors.routing.review.items import ReviewItem, ReviewState
 from speckitty_connectors.routing.review.queue import ReviewQueue
 from speckitty_connectors.routing.tables import dispatches, review_events
-from speckitty_connectors.routing.types import NO_MAPPING, Candidate, Conclusion, Stage
+from speckitty_connectors.routing.types import Stage
+from speckitty_connectors.signals.service import Signals
 from speckitty_connectors.store.engine import Store
 from testbed.inbound import Inbound, card, change
 from testbed.layers import MOMENT, add_installation, add_resources, audited
@@ -56,7 +57,7 @@ class Desk:
             pass
         return ids
 
-    def item(self) -> review.ReviewItem:
+    def item(self) -> ReviewItem:
         """Return the one item that waits."""
         (item,) = self.queue.list(workspace="w1")
         return item
@@ -222,18 +223,14 @@ def test_a_snoozed_item_comes_back_by_itself_and_counts_meanwhile(desk: Desk) ->
 
 def test_a_candidate_is_assigned_and_labelled_as_suggested(store: Store) -> None:
     """What a stage found worth a look is shown with its evidence, and only that can be assigned."""
-    candidate = Candidate(target=APOLLO, confidence=Confidence.MEDIUM)
-
-    def unsure(connection: object, cases: object) -> PreparedStage:
-        def decide(case: Case) -> Conclusion:
-            return Conclusion(stage=Stage.REVIEW, rule=NO_MAPPING, candidates=(candidate,))
-
-        return decide
-
     desk = Desk(store)
-    desk.inbound.deliver(desk.endpoint, card())
-    desk.inbound.router(stages=(unsure,)).route_due()
-    assert desk.item().candidates == (candidate,)
+    seen = [Signal(project_id=name, remote_url="https://fake.example/kitchen/b1") for name in ("apollo", "soyuz")]
+    add_resources(store, desk.installation, Resource(kind="board", id="b1", key="kitchen/b1"))
+    Signals(store).report(workspace="w1", signals=seen)
+    desk.deliver(card())
+    first, second = desk.item().candidates
+    assert (first.target, first.confidence, second.target.id) == (APOLLO, Confidence.MEDIUM, "soyuz")
+    assert first.evidence[0].text == "a git remote of apollo is kitchen/b1"
     with pytest.raises(NotFoundError):
         desk.queue.assign(workspace="w1", item_id=desk.item().id, target=GEMINI, actor="member:mona")
     done = desk.queue.assign(workspace="w1", item_id=desk.item().id, target=APOLLO, actor="member:mona")
@@ -242,8 +239,8 @@ def test_a_candidate_is_assigned_and_labelled_as_suggested(store: Store) -> None
 
 def test_a_flood_stays_bounded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Past the caps events are counted, not held, and resources are no longer told apart; nothing is lost."""
-    monkeypatch.setattr(review, "ITEMS_PER_INSTALLATION", 3)
-    monkeypatch.setattr(review, "HELD_EVENTS", 2)
+    monkeypatch.setattr(holding, "ITEMS_PER_INSTALLATION", 3)
+    monkeypatch.setattr(holding, "HELD_EVENTS", 2)
     desk.deliver(*(card(f"b{number}") for number in range(10)), *(card("b0") for _ in range(5)))
     items = desk.queue.list(workspace="w1")
     assert sorted(item.count for item in items) == [1, 1, 6, 7]

@@ -56,5 +56,5 @@ def test_a_webhook_of_a_whole_account_tells_nothing_of_the_kind(store: Store) ->
     endpoint = inbound.endpoint(workspace="w1", installation_id=installation.id)
     register(store, endpoint, installation.id, Wanted(scope=SubscriptionScope.ACCOUNT))
     with store.reading() as connection:
-        for workspace in ("w1", "w2", OPERATOR):
-            assert repository.covered_by(connection, workspace=workspace, endpoint_id=endpoint.id) == ()
+        covers = repository.covered_by(connection, {(name, endpoint.id) for name in ("w1", "w2", OPERATOR)})
+    assert covers == {("w1", endpoint.id): ()}

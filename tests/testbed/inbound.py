@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from attrs import frozen
 from sqlalchemy import select
@@ -21,8 +21,6 @@ from speckitty_connectors.mappings import repository as mappings
 from speckitty_connectors.mappings.types import ResourceMapping
 from speckitty_connectors.plugin import Delivery, Outcome, hookimpl
 from speckitty_connectors.routing import repository
-from speckitty_connectors.routing.cases import PlacingStage
-from speckitty_connectors.routing.explicit import STAGES
 from speckitty_connectors.routing.review.items import ReviewItem, list_items
 from speckitty_connectors.routing.router import Router
 from speckitty_connectors.routing.types import Decision
@@ -62,10 +60,10 @@ class Inbound:
         registry.register(Scripted(answer) if answer else FakeProvider())
         return cls(store=store, registry=registry)
 
-    def router(self, *, stages: Sequence[PlacingStage] = STAGES) -> Router:
+    def router(self) -> Router:
         """Return a router whose retries are due at once."""
         queue = ClaimQueue(inbox, first_delay_seconds=0)
-        return Router(self.store, self.registry, queue=queue, stages=stages)
+        return Router(self.store, self.registry, queue=queue)
 
     def endpoint(self, *, workspace: str = OPERATOR, app_id: str = "app", installation_id: str = "") -> Endpoint:
         """Make an end point: by default that of the operator's app ``app``."""

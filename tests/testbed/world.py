@@ -19,8 +19,9 @@ from speckitty_connectors import Event, GitFacts, Resource, ResourceReference, S
 from speckitty_connectors.contract.fake import MANIFEST
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.resources.repository import upsert_resources
-from speckitty_connectors.routing.cases import Case
-from speckitty_connectors.routing.inference_facts import inference
+from speckitty_connectors.routing.batch import Case
+from speckitty_connectors.routing.decide import decide
+from speckitty_connectors.routing.loading import load
 from speckitty_connectors.routing.types import Conclusion, Stage
 from speckitty_connectors.signals.service import Signals
 from speckitty_connectors.store.engine import Store
@@ -128,11 +129,9 @@ class World:
 
     def _ask(self, connection: Connection, place: Place, happenings: Sequence[Happening], outcome: Outcome) -> None:
         cases = [case_of(place.here, happening) for happening in happenings]
-        decide = inference(connection, cases)
-        for happening, case in zip(happenings, cases, strict=True):
-            conclusion = decide(case)
-            if conclusion is None or conclusion.stage is not Stage.INFERRED:
-                outcome.silent[conclusion.rule if conclusion else "no_mapping"] += 1
+        for happening, conclusion in zip(happenings, decide(load(connection, cases)), strict=True):
+            if conclusion.stage is not Stage.INFERRED:
+                outcome.silent[conclusion.rule] += 1
                 outcome.nobodys += not happening.truth
                 if happening.truth:
                     outcome.silent_by_situation[happening.situation] += 1
@@ -341,4 +340,4 @@ SITUATIONS: Sequence[tuple[Situation, int]] = (
 def case_of(installation: Installation, happening: Happening) -> Case:
     """Return what the router would ask about an event."""
     event = Event(kind="push", resources=(happening.resource,), git=happening.git, occurred_at=NOW)
-    return Case(installation=installation, event=event, manifest=MANIFEST)
+    return Case.of_event(installation, event, MANIFEST)

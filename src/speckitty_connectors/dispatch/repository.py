@@ -18,8 +18,8 @@ from ..policy.repository import effective
 from ..providers.codec import outcome_from
 from ..providers.deliveries import Event
 from ..providers.suggestions import Target
-from ..routing.placement import RECEIVING
-from ..routing.policy import project_of
+from ..routing.batch import RECEIVING
+from ..routing.decide import project_of
 from ..routing.tables import decisions, dispatches
 from ..store.claims import PENDING, Claim
 from ..suggestions import repository as suggestions

@@ -194,14 +194,25 @@ def load_delivery(connection: Connection, workspace: str, inbox_id: str, manifes
     raw = connection.execute(_BODY, {"workspace": workspace, "inbox_id": inbox_id}).one_or_none()
     if row is None or raw is None:
         raise NotFoundError("there is no such delivery with a body", subject=f"delivery {inbox_id}")
-    content = readable_content(raw.content_type, raw.body, form_field=manifest.webhooks.form_field)
+    return read_delivery(row, manifest, headers=raw.headers, media_type=raw.content_type, body=raw.body)
+
+
+def read_delivery(
+    row: StoredDelivery, manifest: Manifest, *, headers: Mapping[str, str], media_type: str, body: bytes
+) -> Delivery:
+    """Return a delivery as `route_event` sees it, of its row and what is kept of the request.
+
+    Raises:
+        DocumentRefusedError: the manifest has changed, and what was accepted can't be read by it.
+    """
+    content = readable_content(media_type, body, form_field=manifest.webhooks.form_field)
     return Delivery(
         provider=row.provider,
         host=row.host,
         kind=row.kind,
         content=content.document,
         received_at=row.received_at,
-        headers=raw.headers,
+        headers=headers,
         fields=content.fields,
     )
 

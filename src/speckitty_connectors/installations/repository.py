@@ -55,7 +55,7 @@ def get(connection: Connection, key: InstallationKey, *, lock: bool = False) -> 
             subject=f"installation {key.id}",
             remedy="list the workspace's installations and use one of their ids",
         )
-    return _installation(row)
+    return read_installation(row)
 
 
 def account_of(connection: Connection, key: InstallationKey) -> Account:
@@ -72,7 +72,7 @@ def list_all(connection: Connection, *, workspace: str, provider: str | None = N
     query = select(installations).where(installations.c.workspace_id == workspace).order_by(installations.c.id)
     if provider is not None:
         query = query.where(installations.c.provider == provider)
-    return [_installation(row) for row in connection.execute(query)]
+    return [read_installation(row) for row in connection.execute(query)]
 
 
 def find_account(
@@ -88,7 +88,7 @@ def find_account(
             installations.c.account_id != "",
         )
     ).one_or_none()
-    return None if row is None else _installation(row)
+    return None if row is None else read_installation(row)
 
 
 def find_live(
@@ -122,7 +122,7 @@ def find_live(
         .where(installations.c.status.in_(LIVE))
         .order_by(installations.c.id)
     )
-    return [_installation(row) for row in rows]
+    return [read_installation(row) for row in rows]
 
 
 def find_with_status(
@@ -134,7 +134,7 @@ def find_with_status(
         .where(installations.c.provider.in_(providers), installations.c.status.in_(statuses))
         .order_by(installations.c.id)
     )
-    return [_installation(row) for row in rows]
+    return [read_installation(row) for row in rows]
 
 
 def find_sharing(connection: Connection, *, workspace: str, credential_id: str) -> list[Installation]:
@@ -149,7 +149,7 @@ def find_sharing(connection: Connection, *, workspace: str, credential_id: str) 
         .order_by(installations.c.id)
         .with_for_update()
     )
-    return [_installation(row) for row in rows]
+    return [read_installation(row) for row in rows]
 
 
 def find_waiting(
@@ -172,7 +172,7 @@ def find_waiting(
         .order_by(installations.c.id)
         .limit(1)
     ).one_or_none()
-    return None if row is None else _installation(row)
+    return None if row is None else read_installation(row)
 
 
 def find_pending(
@@ -196,7 +196,7 @@ def find_pending(
         .order_by(installations.c.id)
         .with_for_update()
     )
-    return [_installation(row) for row in rows]
+    return [read_installation(row) for row in rows]
 
 
 def keep_cursor(connection: Connection, key: InstallationKey, *, cursor: str) -> None:
@@ -238,7 +238,8 @@ def _values(installation: Installation) -> dict[str, object]:
     return values
 
 
-def _installation(row: Row[tuple[object, ...]]) -> Installation:
+def read_installation(row: Row[tuple[object, ...]]) -> Installation:
+    """Return the installation of a row of `installations`."""
     return from_row(Installation, row, status=InstallationStatus(row.status), scopes=tuple(row.scopes))
 
 
@@ -260,7 +261,7 @@ def find_holders(connection: Connection, account: Account, *, provider: str, hos
             .order_by(installations.c.id)
             .with_for_update()
         ).all()
-    return [_installation(row) for row in rows]
+    return [read_installation(row) for row in rows]
 
 
 def find_requests(connection: Connection, *, since: datetime) -> list[Installation]:
@@ -270,7 +271,7 @@ def find_requests(connection: Connection, *, since: datetime) -> list[Installati
         .where(installations.c.status == InstallationStatus.PENDING_APPROVAL, installations.c.status_at >= since)
         .order_by(installations.c.id)
     )
-    return [_installation(row) for row in rows]
+    return [read_installation(row) for row in rows]
 
 
 def find_stale(
@@ -295,7 +296,7 @@ def find_stale(
         )
         .order_by(installations.c.inventory_synced_at.nulls_first(), installations.c.id)
     )
-    return [_installation(row) for row in rows]
+    return [read_installation(row) for row in rows]
 
 
 def claim_url(connection: Connection, installation: Installation) -> None:

@@ -69,7 +69,7 @@ def _changeable(mapping: ResourceMapping) -> dict[str, object]:
 def find(connection: Connection, *, workspace: str, mapping_id: str) -> ResourceMapping | None:
     """Return the mapping of that id, or None."""
     row = connection.execute(_of(workspace).where(resource_mappings.c.id == mapping_id)).one_or_none()
-    return None if row is None else _mapping(row)
+    return None if row is None else read_mapping(row)
 
 
 def get(connection: Connection, *, workspace: str, mapping_id: str) -> ResourceMapping:
@@ -91,7 +91,7 @@ def list_all(
         query = query.where(
             resource_mappings.c.target_kind == target.kind, resource_mappings.c.target_id == target.id
         )
-    return [_mapping(row) for row in connection.execute(query)]
+    return [read_mapping(row) for row in connection.execute(query)]
 
 
 def find_for_resources(
@@ -102,7 +102,7 @@ def find_for_resources(
     Resources are found by kind and immutable id; a key decides nothing.
     """
     found = [
-        _mapping(row)
+        read_mapping(row)
         for wanted in among(places)
         for row in connection.execute(_of(installation.workspace).where(is_under(resources, installation), wanted))
     ]
@@ -127,7 +127,7 @@ def list_to_update(
             resources.c.archived.is_(False),
         )
         query = query.where(not_(healthy))
-    found = [_mapping(row) for row in connection.execute(query)]
+    found = [read_mapping(row) for row in connection.execute(query)]
     places = {mapping.place for mapping in found}
     known = {resource.id: resource for resource in find_resources(connection, installation, places).values()}
     return [(mapping, known[mapping.resource_id]) for mapping in found]
@@ -174,7 +174,8 @@ def _of(workspace: str) -> Select[tuple[object, ...]]:
     )
 
 
-def _mapping(row: Row[tuple[object, ...]]) -> ResourceMapping:
+def read_mapping(row: Row[tuple[object, ...]], **of_resource: str) -> ResourceMapping:
+    """Return the mapping of a row of `resource_mappings`; what its resource is called, unless the row has it."""
     return from_row(
         ResourceMapping,
         row,
@@ -183,4 +184,5 @@ def _mapping(row: Row[tuple[object, ...]]) -> ResourceMapping:
         direction=Direction(row.direction),
         origin=MappingOrigin(row.origin),
         state=MappingState(row.state),
+        **of_resource,
     )

@@ -14,10 +14,10 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
-    bindparam,
     delete,
     literal,
     select,
+    tuple_,
     union_all,
     update,
 )
@@ -55,12 +55,14 @@ def find(
     """
     projects = () if project_ids is None else (project_policies.c.project_id.in_(project_ids),)
     query = union_all(
-        _statements(workspace_policies, workspace_policies.c.provider == provider),
-        _statements(installation_policies, installation_policies.c.installation_id.in_(installation_ids)),
-        _statements(project_policies, project_policies.c.provider == provider, *projects),
+        _statements(workspace_policies, workspace, workspace_policies.c.provider == provider),
+        _statements(
+            installation_policies, workspace, installation_policies.c.installation_id.in_(installation_ids)
+        ),
+        _statements(project_policies, workspace, project_policies.c.provider == provider, *projects),
     )
     scoped: dict[PolicyScope, dict[str, Statement]] = defaultdict(dict)
-    for row in connection.execute(query, {"workspace": workspace}).mappings():
+    for row in connection.execute(query).mappings():
         scope = PolicyScope(
             workspace=workspace,
             provider=provider,
@@ -68,6 +70,21 @@ def find(
             project_id=row["project_id"],
         )
         scoped[scope][row["field"]] = _statement(scope.level, row)
+    return LoadedPolicies(scoped=scoped)
+
+
+def find_scopes(connection: Connection, scopes: Collection[PolicyScope]) -> LoadedPolicies:
+    """Return the policies of these scopes, of any workspaces and providers; one statement, or none for no scope."""
+    wanted: dict[Level, dict[tuple[str, ...], PolicyScope]] = defaultdict(dict)
+    for scope in scopes:
+        wanted[scope.level][tuple(_key(scope).values())] = scope
+    if not wanted:
+        return LoadedPolicies()
+    scoped: dict[PolicyScope, dict[str, Statement]] = defaultdict(dict)
+    for row in connection.execute(union_all(*(_set_in(level, keys) for level, keys in wanted.items()))).mappings():
+        key = (row["workspace_id"], row["installation_id"] or row["provider"], row["project_id"])
+        scope = wanted[level := Level(row["level"])][key if level is Level.PROJECT else key[:2]]
+        scoped[scope][row["field"]] = _statement(level, row)
     return LoadedPolicies(scoped=scoped)
 
 
@@ -112,11 +129,23 @@ def mapped_projects(connection: Connection, installation: InstallationKey) -> li
     )
 
 
-def _statements(table: Table, *conditions: ColumnElement[bool]) -> Select[Any]:
-    """Return the query of a table's statements, with the columns that all levels share."""
-    scope = (table.c.get(name, literal("")).label(name) for name in ("installation_id", "project_id"))
+def _statements(table: Table, workspace: str, *conditions: ColumnElement[bool]) -> Select[Any]:
+    """Return the query of a workspace's statements in a table, with the columns that all levels share."""
+    return _select(table).where(table.c.workspace_id == workspace, *conditions)
+
+
+def _select(table: Table) -> Select[Any]:
+    scope = (table.c.get(name, literal("")).label(name) for name in ("provider", "installation_id", "project_id"))
     shared = (table.c[name] for name in ("field", "value", "set_by", "set_at", "locked_by", "locked_at"))
-    return select(*scope, *shared).where(table.c.workspace_id == bindparam("workspace"), *conditions)
+    return select(*scope, *shared)
+
+
+def _set_in(level: Level, keys: Mapping[tuple[str, ...], PolicyScope]) -> Select[Any]:
+    """Return the query of the policies of some scopes of one level."""
+    table = TABLES[level]
+    columns = [table.c[name] for name in _key(next(iter(keys.values())))]
+    found = _select(table).add_columns(table.c.workspace_id, literal(level.value).label("level"))
+    return found.where(tuple_(*columns).in_(sorted(keys)))
 
 
 def _key(scope: PolicyScope) -> dict[str, str]:

@@ -1,25 +1,15 @@
-"""The first stage: what people mapped. The most specific level that has a mapping decides."""
+"""The first stage: what people mapped. The most specific level that has a mapping decides; pure."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection
-
-from ..installations.types import Installation
-from ..mappings import repository as mappings
-from ..mappings.types import Direction, MappingState, ResourceMapping
+from ..mappings.types import MappingState, ResourceMapping
 from ..providers.deliveries import Event
 from ..providers.suggestions import Evidence, Target
-from ..resources.hierarchy import Place, find_parents, lineage
-from .cases import Case, PlacingStage, PreparedStage
-from .inference_facts import inference
+from ..resources.hierarchy import Place
+from .batch import Surroundings
 from .types import ORPHANED, Conclusion, RoutedTarget, Stage
-
-NO_PARENTS: Mapping[Place, Place] = MappingProxyType({})
-"""What is known of containment where nothing is."""
 
 MAPPING = "mapping"
 """The rule of an event that goes where its resource is mapped to."""
@@ -50,8 +40,15 @@ VERDICTS = (
 """What becomes of an event by the mappings of the deciding level: the first rule that one of them meets."""
 
 
-class RouteTable:
-    """Mappings of one installation, ready to decide any event of it; pure, the same answer for the same event.
+_Level = tuple[int, int]
+"""How specific a kind is, and how far the resource is from the one that the event names."""
+
+_Candidate = tuple[ResourceMapping, str]
+"""A mapping, and what its resource is called in the explanation."""
+
+
+def explicit(event: Event, surroundings: Surroundings, rank: Callable[[str], int]) -> Conclusion | None:
+    """Return where people mapped an event to, and why, or None where nothing is mapped that it could go by.
 
     Resources are found by kind and immutable id, keys decide nothing. The resources that an event names, and
     those that contain them, are looked at level by level: the manifest's most specific kind first, and of one
@@ -61,78 +58,48 @@ class RouteTable:
     - if none wants it, the event is ignored by the rule ``selector``;
     - if none routes and people paused one of them, it is ignored by the rule ``mapping_paused``: pausing a
       mapping stops its events, it doesn't send them elsewhere;
-    - if none routes because their resources are gone, the event itself says that this isn't so: a person looks
+    - if none routes because their resources are gone, the event itself shows that this isn't so: a person looks
       at it, by the rule ``orphaned``.
 
     Mappings that only lead outwards are as good as none.
 
-    Args:
-        mappings: of one installation, for the resources of the events that will be asked about.
-        rank: how specific a kind is, 0 for the most specific: `Manifest.rank`.
-        parents: resource → what contains it, as the inventory knows it.
-
-    >>> RouteTable((), rank=lambda kind: 0).decide(Event(kind="push")) is None
+    >>> explicit(Event(kind="push"), Surroundings(), rank=lambda kind: 0) is None
     True
     """
-
-    def __init__(
-        self,
-        mappings: Iterable[ResourceMapping],
-        *,
-        rank: Callable[[str], int],
-        parents: Mapping[Place, Place] = NO_PARENTS,
-    ) -> None:
-        self._mappings: dict[Place, list[ResourceMapping]] = {}
-        for mapping in sorted(mappings, key=lambda mapping: mapping.id):
-            if mapping.direction is not Direction.OUT:
-                self._mappings.setdefault(mapping.place, []).append(mapping)
-        self._ranks = {kind: rank(kind) for kind, _ in self._mappings}
-        self._parents = parents
-
-    def decide(self, event: Event) -> Conclusion | None:
-        """Return where an event goes and why, or None where nothing says anything of its resources."""
-        levels = self._levels(event)
-        if not levels:
-            return None
-        deciding = levels.pop(min(levels))
-        rules = [_rule(mapping, event) for mapping, _ in deciding]
-        won = [mapping for (mapping, _), rule in zip(deciding, rules, strict=True) if rule == MAPPING]
-        lost = [(candidate, LESS_SPECIFIC) for level in sorted(levels) for candidate in levels[level]]
-        stage, rule = next(verdict for verdict in VERDICTS if verdict[1] in rules)
-        return Conclusion(
-            stage=stage,
-            rule=rule,
-            targets=_targets(won),
-            evidence=tuple(
-                _evidence(mapping, called, rule)
-                for (mapping, called), rule in (*zip(deciding, rules, strict=True), *lost)
-            ),
-        )
-
-    def _levels(self, event: Event) -> dict[_Level, list[_Candidate]]:
-        """Return the mappings that an event could go by, the most specific level having the lowest number."""
-        distances: dict[Place, int] = {}
-        called: dict[Place, str] = {}
-        for reference in {each.place: each for each in event.resources}.values():
-            label = f"{reference.kind} {reference.key or reference.id}"
-            for distance, place in enumerate(lineage(reference.place, self._parents)):
-                distances[place] = max(distance, distances.get(place, 0))
-                # the event's own label, not the stored one: the same event is explained in the same words for ever
-                inside = f"{' '.join(place)}, which contains {label}," if distance else label
-                called[place] = inside if place not in called or not distance else called[place]
-        levels: dict[_Level, list[_Candidate]] = {}
-        for place, label in called.items():
-            if place in self._mappings:
-                level = levels.setdefault((self._ranks[place[0]], distances[place]), [])
-                level.extend((mapping, label) for mapping in self._mappings[place])
-        return levels
+    levels = _levels(event, surroundings, rank)
+    if not levels:
+        return None
+    deciding = levels.pop(min(levels))
+    rules = [_rule(mapping, event) for mapping, _ in deciding]
+    won = [mapping for (mapping, _), rule in zip(deciding, rules, strict=True) if rule == MAPPING]
+    lost = [(candidate, LESS_SPECIFIC) for level in sorted(levels) for candidate in levels[level]]
+    stage, rule = next(verdict for verdict in VERDICTS if verdict[1] in rules)
+    return Conclusion(
+        stage=stage,
+        rule=rule,
+        targets=_targets(won),
+        evidence=tuple(
+            _evidence(mapping, called, rule)
+            for (mapping, called), rule in (*zip(deciding, rules, strict=True), *lost)
+        ),
+    )
 
 
-_Level = tuple[int, int]
-"""How specific a kind is, and how far the resource is from the one that the event names."""
-
-_Candidate = tuple[ResourceMapping, str]
-"""A mapping, and what its resource is called in the explanation."""
+def _levels(event: Event, surroundings: Surroundings, rank: Callable[[str], int]) -> dict[_Level, list[_Candidate]]:
+    """Return the mappings that an event could go by, the most specific level having the lowest number."""
+    distances: dict[Place, int] = {}
+    called: dict[Place, str] = {}
+    for reference, distance, place in surroundings.places_of(event):
+        distances[place] = max(distance, distances.get(place, 0))
+        # the event's own label, not the stored one: the same event is explained in the same words for ever
+        label = f"{reference.kind} {reference.key or reference.id}"
+        inside = f"{' '.join(place)}, which contains {label}," if distance else label
+        called[place] = inside if place not in called or not distance else called[place]
+    levels: dict[_Level, list[_Candidate]] = {}
+    for place, label in called.items():
+        for mapping in surroundings.incoming(place):
+            levels.setdefault((rank(place[0]), distances[place]), []).append((mapping, label))
+    return levels
 
 
 def _rule(mapping: ResourceMapping, event: Event) -> str:
@@ -159,35 +126,3 @@ def _evidence(mapping: ResourceMapping, called: str, rule: str) -> Evidence:
     if rule in {MAPPING_PAUSED, ORPHANED}:
         reason += mapping.state_reason or mapping.state.value
     return Evidence(rule=rule, text=text + reason, against=True)
-
-
-Propose = Callable[[Installation, Sequence[ResourceMapping]], Sequence[ResourceMapping]]
-"""Returns the mappings of an installation as somebody proposes that they be."""
-
-
-def as_they_are(_: Installation, found: Sequence[ResourceMapping]) -> Sequence[ResourceMapping]:
-    """Propose nothing."""
-    return found
-
-
-def explicit_mappings(
-    connection: Connection, cases: Sequence[Case], *, propose: Propose = as_they_are
-) -> PreparedStage:
-    """Prepare the stage of explicit mappings."""
-    grouped: dict[str, list[Case]] = defaultdict(list)
-    for case in cases:
-        grouped[case.installation.id].append(case)
-    tables = {installation_id: _load(connection, group, propose) for installation_id, group in grouped.items()}
-    return lambda case: tables[case.installation.id].decide(case.event)
-
-
-STAGES: tuple[PlacingStage, ...] = (explicit_mappings, inference)
-"""What a router asks unless it is given others."""
-
-
-def _load(connection: Connection, cases: Sequence[Case], propose: Propose) -> RouteTable:
-    installation, manifest = cases[0].installation, cases[0].manifest
-    named = {reference.place for case in cases for reference in case.event.resources}
-    parents = find_parents(connection, installation, named, parent_kinds=manifest.parent_kinds())
-    found = mappings.find_for_resources(connection, installation, named | set(parents.values()))
-    return RouteTable(propose(installation, found), rank=manifest.rank, parents=parents)

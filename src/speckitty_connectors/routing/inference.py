@@ -14,15 +14,19 @@ The rules, in the order in which they are looked at:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
+from ..providers.deliveries import Event, GitFacts
 from ..providers.resources import ResourceReference
 from ..providers.suggestions import Confidence, Evidence, Suggestion, Target
+from ..signals.spec_kitty_names import is_unique, mission_of
 from ..suggestions.findings import MOST_RIVALS, PROJECT, RIVAL
-from ..suggestions.matching import REMOTE, Match, Strength
+from ..suggestions.matching import REMOTE, Match, Matches, Strength
+from ..suggestions.repository_names import Identity
 from ..suggestions.types import Finding
 from .types import AMBIGUOUS, LOW_CONFIDENCE, REVIEW_REASONS, Candidate, Conclusion, RoutedTarget, Stage
 
@@ -43,6 +47,14 @@ DISMISSED: Final = "dismissed"
 
 MOST_CANDIDATES: Final = 10
 """Candidates that a person is shown."""
+
+MOST_COMMITS: Final = 20
+"""Commits of an event that are looked up, the newest; a push may name thousands."""
+
+NO_FACTS: Final = GitFacts()
+
+Seen = Mapping[str, Sequence[str]]
+"""Projects by the value that was seen in them."""
 
 
 @frozen(kw_only=True)
@@ -82,6 +94,73 @@ class Contender:
         """Whether there is enough to decide on."""
         weak = self.match is not None and self.match.strength is Strength.WEAK
         return self.is_strong or sum((weak, bool(self.commits), bool(self.mission))) > 1
+
+
+@frozen(kw_only=True)
+class Knowledge:
+    """What is known in one workspace of the git repositories that the events of one installation are about.
+
+    Attributes:
+        matches: repository → the projects that know it by its names, and how.
+        commits: commit → the projects in which it was seen.
+        missions: mission → the projects in which it was seen.
+        branches: branch → the projects in which it was seen.
+        identified: those of these projects that are known by some repository.
+        dismissed: repositories, by kind and id, and targets that a person has said no to.
+    """
+
+    matches: Mapping[Identity, Matches] = field(factory=dict)
+    commits: Seen = field(factory=dict)
+    missions: Seen = field(factory=dict)
+    branches: Seen = field(factory=dict)
+    identified: Set[str] = frozenset()
+    dismissed: Set[tuple[str, str, Target]] = frozenset()
+
+    @property
+    def targets(self) -> set[Target]:
+        """The targets to which any of these events could be inferred to go."""
+        named = (*self.matches.values(), *self.commits.values(), *self.missions.values(), *self.branches.values())
+        return {Target(kind=PROJECT, id=project) for projects in named for project in projects}
+
+    def contenders(self, resource: ResourceReference, event: Event) -> list[Contender]:
+        """Return the projects that have something to do with an event of a repository."""
+        facts, matches = facts_of(event), self.matches.get((resource.kind, resource.id), {})
+        commits: dict[str, list[str]] = defaultdict(list)
+        for commit in facts.commits[:MOST_COMMITS]:
+            for project in self.commits.get(commit, ()):
+                commits[project].append(commit)
+        missions, branches = self._projects_of(facts.branch)
+        return [
+            Contender(
+                project_id=project,
+                match=matches.get(project),
+                commits=tuple(commits.get(project, ())),
+                mission=missions.get(project, ""),
+                branch=branches.get(project, ""),
+                elsewhere=self._is_elsewhere(matches, project),
+                dismissed=(resource.kind, resource.id, Target(kind=PROJECT, id=project)) in self.dismissed,
+            )
+            for project in sorted({*matches, *commits, *missions, *branches})
+        ]
+
+    def _projects_of(self, branch: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """Return the projects that have the unique mission of a branch, and the only one that has its name."""
+        mission = mission_of(branch)
+        if is_unique(mission):
+            return dict.fromkeys(self.missions.get(mission, ()), mission), {}
+        for name, seen in ((mission, self.missions), (branch, self.branches)):
+            if name and len(projects := seen.get(name, ())) == 1:
+                return {}, {projects[0]: name}
+        return {}, {}
+
+    def _is_elsewhere(self, matches: Matches, project: str) -> bool:
+        match = matches.get(project)
+        return project in self.identified if match is None else match.elsewhere
+
+
+def facts_of(event: Event) -> GitFacts:
+    """Return the git facts of an event; the branch and the commits of a fork are no evidence."""
+    return NO_FACTS if event.git is None or event.git.from_fork else event.git
 
 
 def infer(resource: ResourceReference, contenders: Iterable[Contender]) -> Conclusion | None:

@@ -1,9 +1,11 @@
-"""Follows the provider's own changes: installations, their resources and mappings, links and approvals."""
+"""Applies what changed at the provider: installations, their resources and mappings, links and approvals."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from attrs import evolve
 from sqlalchemy import Connection
 
 from ..installations import approvals
@@ -14,65 +16,57 @@ from ..links import lifecycle as links
 from ..mappings import lifecycle as mappings
 from ..providers.deliveries import Lifecycle
 from ..providers.suggestions import Evidence
-from .admission import admit
-from .types import REVIEW_REASONS, UNKNOWN_INSTALLATION, Conclusion, Interpretation, Ruling, Stage
+from .batch import Case, Interpretation
+from .types import REVIEW_REASONS, UNKNOWN_INSTALLATION, Conclusion, Stage, for_review
 
 
-def rule_on_lifecycle(connection: Connection, interpretation: Interpretation, now: datetime) -> list[Ruling]:
-    """Apply a change to every installation that it concerns, and return a ruling for each.
+def apply_lifecycle(
+    connection: Connection,
+    interpretation: Interpretation,
+    lifecycle: Lifecycle,
+    cases: Sequence[Case],
+    now: datetime,
+) -> list[tuple[Case, Conclusion]]:
+    """Apply a change to every installation that it concerns; return a case for each, with its conclusion.
 
     What reaches over workspaces, an approval or the end of a person's authorisation, is believed only from a
-    credential that no customer holds; the hook of one installation may tell who left, for that installation.
+    credential that no customer holds; the hook of one installation may report who left, for that installation.
     """
-    lifecycle = interpretation.outcome
-    if not isinstance(lifecycle, Lifecycle):
-        return []
-    admission = admit(connection, interpretation, lifecycle)
-    if any(ruling.conclusion.rule != UNKNOWN_INSTALLATION for ruling in admission.rulings):
-        return list(admission.rulings)
-    concerned = {installation.id: installation for installation in admission.installations}
-    provider, host = interpretation.delivery.provider, interpretation.delivery.host
-    own = admission.principal.installation_id
-    if own or admission.principal.speaks_for_provider:
+    if any(case.doubt not in {"", UNKNOWN_INSTALLATION} for case in cases):
+        return [(case, for_review(case.doubt)) for case in cases]
+    delivery = interpretation.delivery
+    provider, host, own = delivery.provider, delivery.host, delivery.installation_id
+    concerned = {case.installation.id: case.installation for case in cases if case.installation}
+    if own or interpretation.speaks_for_provider:
         links.revoke(connection, lifecycle, provider, host, now=now, installation_id=own)
-    if admission.principal.speaks_for_provider:
+    if interpretation.speaks_for_provider:
         settled = approvals.settle(connection, lifecycle, provider, host, now=now)
         concerned |= {installation.id: installation for installation in settled}
-    rulings = [_apply(connection, interpretation, each, lifecycle, now) for each in concerned.values()]
-    return rulings or [_of_no_installation(interpretation, admission.principal.workspace, lifecycle)]
+    if not concerned:
+        return [(case, _of_no_installation(lifecycle)) for case in cases]
+    return [_apply(connection, cases[0], each, lifecycle, now) for each in concerned.values()]
 
 
 def _apply(
-    connection: Connection,
-    interpretation: Interpretation,
-    installation: Installation,
-    told: Lifecycle,
-    now: datetime,
-) -> Ruling:
-    lifecycle = as_of_the_account(installation, told)
+    connection: Connection, case: Case, installation: Installation, reported: Lifecycle, now: datetime
+) -> tuple[Case, Conclusion]:
+    lifecycle = as_of_the_account(installation, reported)
     changed = installations.apply(
         connection, installation=installation, lifecycle=lifecycle, now=now, follow=mappings.update_states
     )
     evidence = Evidence(
         rule=lifecycle.change.value, text=f"the provider told of it; the installation is {changed.status}"
     )
-    return Ruling(
-        interpretation=interpretation,
-        workspace=changed.workspace,
-        installation_id=changed.id,
-        conclusion=Conclusion(stage=Stage.LIFECYCLE, rule=lifecycle.change.value, evidence=(evidence,)),
-    )
+    conclusion = Conclusion(stage=Stage.LIFECYCLE, rule=lifecycle.change.value, evidence=(evidence,))
+    return evolve(case, key=(changed.workspace, changed.id), installation=changed), conclusion
 
 
-def _of_no_installation(interpretation: Interpretation, workspace: str, lifecycle: Lifecycle) -> Ruling:
-    """Rule on what concerns a person alone, or an account that nobody has connected, which is nothing to review."""
+def _of_no_installation(lifecycle: Lifecycle) -> Conclusion:
+    """Conclude of what concerns a person alone, or an account that nobody has connected: nothing to review."""
     if lifecycle.identities:
         evidence = Evidence(
             rule=lifecycle.change.value, text="the links of those people, where there were any, have ended"
         )
-        conclusion = Conclusion(stage=Stage.LIFECYCLE, rule=lifecycle.change.value, evidence=(evidence,))
-    else:
-        text = REVIEW_REASONS[UNKNOWN_INSTALLATION]
-        evidence = Evidence(rule=UNKNOWN_INSTALLATION, text=text, against=True)
-        conclusion = Conclusion(stage=Stage.IGNORED, rule=UNKNOWN_INSTALLATION, evidence=(evidence,))
-    return Ruling(interpretation=interpretation, workspace=workspace, conclusion=conclusion)
+        return Conclusion(stage=Stage.LIFECYCLE, rule=lifecycle.change.value, evidence=(evidence,))
+    evidence = Evidence(rule=UNKNOWN_INSTALLATION, text=REVIEW_REASONS[UNKNOWN_INSTALLATION], against=True)
+    return Conclusion(stage=Stage.IGNORED, rule=UNKNOWN_INSTALLATION, evidence=(evidence,))

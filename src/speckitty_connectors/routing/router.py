@@ -1,102 +1,29 @@
-"""Claims deliveries, asks the plugins what they mean, and decides where each one goes."""
+"""Claims deliveries, asks the plugins what they mean, and decides where each one goes: load, decide, write."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any, cast
 
-import attrs
-from attrs import evolve
 from sqlalchemy import Connection
 
 from ..errors import ConnectorsError
-from ..inbox.repository import find, load_delivery
 from ..inbox.tables import inbox
-from ..loading.binding import Provider
 from ..loading.registry import Registry
-from ..providers.codec import NAMES, outcome_from, to_document
-from ..providers.deliveries import Delivery, Event, Ignored, Lifecycle, Outcome
-from ..providers.resources import ResourceReference
+from ..providers.codec import NAMES
+from ..providers.deliveries import Event, Ignored, Lifecycle
 from ..store.claims import Claim, ClaimQueue
 from ..store.contention import is_passing
 from ..store.engine import Store
-from ..subscriptions.repository import covered_by
-from .cases import PlacingStage
-from .decisions import write
-from .events import rule_on_events
-from .explicit import STAGES
-from .lifecycle import rule_on_lifecycle
-from .types import Interpretation
-
-LONGEST_IDENTIFIER = 255
-"""Characters of a provider's id or label that are kept; index entries of PostgreSQL end at 2,704 bytes."""
-
-UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-"""NUL, which PostgreSQL refuses in text, and lone surrogates, which UTF-8 has no form for."""
-
-
-class PluginOutcomeError(Exception):
-    """The plugin raised, or answered something else than one outcome; the text has nothing of the delivery."""
-
-
-def ask(provider: Provider, delivery: Delivery) -> Outcome:
-    """Return the plugin's outcome, each text of it storable and each identifier of bounded length.
-
-    What was unstorable is replaced by U+FFFD, and an identifier that is too long by its digest; neither can
-    be mistaken for an id that was stored before.
-
-    Raises:
-        PluginOutcomeError: the plugin raised, or answered something else than exactly one outcome.
-    """
-    try:
-        outcome = provider.route_event(delivery)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plugin raises must not end the router
-        raise PluginOutcomeError(f"{provider.label} raised {type(error).__name__}") from None
-    if type(outcome) not in NAMES:
-        raise PluginOutcomeError(f"{provider.label} answered {type(outcome).__name__}, which is no outcome")
-    try:
-        return _bounded(outcome_from(_storable(to_document(outcome))))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise PluginOutcomeError(f"{provider.label} answered a malformed {type(outcome).__name__}") from error
-
-
-def _storable(value: object) -> Any:
-    if isinstance(value, str):
-        return UNSTORABLE.sub("\ufffd", value)
-    if isinstance(value, list | tuple):
-        return [_storable(entry) for entry in value]
-    if isinstance(value, dict):
-        return {key: _storable(entry) for key, entry in value.items()}
-    return value
-
-
-def _bounded(outcome: Outcome) -> Outcome:
-    if not isinstance(outcome, Event | Lifecycle):
-        return outcome
-    changed = attrs.evolve(
-        outcome,
-        installation=_identifier(outcome.installation),
-        account=outcome.account and attrs.evolve(outcome.account, id=_identifier(outcome.account.id)),
-        resources=tuple(map(_reference, outcome.resources)),
-    )
-    return cast("Outcome", changed)
-
-
-def _reference(reference: ResourceReference) -> ResourceReference:
-    return ResourceReference(
-        kind=_identifier(reference.kind), id=_identifier(reference.id), key=reference.key[:LONGEST_IDENTIFIER]
-    )
-
-
-def _identifier(text: str) -> str:
-    if len(text) <= LONGEST_IDENTIFIER:
-        return text
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
-
+from .admission import load_cases
+from .batch import Case, Interpretation
+from .decide import decide
+from .interpretation import PluginOutcomeError, interpret, load_deliveries
+from .lifecycle import apply_lifecycle
+from .loading import load, renamed
+from .types import Conclusion
+from .write import rename, write
 
 BATCH = 50
 """Deliveries that are claimed, and decided in one transaction, at a time."""
@@ -121,21 +48,12 @@ class Router:
         store: where everything is.
         registry: the plugins.
         queue: the queue of deliveries; its default where not given.
-        stages: what is asked to place an event, in this order.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        registry: Registry,
-        *,
-        queue: ClaimQueue | None = None,
-        stages: Sequence[PlacingStage] = STAGES,
-    ) -> None:
+    def __init__(self, store: Store, registry: Registry, *, queue: ClaimQueue | None = None) -> None:
         self._store = store
         self.registry = registry
         self.queue = queue or ClaimQueue(inbox)
-        self._stages = stages
 
     def route_due(self, limit: int = BATCH) -> int:
         """Decide up to `limit` deliveries that are due; return how many were started.
@@ -150,25 +68,18 @@ class Router:
 
     def route(self, claims: Sequence[Claim]) -> None:
         """Decide deliveries that were claimed."""
-        self._settle([read for claim in claims if (read := self._interpret(claim))])
+        if claims:
+            self._settle(list(self._interpret(claims)))
 
-    def _interpret(self, claim: Claim) -> Interpretation | None:
-        """Ask the plugin; where it can't say, put the delivery back for later."""
-        try:
-            with self._store.reading() as connection:
-                delivery = find(connection, claim.workspace, claim.id)
-                if delivery is None:
-                    return None
-                provider = self.registry.provider(delivery.provider)
-                content = evolve(
-                    load_delivery(connection, claim.workspace, claim.id, provider.manifest),
-                    covers=covered_by(connection, workspace=claim.workspace, endpoint_id=delivery.endpoint_id),
-                )
-            outcome = ask(provider, content)
-        except (PluginOutcomeError, ConnectorsError) as error:
-            self._put_back(claim, str(error))
-            return None
-        return Interpretation(claim=claim, delivery=delivery, manifest=provider.manifest, outcome=outcome)
+    def _interpret(self, claims: Sequence[Claim]) -> Iterator[Interpretation]:
+        """Ask the plugins; where one can't say, put the delivery back for later."""
+        with self._store.reading() as connection:
+            deliveries = load_deliveries(connection, claims)
+        for delivery in deliveries:
+            try:
+                yield interpret(self.registry, delivery)
+            except (PluginOutcomeError, ConnectorsError) as error:
+                self._put_back(delivery.claim, str(error))
 
     def _settle(self, interpretations: Sequence[Interpretation]) -> None:
         """Decide a batch in one transaction, or one by one where that fails."""
@@ -176,9 +87,7 @@ class Router:
             return
         try:
             with self._store.transaction() as connection:
-                held = [each for each in interpretations if self.queue.hold(connection, each.claim)]
-                for of_events, run in groupby(held, key=lambda each: isinstance(each.outcome, Event)):
-                    self._decide(connection, list(run), of_events=of_events)
+                self._decide(connection, interpretations)
         except Exception as error:  # noqa: BLE001 - whatever one delivery breaks must not end the router
             if len(interpretations) == 1:
                 self._decision_failed(interpretations[0].claim, error)
@@ -186,20 +95,19 @@ class Router:
             for interpretation in interpretations:
                 self._settle([interpretation])
 
-    def _decide(
-        self, connection: Connection, interpretations: Sequence[Interpretation], *, of_events: bool
-    ) -> None:
-        """Decide deliveries that follow each other and are all events, or none; a change holds for what follows."""
+    def _decide(self, connection: Connection, interpretations: Sequence[Interpretation]) -> None:
+        """Decide deliveries in their order; what changed at the provider applies to what follows."""
+        ours = {claim.id for claim in self.queue.hold_all(connection, [each.claim for each in interpretations])}
+        held = [each for each in interpretations if each.claim.id in ours]
         now = self._store.now()
-        if of_events:
-            write(connection, rule_on_events(connection, interpretations, self._stages), now)
-        for each in interpretations:
-            if not of_events:
-                write(connection, rule_on_lifecycle(connection, each, now), now)
-            reason = each.outcome.reason if isinstance(each.outcome, Ignored) else each.delivery.outcome_reason
-            self.queue.finish(
-                connection, each.claim, outcome=NAMES[type(each.outcome)], outcome_reason=reason[:REASON_LIMIT]
-            )
+        for of_events, run in groupby(held, key=lambda each: isinstance(each.outcome, Event)):
+            if of_events:
+                write(connection, _decide_events(connection, list(run)), now)
+            for each in () if of_events else run:
+                if isinstance(each.outcome, Lifecycle):
+                    cases = load_cases(connection, [each])
+                    write(connection, apply_lifecycle(connection, each, each.outcome, cases, now), now)
+        self.queue.finish_all(connection, [(each.claim, _meaning(each)) for each in held])
 
     def _decision_failed(self, claim: Claim, error: Exception) -> None:
         """Put a delivery back: for a moment where the database was the reason, else as its failures say."""
@@ -214,3 +122,21 @@ class Router:
         logger.warning("delivery %s wasn't routed at attempt %d: %s", claim.id, claim.attempts, error)
         with self._store.transaction() as connection:
             self.queue.retry(connection, claim, error=error)
+
+
+def _decide_events(
+    connection: Connection, interpretations: Sequence[Interpretation]
+) -> list[tuple[Case, Conclusion]]:
+    """Decide events that follow each other; known resources take the keys that the events call them by."""
+    batch = load(connection, load_cases(connection, interpretations))
+    if called := renamed(batch):
+        rename(connection, called)
+        batch = load(connection, batch.cases)
+    return list(zip(batch.cases, decide(batch), strict=True))
+
+
+def _meaning(interpretation: Interpretation) -> dict[str, str]:
+    """Return what the row of a delivery keeps of its outcome."""
+    outcome = interpretation.outcome
+    reason = outcome.reason if isinstance(outcome, Ignored) else interpretation.delivery.outcome_reason
+    return {"outcome": NAMES[type(outcome)], "outcome_reason": reason[:REASON_LIMIT]}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 
 from attrs import evolve, field, frozen
 from sqlalchemy import Connection
@@ -13,23 +13,23 @@ from ..errors import NotFoundError
 from ..identifiers import InstallationKey
 from ..inbox.repository import find_by_delivery_id
 from ..installations import repository as installations
-from ..installations.types import Installation
 from ..loading.registry import Registry
 from ..mappings.types import Direction, ResourceMapping, Selector
-from ..policy.resolution import LoadedPolicies
 from ..policy.schema import PolicySchema, schema_of
 from ..policy.types import PolicyScope, Provenance
 from ..providers.codec import converter
 from ..providers.deliveries import Event
 from ..providers.resources import ResourceReference
 from ..providers.suggestions import Target
+from ..resources.hierarchy import Place
 from ..resources.types import NEVER
 from ..store.engine import Store
 from . import repository
-from .cases import Case, PlacingStage, open_case
-from .explicit import STAGES, explicit_mappings
-from .placement import place
-from .types import Conclusion
+from .admission import open_cases
+from .batch import Case, CaseBatch, Surroundings
+from .decide import decide
+from .loading import load
+from .types import Conclusion, InstallationId
 
 PROPOSED = "proposed"
 """What the ids and the author of mappings are that aren't there."""
@@ -115,18 +115,6 @@ class Proposal:
         """Whether nothing is proposed."""
         return not self.add and not self.remove and not self.policies
 
-    def apply(self, installation: Installation, found: Sequence[ResourceMapping]) -> list[ResourceMapping]:
-        """Return the mappings of an installation as they would be."""
-        kept = [mapping for mapping in found if mapping.id not in self.remove]
-        added = (each for each in self.add if each.installation_id == installation.id)
-        return [*kept, *(each.as_mapping(installation.workspace, number) for number, each in enumerate(added))]
-
-    def apply_policies(self, policies: LoadedPolicies) -> LoadedPolicies:
-        """Return the policies as they would be."""
-        for each in self.policies:
-            policies = policies.setting(each.scope, each.fields, Provenance(level=each.scope.level, actor=PROPOSED))
-        return policies
-
 
 @frozen(kw_only=True)
 class Simulation:
@@ -165,7 +153,6 @@ def simulate(
     event: Event | None = None,
     installation_id: str = "",
     proposal: Proposal | None = None,
-    stages: Sequence[PlacingStage] = STAGES,
 ) -> tuple[Simulation, ...]:
     """Return what becomes of an event now, and under a proposal, for each of the installations it concerns.
 
@@ -179,7 +166,6 @@ def simulate(
         event: what happens; or None where a delivery is named.
         installation_id: the installation that a given event comes through.
         proposal: how mappings and policies could be; as they are where not given.
-        stages: what is asked to place the event, in this order.
 
     Raises:
         ConfigurationError: a proposed field isn't known, or its value isn't what it must be.
@@ -188,16 +174,13 @@ def simulate(
     wanted = _checked(proposal or Proposal(), registry)
     with store.reading() as connection:
         happened = [(installation_id, event)] if event is not None else _decided(connection, workspace, event_id)
-        cases = [_case(connection, registry, workspace, *each) for each in happened]
-        now = place(connection, cases, stages)
-        proposed = (
-            now
-            if wanted.is_empty
-            else place(connection, cases, _under(wanted, stages), propose=wanted.apply_policies)
-        )
+        cases = [case for each in happened for case in _cases(connection, registry, workspace, *each)]
+        batch = load(connection, cases, proposed={each.target for each in wanted.add})
+    batch = evolve(batch, handed_over=frozenset())  # what was handed over is decided again
     return tuple(
-        Simulation(installation_id=case.installation.id, event=case.event, now=before, proposed=after)
-        for case, before, after in zip(cases, now, proposed, strict=True)
+        Simulation(installation_id=case.key[1], event=case.event, now=before, proposed=after)
+        for case, before, after in zip(cases, decide(batch), decide(_changed(batch, wanted)), strict=True)
+        if case.event is not None
     )
 
 
@@ -235,14 +218,33 @@ def _decided(connection: Connection, workspace: str, event_id: str) -> list[tupl
     return found
 
 
-def _case(connection: Connection, registry: Registry, workspace: str, installation_id: str, event: Event) -> Case:
+def _cases(
+    connection: Connection, registry: Registry, workspace: str, installation_id: str, event: Event
+) -> list[Case]:
     installation = installations.get(connection, InstallationKey(workspace=workspace, id=installation_id))
-    return open_case(connection, installation, event, registry.provider(installation.provider).manifest)
+    return open_cases(connection, installation, [event], registry.provider(installation.provider).manifest)
 
 
-def _under(proposal: Proposal, stages: Iterable[PlacingStage]) -> list[PlacingStage]:
-    proposed: PlacingStage = partial(explicit_mappings, propose=proposal.apply)
-    return [proposed if stage is explicit_mappings else stage for stage in stages]
+def _changed(batch: CaseBatch, proposal: Proposal) -> CaseBatch:
+    """Return a batch with mappings and policies as they are proposed."""
+    policies = batch.policies
+    for each in proposal.policies:
+        source = Provenance(level=each.scope.level, actor=PROPOSED)
+        policies = policies.setting(each.scope, each.fields, source)
+    surroundings = {key: _mapped(proposal, key, known) for key, known in batch.surroundings.items()}
+    return evolve(batch, surroundings=surroundings, policies=policies)
+
+
+def _mapped(proposal: Proposal, key: InstallationId, known: Surroundings) -> Surroundings:
+    """Return the surroundings of an installation with the mappings that it would have."""
+    workspace, installation_id = key
+    mappings: dict[Place, list[ResourceMapping]] = defaultdict(list)
+    for place, found in known.mappings.items():
+        mappings[place] = [mapping for mapping in found if mapping.id not in proposal.remove]
+    added = [each for each in proposal.add if each.installation_id == installation_id]
+    for number, each in enumerate(added):
+        mappings[each.resource.place].append(each.as_mapping(workspace, number))
+    return evolve(known, mappings=mappings)
 
 
 def _lines(title: str, conclusion: Conclusion) -> Iterator[str]:

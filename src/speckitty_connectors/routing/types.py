@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
 from attrs import field, frozen
 
-from ..inbox.repository import StoredDelivery
 from ..policy.types import Statements
 from ..providers.deliveries import Outcome
-from ..providers.manifest import Manifest
 from ..providers.resources import ResourceReference
 from ..providers.suggestions import Confidence, Evidence, Target
-from ..store.claims import Claim
 from ..suggestions.types import Finding
+
+InstallationId = tuple[str, str]
+"""The workspace of an installation, and our id of it."""
 
 
 class Stage(StrEnum):
@@ -147,7 +149,7 @@ REVIEW_REASONS: Mapping[str, str] = {
     AMBIGUOUS: "nothing is mapped, and several projects fit",
     LOW_CONFIDENCE: "nothing is mapped, and what was seen isn't enough to tell a project",
 }
-"""The rules that send a delivery to the review queue, and what people are told of each."""
+"""The rules that send a delivery to the review queue, and the words in which people read of each."""
 
 UNTRUSTED = frozenset({UNKNOWN_INSTALLATION, PRINCIPAL_CONFLICT, CONFLICT, REPLAY_SUSPECT})
 """The rules of deliveries that nobody vouches for by mapping a resource: they are never replayed, nor ignored."""
@@ -156,59 +158,17 @@ NOTHING = ResourceReference(kind="", id="")
 """The subject of what names no resource and no account."""
 
 
-@frozen(kw_only=True)
-class Interpretation:
-    """A claimed delivery, and what the plugin says it means.
+def effect_key(installation_id: str, target: Target, *, change: str = "", event_id: str = "") -> str:
+    """Return the key of what a decision does to a target: the same for each delivery of the same change.
 
-    Attributes:
-        claim: ours until the transaction that decides it has ended.
-        delivery: the row of the inbox.
-        manifest: of the provider's plugin.
-        outcome: what the delivery means.
+    Args:
+        installation_id: the installation.
+        target: the target.
+        change: the fingerprint of the change that the event reports; or empty.
+        event_id: id of the delivery in the inbox, which counts where there is no fingerprint.
     """
-
-    claim: Claim
-    delivery: StoredDelivery
-    manifest: Manifest
-    outcome: Outcome
-
-
-@frozen(kw_only=True)
-class Ruling:
-    """A conclusion on a delivery for one installation, ready to be written.
-
-    Attributes:
-        interpretation: the delivery and its meaning.
-        workspace: whose decision it becomes.
-        installation_id: the installation, or empty where none was found.
-        conclusion: what was concluded.
-        subject: what a review item of it is about.
-    """
-
-    interpretation: Interpretation
-    workspace: str
-    conclusion: Conclusion
-    installation_id: str = ""
-    subject: ResourceReference = NOTHING
-
-    @classmethod
-    def review(
-        cls,
-        interpretation: Interpretation,
-        rule: str,
-        *,
-        workspace: str,
-        installation_id: str = "",
-        subject: ResourceReference = NOTHING,
-    ) -> Ruling:
-        """Return the ruling that a person must look at it, for one of `REVIEW_REASONS`."""
-        return cls(
-            interpretation=interpretation,
-            workspace=workspace,
-            installation_id=installation_id,
-            conclusion=for_review(rule),
-            subject=subject,
-        )
+    parts = [installation_id, bool(change), change or event_id, target.kind, target.id]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def for_review(rule: str) -> Conclusion:

@@ -18,12 +18,13 @@ from sqlalchemy import (
     delete,
     insert,
     select,
+    tuple_,
     update,
 )
 
 from ..identifiers import InstallationKey
 from ..providers.resources import ResourceReference
-from ..store.metadata import OPERATOR, UtcDateTime, belongs_to, identifier, metadata, workspace_column
+from ..store.metadata import UtcDateTime, belongs_to, identifier, metadata, workspace_column
 from ..store.rows import from_row, is_row, is_under, to_row
 from .types import Webhook
 
@@ -82,29 +83,20 @@ def list_all(connection: Connection, installation: InstallationKey) -> list[Webh
     return [_webhook(row) for row in rows]
 
 
-def covered_by(connection: Connection, *, workspace: str, endpoint_id: str) -> tuple[ResourceReference, ...]:
-    """Return what the webhook of an endpoint was registered for; nothing where that is a whole account.
+def covered_by(
+    connection: Connection, endpoints: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[ResourceReference, ...]]:
+    """Return what the webhooks of endpoints were registered for; nothing where that is a whole account.
 
-    Only for an endpoint of a workspace: an app's serves webhooks of many.
+    Only endpoints of a workspace have webhooks of their own: an app's serves those of many.
+
+    Args:
+        connection: the transaction.
+        endpoints: workspace and id of each endpoint.
     """
-    if workspace == OPERATOR:
-        return ()
-    row = connection.execute(
-        select(webhooks.c.resources).where(
-            webhooks.c.workspace_id == workspace, webhooks.c.endpoint_id == endpoint_id
-        )
-    ).first()
-    return () if row is None else _references(row.resources)
-
-
-def holds_any(connection: Connection, installation: InstallationKey, registrations: Collection[str]) -> bool:
-    """Return whether an installation has a webhook of one of these ids, or one whose id isn't known yet."""
-    found = select(webhooks.c.id).where(
-        is_under(webhooks, installation),
-        webhooks.c.registration.in_(["", *registrations]),
-        webhooks.c.due_at.is_not(None),
-    )
-    return connection.execute(found.limit(1)).first() is not None
+    key = (webhooks.c.workspace_id, webhooks.c.endpoint_id)
+    rows = connection.execute(select(*key, webhooks.c.resources).where(tuple_(*key).in_(endpoints)))
+    return {(row.workspace_id, row.endpoint_id): _references(row.resources) for row in rows}
 
 
 def find_due(connection: Connection, *, now: datetime) -> set[tuple[str, str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -129,9 +130,14 @@ def add_rule(connection: Connection, rule: IgnoreRule) -> None:
     )
 
 
-def list_rules(connection: Connection, *, workspace: str) -> list[IgnoreRule]:
-    """Return the workspace's rules, oldest first."""
-    return list(_rules(connection, workspace))
+def list_rules(connection: Connection, workspaces: Collection[str]) -> dict[str, list[IgnoreRule]]:
+    """Return the rules of workspaces, the oldest first."""
+    found: dict[str, list[IgnoreRule]] = defaultdict(list)
+    if workspaces:
+        query = select(ignore_rules).where(ignore_rules.c.workspace_id.in_(workspaces)).order_by(ignore_rules.c.id)
+        for row in connection.execute(query).mappings():
+            found[row["workspace_id"]].append(_rule(row))
+    return found
 
 
 def get_rule(connection: Connection, *, workspace: str, rule_id: str) -> IgnoreRule:
@@ -140,7 +146,7 @@ def get_rule(connection: Connection, *, workspace: str, rule_id: str) -> IgnoreR
     Raises:
         NotFoundError: there is none in this workspace.
     """
-    for rule in _rules(connection, workspace):
+    for rule in list_rules(connection, [workspace])[workspace]:
         if rule.id == rule_id:
             return rule
     raise NotFoundError(
@@ -155,11 +161,6 @@ def remove_rule(connection: Connection, rule: IgnoreRule) -> None:
     connection.execute(
         delete(ignore_rules).where(ignore_rules.c.workspace_id == rule.workspace, ignore_rules.c.id == rule.id)
     )
-
-
-def _rules(connection: Connection, workspace: str) -> Iterator[IgnoreRule]:
-    query = select(ignore_rules).where(ignore_rules.c.workspace_id == workspace).order_by(ignore_rules.c.id)
-    return map(_rule, connection.execute(query).mappings())
 
 
 def _rule(row: RowMapping) -> IgnoreRule:
@@ -218,7 +219,7 @@ class IgnoreRules:
     def list(self, *, workspace: str) -> tuple[IgnoreRule, ...]:
         """Return the workspace's rules, oldest first."""
         with self._store.reading() as connection:
-            return tuple(list_rules(connection, workspace=workspace))
+            return tuple(list_rules(connection, [workspace])[workspace])
 
     def remove(self, *, workspace: str, rule_id: str, actor: str) -> None:
         """Ask people again about what a rule ignored; what it has ignored stays ignored.

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
 from attrs import evolve, frozen
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, or_, select, tuple_, update
 
 from ...errors import NotFoundError
-from ...identifiers import new_id
 from ...providers.codec import converter
 from ...providers.resources import ResourceReference
+from ...resources.hierarchy import Place
 from ..repository import read_decision
 from ..tables import decisions, review_events, review_items, review_reasons
-from ..types import Candidate, Decision
-
-HELD_EVENTS = 1_000
-"""Events that an item holds for a replay; those that come later are only counted."""
-
-ITEMS_PER_INSTALLATION = 1_000
-"""Items of one installation that wait; what would be a further one is counted in an item without a resource."""
-
-ANYTHING = ResourceReference(kind="", id="")
-"""The subject of an item that stands for events without a resource, or for more resources than are told apart."""
+from ..types import Candidate, Decision, InstallationId
 
 
 class ReviewState(StrEnum):
@@ -76,7 +67,7 @@ class ReviewItem:
         first_seen: when the first one came, in UTC.
         last_seen: when the latest one came, in UTC.
         state: where it stands.
-        state_reason: why, in the words of whoever said so.
+        state_reason: why, in the words of the person who decided.
         snoozed_until: when it is shown again, in UTC, or None.
 
     >>> from datetime import UTC
@@ -109,145 +100,6 @@ class ReviewItem:
     def reason(self) -> str:
         """The latest reason alone."""
         return self.reasons[0].reason if self.reasons else ""
-
-
-def hold(
-    connection: Connection,
-    decision: Decision,
-    *,
-    provider: str,
-    host: str,
-    subject: ResourceReference,
-    candidates: Sequence[Candidate] = (),
-) -> None:
-    """Put a decision into the item of its installation and subject.
-
-    An item that led to a mapping is opened anew. One that was dismissed stays so, unless this is a reason for
-    which it wasn't.
-    """
-    identity = {
-        "workspace_id": decision.workspace,
-        "installation_id": decision.installation_id,
-        "provider": provider,
-        "host": host,
-    }
-    item = _find(connection, identity, subject)
-    if item is None and _is_full(connection, decision):
-        subject = ANYTHING
-        item = _find(connection, identity, subject)
-    if item is None:
-        item = _add(connection, identity, subject, decision.decided_at)
-    elif item["state"] == ReviewState.MAPPED:
-        item = _restart(connection, item, decision.decided_at)
-    is_new_reason = _count_reason(connection, item, decision)
-    reopened = is_new_reason and item["state"] == ReviewState.DISMISSED
-    _count_up(connection, item, decision, subject, candidates, reopened=reopened)
-    if item["held"] < HELD_EVENTS:
-        connection.execute(
-            insert(review_events).values(
-                workspace_id=decision.workspace, item_id=item["id"], decision_id=decision.id
-            )
-        )
-
-
-def _find(connection: Connection, identity: Mapping[str, str], subject: ResourceReference) -> RowMapping | None:
-    columns = review_items.c
-    query = select(review_items).where(
-        *(columns[name] == value for name, value in identity.items()),
-        columns.resource_kind == subject.kind,
-        columns.resource_id == subject.id,
-    )
-    return connection.execute(query.with_for_update()).mappings().one_or_none()
-
-
-def _is_full(connection: Connection, decision: Decision) -> bool:
-    there = connection.execute(
-        select(func.count())
-        .select_from(review_items)
-        .where(
-            review_items.c.workspace_id == decision.workspace,
-            review_items.c.installation_id == decision.installation_id,
-            review_items.c.state.in_(WAITING),
-        )
-    ).scalar_one()
-    return there >= ITEMS_PER_INSTALLATION
-
-
-def _add(
-    connection: Connection, identity: Mapping[str, str], subject: ResourceReference, at: datetime
-) -> RowMapping:
-    statement = insert(review_items).values(
-        **identity,
-        id=new_id(),
-        resource_kind=subject.kind,
-        resource_id=subject.id,
-        resource_key=subject.key,
-        state=ReviewState.OPEN,
-        state_reason="",
-        count=0,
-        held=0,
-        candidates=[],
-        first_seen=at,
-        last_seen=at,
-    )
-    return connection.execute(statement.returning(review_items)).mappings().one()
-
-
-def _restart(connection: Connection, item: RowMapping, at: datetime) -> RowMapping:
-    """Open an item that led to a mapping, as if it were new; what it still holds it keeps."""
-    connection.execute(
-        review_reasons.delete().where(
-            review_reasons.c.workspace_id == item["workspace_id"], review_reasons.c.item_id == item["id"]
-        )
-    )
-    restarted = (
-        update(review_items)
-        .where(review_items.c.workspace_id == item["workspace_id"], review_items.c.id == item["id"])
-        .values(state=ReviewState.OPEN, state_reason="", count=0, first_seen=at)
-    )
-    return connection.execute(restarted.returning(review_items)).mappings().one()
-
-
-def _count_reason(connection: Connection, item: RowMapping, decision: Decision) -> bool:
-    """Count a decision under its reason; return whether the item had no such reason."""
-    columns = review_reasons.c
-    identity = {"workspace_id": item["workspace_id"], "item_id": item["id"], "reason": decision.rule}
-    counted = connection.execute(
-        update(review_reasons)
-        .where(*(columns[name] == value for name, value in identity.items()))
-        .values(count=columns.count + 1, last_seen=decision.decided_at)
-    )
-    if counted.rowcount:
-        return False
-    moments = {"first_seen": decision.decided_at, "last_seen": decision.decided_at}
-    connection.execute(insert(review_reasons).values(**identity, **moments, count=1))
-    return True
-
-
-def _count_up(
-    connection: Connection,
-    item: RowMapping,
-    decision: Decision,
-    subject: ResourceReference,
-    candidates: Sequence[Candidate],
-    *,
-    reopened: bool,
-) -> None:
-    values: dict[str, object] = {
-        "count": item["count"] + 1,
-        "held": min(item["held"] + 1, HELD_EVENTS),
-        "last_seen": decision.decided_at,
-        "resource_key": subject.key or item["resource_key"],
-    }
-    if candidates:
-        values["candidates"] = converter.unstructure(tuple(candidates))
-    if reopened:
-        values |= {"state": ReviewState.OPEN, "state_reason": ""}
-    connection.execute(
-        update(review_items)
-        .where(review_items.c.workspace_id == item["workspace_id"], review_items.c.id == item["id"])
-        .values(values)
-    )
 
 
 def get(connection: Connection, *, workspace: str, item_id: str, lock: bool = False) -> ReviewItem:
@@ -321,6 +173,34 @@ def held_decisions(
     return [read_decision(row) for row in rows]
 
 
+def find_dismissed(
+    connection: Connection, subjects: Collection[tuple[InstallationId, Place]]
+) -> dict[tuple[InstallationId, Place], dict[str, str]]:
+    """Return the dismissed items of subjects: each reason that was there, and in what words it was dismissed.
+
+    Args:
+        connection: the transaction.
+        subjects: each installation, and a resource of it.
+    """
+    found: dict[tuple[InstallationId, Place], dict[str, str]] = defaultdict(dict)
+    if not subjects:
+        return found
+    columns = review_items.c
+    same_item = and_(review_reasons.c.workspace_id == columns.workspace_id, review_reasons.c.item_id == columns.id)
+    identity = (columns.workspace_id, columns.installation_id, columns.resource_kind, columns.resource_id)
+    rows = connection.execute(
+        select(*identity, columns.state_reason, review_reasons.c.reason)
+        .join(review_reasons, same_item)
+        .where(
+            tuple_(*identity).in_(sorted((*key, *place) for key, place in subjects)),
+            columns.state == ReviewState.DISMISSED,
+        )
+    )
+    for workspace, installation_id, kind, external_id, words, reason in rows:
+        found[(workspace, installation_id), (kind, external_id)][reason] = words
+    return found
+
+
 def set_state(
     connection: Connection,
     item: ReviewItem,
@@ -339,14 +219,13 @@ def set_state(
 
 def release(connection: Connection, item: ReviewItem, decision_ids: Sequence[str]) -> None:
     """Let go of events that were decided anew."""
-    for decision_id in decision_ids:
-        connection.execute(
-            delete(review_events).where(
-                review_events.c.workspace_id == item.workspace,
-                review_events.c.item_id == item.id,
-                review_events.c.decision_id == decision_id,
-            )
+    connection.execute(
+        delete(review_events).where(
+            review_events.c.workspace_id == item.workspace,
+            review_events.c.item_id == item.id,
+            review_events.c.decision_id.in_(decision_ids),
         )
+    )
     connection.execute(
         update(review_items)
         .where(review_items.c.workspace_id == item.workspace, review_items.c.id == item.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from attrs import frozen
@@ -18,8 +18,6 @@ from ...resources.repository import find_resource, note_references
 from ...store.audit import record
 from ...store.engine import Store
 from ...store.metadata import OPERATOR
-from ..cases import PlacingStage
-from ..explicit import STAGES
 from ..types import Decision
 from . import items as review_records
 from .ignore_rules import IgnoreRules
@@ -50,17 +48,13 @@ class ReviewQueue:
         store: the database.
         registry: the plugins.
         mappings: layer 3.
-        stages: what a replay asks to place an event, in this order.
     """
 
-    def __init__(
-        self, store: Store, registry: Registry, mappings: Mappings, *, stages: Sequence[PlacingStage] = STAGES
-    ) -> None:
+    def __init__(self, store: Store, registry: Registry, mappings: Mappings) -> None:
         self.rules = IgnoreRules(store)
         self._store = store
         self._registry = registry
         self._mappings = mappings
-        self._stages = stages
 
     def list(
         self,
@@ -225,7 +219,7 @@ class ReviewQueue:
         self, connection: Connection, item: ReviewItem, actor: str, *, verb: str, reason: str = ""
     ) -> Replay:
         manifest = self._registry.provider(item.provider).manifest
-        replayed = replay(connection, item, manifest, self._stages, now=self._store.now())
+        replayed = replay(connection, item, manifest, now=self._store.now())
         after = {"decided": {stage.value: count for stage, count in replayed.decided.items()}}
         self._record(connection, item.workspace, item.id, verb, actor, reason, after=after)
         return replayed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from attrs import evolve, frozen
@@ -15,11 +15,12 @@ from ...installations import repository as installations
 from ...providers.deliveries import Event
 from ...providers.manifest import Manifest
 from ...providers.suggestions import Evidence
-from .. import repository
-from ..cases import Case, PlacingStage, open_case
-from ..decisions import learn, once_per_change
-from ..placement import RECEIVING, place
+from ..admission import open_cases
+from ..batch import RECEIVING
+from ..decide import decide
+from ..loading import load
 from ..types import UNTRUSTED, Conclusion, Decision, Stage
+from ..write import learn, redecide_all
 from . import items as review_records
 from .items import ReviewItem, ReviewState
 
@@ -40,9 +41,7 @@ class Replay:
     waiting: int
 
 
-def replay(
-    connection: Connection, item: ReviewItem, manifest: Manifest, stages: Sequence[PlacingStage], *, now: datetime
-) -> Replay:
+def replay(connection: Connection, item: ReviewItem, manifest: Manifest, *, now: datetime) -> Replay:
     """Decide anew what an item holds, as if it came now; lock the item before.
 
     An event is decided in the order in which its delivery came, and leaves the queue once. What can't be
@@ -60,51 +59,33 @@ def replay(
             remedy="look at what the installation needs, then replay again; the events keep waiting",
         )
     held = review_records.held_decisions(connection, workspace=item.workspace, item_id=item.id)
-    waiting = [
-        (decision, open_case(connection, installation, decision.outcome, manifest))
-        for decision in held
-        if decision.rule not in UNTRUSTED and isinstance(decision.outcome, Event)
-    ]
-    conclusions = place(connection, [case for _, case in waiting], stages)
-    decided = [
-        new
-        for (decision, case), conclusion in zip(waiting, conclusions, strict=True)
-        if conclusion.stage is not Stage.REVIEW
-        and (new := _decide(connection, decision, _learnt(connection, case, conclusion, now), item, now))
-        is not None
-    ]
+    waiting = [each for each in held if each.rule not in UNTRUSTED and isinstance(each.outcome, Event)]
+    events = [each.outcome for each in waiting if isinstance(each.outcome, Event)]
+    cases = open_cases(connection, installation, events, manifest)
+    past = [evolve(case, past=(_waited(item, before),)) for case, before in zip(cases, waiting, strict=True)]
+    batch = load(connection, past)
+    conclusions = zip(waiting, batch.cases, decide(batch), strict=True)
+    left = [each for each in conclusions if each[2].stage is not Stage.REVIEW]
+    learnt = learn(connection, [(case, conclusion) for _, case, conclusion in left], now)
+    decided = [_redecided(before, new, now) for (before, _, _), new in zip(left, learnt, strict=True)]
+    redecide_all(connection, decided)
     review_records.release(connection, item, [decision.id for decision in decided])
     if len(decided) == len(held):
         review_records.set_state(connection, item, ReviewState.MAPPED)
     return Replay(decided=Counter(new.stage for new in decided), waiting=len(held) - len(decided))
 
 
-def _learnt(connection: Connection, case: Case, conclusion: Conclusion, now: datetime) -> Conclusion:
-    return learn(
-        connection,
-        conclusion,
-        workspace=case.installation.workspace,
-        installation_id=case.installation.id,
-        resource=case.subject,
-        now=now,
-    )
+def _waited(item: ReviewItem, before: Decision) -> Evidence:
+    text = f"until then it waited in review item {item.id}, by rule {before.rule}"
+    return Evidence(rule=WAITED, text=text, against=True)
 
 
-def _decide(
-    connection: Connection, decision: Decision, conclusion: Conclusion, item: ReviewItem, now: datetime
-) -> Decision | None:
-    waited = Evidence(
-        rule=WAITED,
-        text=f"until then it waited in review item {item.id}, by rule {decision.rule}",
-        against=True,
-    )
-    new = evolve(
-        decision,
+def _redecided(before: Decision, conclusion: Conclusion, now: datetime) -> Decision:
+    return evolve(
+        before,
         stage=conclusion.stage,
         rule=conclusion.rule,
         targets=conclusion.targets,
-        evidence=(*conclusion.evidence, waited),
+        evidence=conclusion.evidence,
         decided_at=now,
     )
-    new = once_per_change(connection, new)
-    return new if repository.redecide(connection, new) else None
