@@ -137,7 +137,7 @@ def _connectors(url: str) -> Iterator[Connectors]:
 
 
 def _ours(connectors: Connectors) -> Contender:
-    endpoint_id, worker = connectors.only_endpoint(PROVIDER), connectors.worker()
+    worker = connectors.worker()
 
     def fill() -> None:
         for _ in range(BATCH):
@@ -148,7 +148,7 @@ def _ours(connectors: Connectors) -> Contender:
                 ("X-GitHub-Delivery", str(uuid.uuid4())),
                 ("X-Hub-Signature-256", sign(body)),
             ]
-            request = Request(provider=PROVIDER, endpoint_id=endpoint_id, headers=headers, body=body)
+            request = Request(provider=PROVIDER, endpoint_id="", headers=headers, body=body)
             assert connectors.inbox.accept(request).status == 202
 
     def drain() -> None:
