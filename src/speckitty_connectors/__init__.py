@@ -8,6 +8,7 @@ import logging
 from importlib import import_module
 
 _NAMES = {
+    "apps.registration": "NewApp",
     "apps.service": "Apps BelongsToApp RegisteredApp",
     "configuration": "AppSettings PluginSettings Settings WorkerSettings",
     "connectors": "Connectors",
@@ -51,9 +52,9 @@ _NAMES = {
     "mappings.files": "FileDifference FileFinding FileForm FileMapping MappingFile MappingFiles",
     "mappings.service": "Mappings",
     "mappings.types": "Direction MappingOrigin MappingState Overlap ResourceMapping Selector",
-    "policy.resolution": "PolicyBook PolicyDifference",
-    "policy.service": "Overrides",
-    "policy.types": "EffectivePolicy Level PolicyOverride PolicyScope Provenance Statement",
+    "policy.resolution": "LoadedPolicies PolicyDifference",
+    "policy.service": "Policies",
+    "policy.types": "EffectivePolicy Level ScopedPolicy PolicyScope Provenance Statement",
     "providers.accounts": "Account App BaseUrls ExternalIdentity",
     "providers.api": (
         "ApiError ApiForbiddenError ApiNotFoundError ApiResponse ApiSession ApiThrottledError "

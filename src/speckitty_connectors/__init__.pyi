@@ -1,4 +1,5 @@
 # Written by `make reference`, from the table in __init__.py.
+from .apps.registration import NewApp as NewApp
 from .apps.service import Apps as Apps
 from .apps.service import BelongsToApp as BelongsToApp
 from .apps.service import RegisteredApp as RegisteredApp
@@ -97,14 +98,14 @@ from .mappings.types import MappingState as MappingState
 from .mappings.types import Overlap as Overlap
 from .mappings.types import ResourceMapping as ResourceMapping
 from .mappings.types import Selector as Selector
-from .policy.resolution import PolicyBook as PolicyBook
+from .policy.resolution import LoadedPolicies as LoadedPolicies
 from .policy.resolution import PolicyDifference as PolicyDifference
-from .policy.service import Overrides as Overrides
+from .policy.service import Policies as Policies
 from .policy.types import EffectivePolicy as EffectivePolicy
 from .policy.types import Level as Level
-from .policy.types import PolicyOverride as PolicyOverride
 from .policy.types import PolicyScope as PolicyScope
 from .policy.types import Provenance as Provenance
+from .policy.types import ScopedPolicy as ScopedPolicy
 from .policy.types import Statement as Statement
 from .providers.accounts import Account as Account
 from .providers.accounts import App as App

@@ -35,14 +35,14 @@ from .installations.inventory import Inventory
 from .installations.onboarding import Onboarding
 from .installations.types import Installation
 from .installations.upkeep import Upkeep
-from .links.grants import follow as follow_grant
+from .links.grants import update_holders
 from .links.offboarding import Members
 from .links.service import Links
 from .loading.registry import Registry
 from .mappings.files import MappingFiles
-from .mappings.lifecycle import follow
+from .mappings.lifecycle import update_states
 from .mappings.service import Mappings
-from .policy.service import Overrides
+from .policy.service import Policies
 from .providers.deliveries import Event
 from .resources.types import Belief
 from .routing.explanation import Explanation, explain
@@ -97,7 +97,7 @@ class Connectors:
         signals: keeps what the host observed of its projects.
         suggestions: says which resource probably belongs to which project.
         mapping_files: exports mappings, and brings them in line with a file.
-        overrides: keeps defaults, locks and projects' exceptions (layer 4).
+        policies: keeps defaults, locks and projects' exceptions (layer 4).
         review: what waits for a person, and what people do about it.
         parked: what was given up, and how it is tried again.
         subscriptions: makes webhooks through the API of providers that want that.
@@ -129,7 +129,7 @@ class Connectors:
         vault = Vault(self._keys, clock)
         self.keys = KeyRotation(self.store, self._keys, vault)
         self.apps = Apps(self.store, vault, self.registry, allowed_hosts=settings.allowed_hosts)
-        sessions = Sessions(self.store, vault, self._transport, self.registry, follow=follow_grant)
+        sessions = Sessions(self.store, vault, self._transport, self.registry, on_grant_change=update_holders)
         self._announcements = Announcements()
         self.inbox = Inbox(
             self.store,
@@ -141,11 +141,12 @@ class Connectors:
         )
         parts = (self.store, self.registry, self.apps, vault, sessions, self._transport, self.callback_url)
         self.subscriptions = Subscriptions(self.store, self.registry, self.apps, vault, sessions, self.endpoint_url)
-        pending = PendingApprovals(self.store, self.registry, self.apps, sessions, follow=follow)
+        known = (self.store, self.registry, self.apps, sessions)
+        pending = PendingApprovals(*known, follow=update_states)
         self.onboarding = Onboarding(
             *parts,
             pending,
-            follow=follow,
+            follow=update_states,
             leave=self.subscriptions.remove,
             exclusive_accounts=settings.exclusive_accounts,
         )
@@ -153,8 +154,8 @@ class Connectors:
         self.members = Members(self.store, vault, self.links.ending)
         self.entered_tokens = EnteredTokens(self.store, self.registry, self.apps, vault, sessions)
         belief = Belief(interval=timedelta(hours=settings.missing_after_hours), share=settings.missing_share)
-        self.inventory = Inventory(self.store, self.registry, self.apps, sessions, follow=follow, belief=belief)
-        self.upkeep = Upkeep(self.store, self.registry, self.apps, sessions, self.inventory, pending, follow=follow)
+        self.inventory = Inventory(*known, follow=update_states, belief=belief)
+        self.upkeep = Upkeep(*known, self.inventory, pending, follow=update_states)
         self.mappings = Mappings(
             self.store, self.registry, target_kinds=settings.target_kinds, when_removed=turn_down
         )
@@ -162,7 +163,7 @@ class Connectors:
         self.suggestions = Suggestions(self.store, self.registry, self.mappings)
         self.mapping_files = MappingFiles(self.store, self.mappings)
         self.audit = Audit(self.store)
-        self.overrides = Overrides(self.store, self.registry)
+        self.policies = Policies(self.store, self.registry)
         self.review = ReviewQueue(self.store, self.registry, self.mappings)
         self._router = Router(self.store, self.registry, queue=queue_of(inbox, settings.workers))
         self.parked = ParkedWork(self.store)
@@ -215,7 +216,8 @@ class Connectors:
             ConfigurationError: something is missing or not well formed.
         """
         values = asdict(app, recurse=False)
-        return self.apps.register(**{**values, "base_url": app.base_url or None})
+        values["base_url"] = app.base_url or None
+        return self.apps.register(**values)
 
     def on(self, target_kind: str = EVERY_OTHER) -> Callable[[AnyTransactionalHandler], AnyTransactionalHandler]:
         """Register a handler for targets of a kind, or for every other kind.

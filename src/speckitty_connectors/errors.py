@@ -49,6 +49,12 @@ class NotFoundError(ConnectorsError):
 
     code = "not_found"
 
+    @classmethod
+    def of(cls, kind: str, row_id: str, remedy: str = "") -> NotFoundError:
+        """Return the error for a row that isn't there; without another remedy, to list such rows."""
+        remedy = remedy or f"list the workspace's {kind}s and use one of their ids"
+        return cls(f"there is no such {kind} in this workspace", subject=f"{kind} {row_id}", remedy=remedy)
+
 
 class ConflictError(ConnectorsError):
     """The change contradicts something that is stored already."""

@@ -108,7 +108,7 @@ def host(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
 
 @pytest.mark.parametrize(
     "arguments",
-    ["providers", "providers -v", "providers --no-load", "apps", "doctor", "installations list", "mappings list",
+    ["providers", "providers -v", "providers --check", "apps", "doctor", "installations list", "mappings list",
      "review list", "audit list"],
 )  # fmt: skip
 def test_what_is_printed_fits_80_columns(host: Host, arguments: str) -> None:

@@ -15,13 +15,13 @@ from urllib.parse import parse_qsl
 
 import pytest
 from attrs import evolve
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from speckitty_connectors.apps.service import Apps
 from speckitty_connectors.contract.fake import MANIFEST, FakeProvider
 from speckitty_connectors.credentials.secret import Secret
 from speckitty_connectors.credentials.tables import credentials, grants
-from speckitty_connectors.credentials.vault import Vault
+from speckitty_connectors.credentials.vault import OpenCredential, Vault
 from speckitty_connectors.errors import NotFoundError, StoreUnavailableError
 from speckitty_connectors.http.egress import Egress
 from speckitty_connectors.http.session import Transport, TransportSession
@@ -29,7 +29,7 @@ from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations.statuses import InstallationStatus
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.links import repository as links
-from speckitty_connectors.links.grants import follow
+from speckitty_connectors.links.grants import update_holders
 from speckitty_connectors.links.types import LinkStatus, UserLink
 from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.plugin import OAuthRules, RefreshRules
@@ -80,7 +80,12 @@ class Desk:
         transport = Transport(allowed_hosts={self.host.address}, clock=self.clock, sleep=lambda _: None)
         self.stack.callback(transport.close)
         return Sessions(
-            self.store, self.vault, transport, self.registry, follow=follow, times=evolve(TIMES, **times)
+            self.store,
+            self.vault,
+            transport,
+            self.registry,
+            on_grant_change=update_holders,
+            times=evolve(TIMES, **times),
         )
 
     def _respond(self, request: Received) -> Reply:
@@ -190,6 +195,28 @@ def test_a_token_is_renewed_before_it_ends(desk: Desk, clock: FrozenClock) -> No
         "refresh_token": "refresh-2",
         "token_type": "bearer",
     }
+
+
+def test_a_grant_is_opened_once_before_a_renewal_leaves(
+    desk: Desk, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session, its first request and the renewal share what one opening gave, as long as nobody replaces it."""
+    installation, opened, open_one = desk.install(), list[str](), Vault.open
+    until_asked: list[int] = []
+
+    def counted(vault: Vault, connection: Connection, *, workspace: str, credential_id: str) -> OpenCredential:
+        opened.append(credential_id)
+        return open_one(vault, connection, workspace=workspace, credential_id=credential_id)
+
+    def answer(number: int) -> Reply:
+        until_asked.append(opened.count(installation.credential_id))
+        return desk.rotated(number)
+
+    monkeypatch.setattr(Vault, "open", counted)
+    desk.answer = answer
+    clock.advance(HOUR)
+    assert desk.call(desk.sessions.for_installation(installation)) == "access-2"
+    assert until_asked == [1]
 
 
 @pytest.mark.parametrize("rules", [{"sends_redirect_uri": True}], indirect=True)

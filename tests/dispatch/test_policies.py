@@ -12,7 +12,7 @@ from speckitty_connectors.dispatch.handlers import Handlers
 from speckitty_connectors.dispatch.worker import Worker
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.loading.registry import Registry
-from speckitty_connectors.policy.service import Overrides
+from speckitty_connectors.policy.service import Policies
 from speckitty_connectors.policy.types import Level
 from speckitty_connectors.providers.suggestions import Target
 from speckitty_connectors.routing.router import Router
@@ -46,9 +46,9 @@ def inbound(store: Store, installation: Installation) -> Inbound:
 
 
 @pytest.fixture
-def overrides(store: Store, inbound: Inbound) -> Overrides:
+def policies(store: Store, inbound: Inbound) -> Policies:
     """What is said of policies."""
-    return Overrides(store, inbound.registry)
+    return Policies(store, inbound.registry)
 
 
 def handed_over(store: Store, router: Router) -> dict[str, Dispatch]:
@@ -61,12 +61,10 @@ def handed_over(store: Store, router: Router) -> dict[str, Dispatch]:
     return taken
 
 
-def test_a_dispatch_says_what_holds_for_its_target_now(
-    store: Store, inbound: Inbound, overrides: Overrides
-) -> None:
+def test_a_dispatch_says_what_holds_for_its_target_now(store: Store, inbound: Inbound, policies: Policies) -> None:
     """A project has its exceptions, also those that were made after the decision; a feed has the defaults."""
-    overrides.set(WORKSPACE, fields={"labels": ["w"]}, actor=MONA)
-    overrides.set(APOLLO, fields={"digest_hours": None}, actor=MONA)
+    policies.set(WORKSPACE, fields={"labels": ["w"]}, actor=MONA)
+    policies.set(APOLLO, fields={"digest_hours": None}, actor=MONA)
     taken = handed_over(store, inbound.router())
     assert taken["project"].policy.own == FakePolicy(digest_hours=None, labels=("w",))
     assert taken["feed"].policy.own == FakePolicy(labels=("w",))
@@ -76,10 +74,10 @@ def test_a_dispatch_says_what_holds_for_its_target_now(
 
 
 def test_what_its_project_mutes_in_the_meantime_is_not_handed_over(
-    store: Store, inbound: Inbound, overrides: Overrides
+    store: Store, inbound: Inbound, policies: Policies
 ) -> None:
     """The last word is that of the moment of the handing over, and it is kept why."""
-    overrides.set(APOLLO, fields={"muted_kinds": ["card"]}, actor=MONA)
+    policies.set(APOLLO, fields={"muted_kinds": ["card"]}, actor=MONA)
     assert set(handed_over(store, inbound.router())) == {"feed"}
     with store.reading() as connection:
         rows = connection.execute(select(dispatches).where(dispatches.c.target_kind == "project")).mappings()
@@ -89,10 +87,10 @@ def test_what_its_project_mutes_in_the_meantime_is_not_handed_over(
 
 
 def test_without_its_plugin_a_dispatch_has_what_core_knows(
-    store: Store, inbound: Inbound, overrides: Overrides
+    store: Store, inbound: Inbound, policies: Policies
 ) -> None:
     """What was decided while the plugin was there is handed over after it was uninstalled."""
-    overrides.set(APOLLO, fields={"digest_hours": 1, "doctrine_mode": "split"}, actor=MONA)
+    policies.set(APOLLO, fields={"digest_hours": 1, "doctrine_mode": "split"}, actor=MONA)
     policy = handed_over(store, Router(store, Registry(entry_points=())))["project"].policy
     assert policy.own is None
     assert policy.core.doctrine_mode == "split_ownership"

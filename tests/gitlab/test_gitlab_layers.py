@@ -19,7 +19,7 @@ BEFORE: dict[str, object] = {
     "listed": True,
     "links": ["active"],
     "mappings": [(HELLO, PATH, "active")],
-    "override": {"muted_kinds": ["star"]},
+    "policy": {"muted_kinds": ["star"]},
 }
 """All four layers of a workshop that is set up."""
 

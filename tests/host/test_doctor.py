@@ -16,7 +16,7 @@ from speckitty_connectors.cli import commands
 from speckitty_connectors.cli import doctor as diagnosis
 from speckitty_connectors.credentials.tables import key_checks
 from speckitty_connectors.inbox.tables import inbox
-from speckitty_connectors.loading import registry
+from speckitty_connectors.loading import discovery, registry
 from speckitty_connectors.loading.discovery import PluginEntryPoint
 from speckitty_connectors.store.claims import PARKED
 from speckitty_connectors.store.engine import Store
@@ -246,5 +246,5 @@ def test_verbose_providers_say_what_they_can(installed: list[PluginEntryPoint]) 
 def test_tables_show_brackets_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """Brackets are no mark-up, so that a remedy can be copied."""
     found = PluginEntryPoint(provider="acme", value="a:b", distribution="acme[x]", version="1")
-    monkeypatch.setattr(registry, "discover", lambda: [found])
-    assert "acme[x]" in run("providers", "--no-load").output
+    monkeypatch.setattr(discovery, "discover", lambda: [found])
+    assert "acme[x]" in run("providers").output

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, event, update
 
-from speckitty_connectors.apps.endpoints import retire_secret, withdraw_secret
+from speckitty_connectors.apps.endpoints import forget_secret, retire_secret
 from speckitty_connectors.credentials.tables import endpoints
 from speckitty_connectors.plugin import PlainToken, StandardWebhooks
 from speckitty_connectors.store.engine import Store
@@ -79,7 +79,7 @@ def test_what_ends_without_notice_is_forgotten_soon(receiver: Receiver, clock: F
     assert receiver.post(delivery="d1").status == 202
     with receiver.store.transaction() as connection:
         if ended_by == "withdrawal":
-            withdraw_secret(connection, receiver.vault, receiver.endpoint, receiver.secret_id)
+            forget_secret(connection, receiver.vault, receiver.endpoint, receiver.secret_id)
         else:
             connection.execute(update(endpoints).values(disabled_at=clock()))
     clock.advance(30)

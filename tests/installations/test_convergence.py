@@ -13,7 +13,7 @@ from speckitty_connectors import Account, Change, Lifecycle, Resource, ResourceR
 from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.installations import lifecycle
 from speckitty_connectors.installations.types import Installation
-from speckitty_connectors.mappings.lifecycle import follow
+from speckitty_connectors.mappings.lifecycle import update_states
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.resources.tables import resource_keys, resources
 from speckitty_connectors.store.engine import Store
@@ -117,7 +117,7 @@ def end(store: Store, told: Sequence[Lifecycle]) -> Mapping[str, object]:
                 installation=installation,
                 lifecycle=change,
                 now=MOMENT + timedelta(days=30),
-                follow=follow,
+                follow=update_states,
             )
     return rows_of(store, installation)
 

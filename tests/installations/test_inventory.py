@@ -23,7 +23,7 @@ from speckitty_connectors.installations.inventory import SyncInterruptedError
 from speckitty_connectors.installations.statuses import InstallationStatus, StatusReason
 from speckitty_connectors.installations.steps import Done
 from speckitty_connectors.installations.types import Installation
-from speckitty_connectors.mappings.lifecycle import follow
+from speckitty_connectors.mappings.lifecycle import update_states
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.types import MappingState
 from speckitty_connectors.plugin import AccountGoneError, AppRefusedError, Listing, ResourcePage, hookimpl
@@ -81,7 +81,7 @@ def shelf() -> Shelf:
 @pytest.fixture
 def desk(database_url: str, shelf: Shelf) -> Iterator[Desk]:
     """A desk for that provider; mappings follow."""
-    with open_desk(database_url, plugin=shelf, follow=follow) as opened:
+    with open_desk(database_url, plugin=shelf, follow=update_states) as opened:
         yield opened
 
 

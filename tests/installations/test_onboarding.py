@@ -33,7 +33,7 @@ from speckitty_connectors.installations import approvals, lifecycle
 from speckitty_connectors.installations.statuses import InstallationStatus
 from speckitty_connectors.installations.steps import Done, Step, Waiting
 from speckitty_connectors.installations.types import Installation
-from speckitty_connectors.mappings.lifecycle import follow
+from speckitty_connectors.mappings.lifecycle import update_states
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.types import MappingState
 from speckitty_connectors.plugin import (
@@ -56,7 +56,7 @@ MENU = ResourceReference(kind="board", id="b1", key="kitchen/menu")
 @pytest.fixture
 def desk(database_url: str) -> Iterator[Desk]:
     """A desk with one registered host; mappings follow."""
-    with open_desk(database_url, follow=follow) as opened:
+    with open_desk(database_url, follow=update_states) as opened:
         yield opened
 
 
@@ -289,7 +289,9 @@ def happen(desk: Desk, installation: Installation, told: Lifecycle) -> None:
     """Let the provider change something."""
     desk.clock.advance(1)
     with desk.store.transaction() as connection:
-        lifecycle.apply(connection, installation=installation, lifecycle=told, now=desk.clock(), follow=follow)
+        lifecycle.apply(
+            connection, installation=installation, lifecycle=told, now=desk.clock(), follow=update_states
+        )
 
 
 class Approvals:
@@ -322,7 +324,12 @@ def approve(
     )
     with desk.store.transaction() as connection:
         return approvals.settle(
-            connection, told, desk.place["provider"], desk.place["host"], now=now or desk.clock(), follow=follow
+            connection,
+            told,
+            desk.place["provider"],
+            desk.place["host"],
+            now=now or desk.clock(),
+            follow=update_states,
         )
 
 

@@ -243,7 +243,7 @@ def test_the_app_is_uninstalled_and_comes_back(office: Office) -> None:
     defaults = PolicyScope(workspace="w1", provider="fake", installation_id=made.id)
     project = PolicyScope(workspace="w1", provider="fake", project_id="apollo")
     for scope, fields in ((defaults, {"labels": ["urgent"]}), (project, {"digest_hours": None})):
-        office.connectors.overrides.set(scope, fields=fields, actor="member:mona")
+        office.connectors.policies.set(scope, fields=fields, actor="member:mona")
     office.tell({"change": "uninstalled", "installation": "41", "account": ACCOUNT})
     assert stands(office, made) == ("removed", "uninstalled", "connect")
     assert office.connectors.mappings.get(workspace="w1", mapping_id=mapping).state is MappingState.ORPHANED
@@ -254,7 +254,7 @@ def test_the_app_is_uninstalled_and_comes_back(office: Office) -> None:
     assert office.connectors.mappings.get(workspace="w1", mapping_id=mapping).state is MappingState.ACTIVE
     acting = office.connectors.links.act_as(workspace="w1", installation_id=made.id, member="mona")
     assert (acting.path.type, acting.path.user_link_id) == (Authority.USER_LINK, link.link.id)
-    policy = office.connectors.overrides.effective(workspace="w1", installation_id=back.id, project_id="apollo")
+    policy = office.connectors.policies.effective(workspace="w1", installation_id=back.id, project_id="apollo")
     assert policy.own == FakePolicy(digest_hours=None, labels=("urgent",))
 
 

@@ -25,7 +25,7 @@ from speckitty_connectors.installations.drift import Difference, DifferenceKind
 from speckitty_connectors.installations.statuses import Action
 from speckitty_connectors.installations.steps import Done
 from speckitty_connectors.installations.types import Installation
-from speckitty_connectors.mappings.lifecycle import follow
+from speckitty_connectors.mappings.lifecycle import update_states
 from speckitty_connectors.plugin import (
     AppTokenRules,
     Authorize,
@@ -102,7 +102,7 @@ def private_key() -> str:
 @pytest.fixture
 def desk(database_url: str, private_key: str) -> Iterator[Desk]:
     """A desk of a provider whose app lists where it is installed; mappings follow."""
-    with open_desk(database_url, manifest=MINTING, private_key=private_key, follow=follow) as opened:
+    with open_desk(database_url, manifest=MINTING, private_key=private_key, follow=update_states) as opened:
         yield opened
 
 
@@ -213,7 +213,7 @@ def test_where_no_list_can_be_had_the_installation_itself_is_asked(
 ) -> None:
     """What isn't there is told from what doesn't answer, and only the first can be mended from here."""
     plugin = Probed()
-    with open_desk(database_url, plugin=plugin, follow=follow) as desk:
+    with open_desk(database_url, plugin=plugin, follow=update_states) as desk:
         step = desk.connect()
         assert isinstance(step, Done)
         plugin.failure = failure
@@ -228,7 +228,7 @@ def test_where_no_list_can_be_had_the_installation_itself_is_asked(
 def test_a_round_of_upkeep_lists_what_is_stale_and_goes_on_after_a_failure(database_url: str) -> None:
     """One installation that fails holds up no other, and takes nothing for missing."""
     plugin = Probed()
-    with open_desk(database_url, plugin=plugin, follow=follow) as desk:
+    with open_desk(database_url, plugin=plugin, follow=update_states) as desk:
         for workspace in ("w1", "w2"):
             desk.connect(workspace=workspace)
         first = desk.upkeep.run()
@@ -244,7 +244,7 @@ def test_a_round_of_upkeep_lists_what_is_stale_and_goes_on_after_a_failure(datab
 
 def test_a_request_that_cannot_be_asked_about_holds_up_no_other(database_url: str) -> None:
     """Two wait; the plugin fails on the first, and the second is settled."""
-    with open_desk(database_url, follow=follow) as desk:
+    with open_desk(database_url, follow=update_states) as desk:
         declined = Refused(code="declined", reason="Declined.", remedy="Ask an owner.")
         answers: Iterator[Exception | Refused] = iter([KeyError("a mistake of the plugin's"), declined])
 
@@ -266,7 +266,7 @@ def test_a_request_that_cannot_be_asked_about_holds_up_no_other(database_url: st
 def probed(database_url: str, private_key: str) -> Iterator[Desk]:
     """A desk of a provider whose app lists where it is installed, and whose own listing may fail."""
     plugin = Probed(MINTING)
-    with open_desk(database_url, plugin=plugin, private_key=private_key, follow=follow) as opened:
+    with open_desk(database_url, plugin=plugin, private_key=private_key, follow=update_states) as opened:
         yield opened
 
 
@@ -324,7 +324,7 @@ def test_what_a_provider_does_not_list_is_not_stale(database_url: str) -> None:
     """A plugin that can't list is left in peace, by rounds of upkeep and by checks."""
     unsupported = {Capability.LIST_RESOURCES: Support.unsupported("it has no API for it")}
     plugin = Mute(evolve(MANIFEST, capabilities={**MANIFEST.capabilities, **unsupported}))
-    with open_desk(database_url, plugin=plugin, follow=follow) as desk:
+    with open_desk(database_url, plugin=plugin, follow=update_states) as desk:
         desk.connect()
         result = desk.upkeep.run()
         assert (result.listed, result.failed, desk.upkeep.check("w1")) == ((), (), ())

@@ -18,7 +18,7 @@ from speckitty_connectors import (
 from speckitty_connectors.contract.fake import FakeProvider
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.loading.registry import Registry
-from speckitty_connectors.mappings.lifecycle import follow
+from speckitty_connectors.mappings.lifecycle import update_states
 from speckitty_connectors.mappings.service import Mappings, may_both_want
 from speckitty_connectors.mappings.types import Direction, MappingState, ResourceMapping, Selector
 from speckitty_connectors.resources.repository import change_resource
@@ -162,7 +162,7 @@ def withdraw(store: Store, installation: Installation) -> None:
             at=at,
             told={"status": ResourceStatus.WITHDRAWN},
         )
-        follow(connection, installation, at)
+        update_states(connection, installation, at)
 
 
 def test_what_the_provider_did_is_not_undone(
@@ -217,7 +217,7 @@ def test_an_archived_resource_degrades_its_mappings(
                 at=at,
                 told={"archived": archived},
             )
-            follow(connection, installation, at)
+            update_states(connection, installation, at)
         now = mappings.get(workspace="w1", mapping_id=made.id)
         assert (now.state, now.routes) == (state, True)
     assert audited(store) == ["mapping.adopted", "mapping.created", "mapping.degraded"]

@@ -9,7 +9,7 @@ import pytest
 from speckitty_connectors import Account, Change, Lifecycle, Resource, ResourceReference, Target
 from speckitty_connectors.installations import lifecycle
 from speckitty_connectors.installations.types import Installation
-from speckitty_connectors.mappings.lifecycle import follow
+from speckitty_connectors.mappings.lifecycle import update_states
 from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.types import MappingState, ResourceMapping
 from speckitty_connectors.resources.repository import upsert_resources
@@ -53,7 +53,7 @@ def happen(
             lifecycle=Lifecycle(change=change, resources=references, occurred_at=now),
             now=now,
         )
-        return follow(connection, installation, now)
+        return update_states(connection, installation, now)
 
 
 def state_of(store: Store, mapping: ResourceMapping) -> tuple[MappingState, str]:
@@ -96,7 +96,7 @@ def test_following_twice_changes_nothing_more(
     happen(store, installation, Change.UNINSTALLED, 1)
     before = audited(store)
     with store.transaction() as connection:
-        assert follow(connection, installation, LATER) == 0
+        assert update_states(connection, installation, LATER) == 0
     assert audited(store) == before
 
 
@@ -142,7 +142,7 @@ def test_a_mapping_stays_with_a_resource_that_is_rekeyed(
             ),
             now=LATER,
         )
-        follow(connection, installation, LATER)
+        update_states(connection, installation, LATER)
     kept = Mappings(store).get(workspace="w1", mapping_id=mapping.id)
     assert (kept.resource_external_id, kept.state) == ("c1", MappingState.ACTIVE)
 
@@ -156,7 +156,7 @@ def test_a_transfer_orphans_the_mapping_where_the_resource_left(
         change=Change.RESOURCE_TRANSFERRED, account=Account(id="8"), resources=(MENU,), occurred_at=LATER
     )
     with store.transaction() as connection:
-        lifecycle.apply(connection, installation=receiver, lifecycle=told, now=LATER, follow=follow)
+        lifecycle.apply(connection, installation=receiver, lifecycle=told, now=LATER, follow=update_states)
     assert state_of(store, mapping) == (MappingState.ORPHANED, "the resource is transferred")
 
 
@@ -179,8 +179,8 @@ def test_a_mapping_of_the_new_id_is_kept_when_the_ids_turn_out_to_be_one_resourc
         occurred_at=LATER,
     )
     with store.transaction() as connection:
-        lifecycle.apply(connection, installation=installation, lifecycle=told, now=LATER, follow=follow)
-        follow(connection, installation, LATER)
+        lifecycle.apply(connection, installation=installation, lifecycle=told, now=LATER, follow=update_states)
+        update_states(connection, installation, LATER)
     kept = [Mappings(store).get(workspace="w1", mapping_id=each.id) for each in (mapping, second)]
     assert [(each.resource_external_id, each.state) for each in kept] == [("c1", MappingState.ACTIVE)] * 2
 
@@ -196,7 +196,7 @@ def test_a_listing_that_still_shows_a_former_id_does_not_bring_it_back(
         occurred_at=LATER,
     )
     with store.transaction() as connection:
-        lifecycle.apply(connection, installation=installation, lifecycle=told, now=LATER, follow=follow)
+        lifecycle.apply(connection, installation=installation, lifecycle=told, now=LATER, follow=update_states)
     cached = Resource(kind="board", id="b1", key="kitchen/menu")
     add_resources(store, installation, cached, at=LATER + timedelta(days=1))
     assert resource_of(store, installation, "b1").status is ResourceStatus.REKEYED

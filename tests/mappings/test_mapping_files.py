@@ -172,7 +172,7 @@ def test_a_file_with_a_mistake_changes_nothing_at_all(mappings: Mappings, files:
         files.apply(workspace="w1", file=file, actor="member:mona")
     for place in ("mappings[1]: there is no such resource", "mappings[2]: the host has no targets"):
         assert place in caught.value.what
-    for place in ("mappings[3]: no installations", "mappings[4]: this resource and target stand"):
+    for place in ("mappings[3]: no installations", "mappings[4]: this resource and target are"):
         assert place in caught.value.what
     assert mappings.list(workspace="w1") == ()
 

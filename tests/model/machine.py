@@ -253,7 +253,7 @@ class Model(RuleBasedStateMachine):
         owner = self.world.workspaces[workspace]
         name = self.world.projects(owner)[project]
         scope = PolicyScope(workspace=owner, provider="fake", project_id=name)
-        self.connectors.overrides.set(scope, fields={"muted_kinds": muted}, actor=ACTOR)
+        self.connectors.policies.set(scope, fields={"muted_kinds": muted}, actor=ACTOR)
         self.memory.muted[owner, name] = muted or ()
 
     @rule(workspace=workspaces, project=projects)
@@ -262,7 +262,7 @@ class Model(RuleBasedStateMachine):
         owner = self.world.workspaces[workspace]
         name = self.world.projects(owner)[project]
         scope = PolicyScope(workspace=owner, provider="fake", project_id=name)
-        self.connectors.overrides.clear(scope, actor=ACTOR)
+        self.connectors.policies.clear(scope, actor=ACTOR)
         self.memory.muted.pop((owner, name), None)
 
     # what always holds

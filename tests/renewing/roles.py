@@ -23,7 +23,7 @@ from speckitty_connectors.credentials.vault import OpenCredential, Vault
 from speckitty_connectors.errors import ConnectorsError
 from speckitty_connectors.http.egress import Egress
 from speckitty_connectors.http.session import Transport
-from speckitty_connectors.links.grants import follow
+from speckitty_connectors.links.grants import update_holders
 from speckitty_connectors.loading.registry import Registry
 from speckitty_connectors.plugin import RefreshRules
 from speckitty_connectors.store.engine import Store
@@ -96,7 +96,7 @@ def access_tokens(assignment: Assignment) -> Iterator[AccessTokens]:
     providers = registry(grace=assignment.grace)
     transport, apps = Transport(allowed_hosts={assignment.address}), Apps(store, vault, providers)
     kind = Asking if assignment.locked else UnlockedAsking
-    asks = kind(store, vault, transport, providers, apps, times=TIMES, follow=follow)
+    asks = kind(store, vault, transport, providers, apps, times=TIMES, on_grant_change=update_holders)
     try:
         yield AccessTokens(store, vault, asks, TIMES)
     finally:

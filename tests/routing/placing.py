@@ -111,7 +111,7 @@ def fans_out_over_workspaces(world: RecordedWorld) -> None:
     world.installation("i7", "w7", status=InstallationStatus.ORPHANED)
     world.installation("i8", "w8", status=InstallationStatus.NEEDS_REAUTHORISATION)
     world.installation("i9", "w9", status=InstallationStatus.PENDING_APPROVAL)
-    world.overrides.set(evolve(WORKSPACE, workspace="w2"), fields={"muted_kinds": ["card"]}, actor=MONA)
+    world.policies.set(evolve(WORKSPACE, workspace="w2"), fields={"muted_kinds": ["card"]}, actor=MONA)
     world.route(card("b1"), card("b2"), card("b1", event="issue"), push("b2", branch="main"))
     own = world.inbound.endpoint(workspace="w2", app_id="app")
     world.endpoints[own.id] = "the app's of w2"
@@ -191,7 +191,7 @@ def mapped_by_themselves(world: RecordedWorld) -> None:
     world.report("gemini", repo_slug="kitchen/b2", commits=(SHA,))
     world.report("mercury", remote_url="https://fake.example/kitchen/unlisted")
     world.report("silent", remote_url="https://fake.example/kitchen/b3")
-    world.overrides.set(evolve(WORKSPACE, project_id="silent"), fields={"muted_kinds": ["push"]}, actor=MONA)
+    world.policies.set(evolve(WORKSPACE, project_id="silent"), fields={"muted_kinds": ["push"]}, actor=MONA)
     again = (push("b1", branch="main"), push("b1", branch="next"), push("b2", commits=[SHA]), push("b3"))
     world.route(*again, push("unlisted"), push("unlisted", branch="main"))
     world.route(*again, push("unlisted"))
@@ -209,14 +209,14 @@ def policies(world: RecordedWorld) -> None:
     world.map(other, "b1", "apollo", id="m5")
     world.report("inferred", remote_url="https://fake.example/kitchen/b4")
     muted = {"muted_kinds": ["card", "issue.closed"]}
-    world.overrides.set(evolve(WORKSPACE, project_id="apollo"), fields={**muted, "labels": ["a"]}, actor=MONA)
-    world.overrides.set(WORKSPACE, fields={"digest_hours": 12}, actor=MONA)
-    world.overrides.lock(WORKSPACE, fields=["digest_hours"], actor=MONA)
-    world.overrides.set(evolve(WORKSPACE, project_id="inferred"), fields={"muted_kinds": ["push"]}, actor=MONA)
+    world.policies.set(evolve(WORKSPACE, project_id="apollo"), fields={**muted, "labels": ["a"]}, actor=MONA)
+    world.policies.set(WORKSPACE, fields={"digest_hours": 12}, actor=MONA)
+    world.policies.lock(WORKSPACE, fields=["digest_hours"], actor=MONA)
+    world.policies.set(evolve(WORKSPACE, project_id="inferred"), fields={"muted_kinds": ["push"]}, actor=MONA)
     documents = [card(board, event=kind) for board in ("b1", "b2", "b3") for kind in ("card", "issue")]
     documents += [card("b3", event="issue", action="closed"), card("b1", account="8"), push("b4")]
     world.route(*documents)
-    world.overrides.set(evolve(WORKSPACE, installation_id="i1"), fields={"muted_kinds": ["card"]}, actor=MONA)
+    world.policies.set(evolve(WORKSPACE, installation_id="i1"), fields={"muted_kinds": ["card"]}, actor=MONA)
     world.route(*documents)
 
 
@@ -254,10 +254,10 @@ def _people(world: RecordedWorld, place: Place, drawn: Random) -> None:
         world.map(place.here, board, f"{place.name}-m{number}", id=f"{place.name}-{number}", **values)
     workspace = evolve(WORKSPACE, workspace=place.name)
     if drawn.random() < 0.5:
-        world.overrides.set(workspace, fields={"muted_kinds": ["issue"]}, actor=MONA)
+        world.policies.set(workspace, fields={"muted_kinds": ["issue"]}, actor=MONA)
     for project in sorted({signal.project_id for signal in place.signals})[:2]:
         scope = evolve(workspace, project_id=project)
-        world.overrides.set(scope, fields={"muted_kinds": ["card"]}, actor=MONA)
+        world.policies.set(scope, fields={"muted_kinds": ["card"]}, actor=MONA)
     conditions = drawn.choice([IgnoreConditions(forks=True), IgnoreConditions(event="issue")])
     world.review.rules.add(workspace=place.name, conditions=conditions, actor=MONA)
     world.suggestions.set_automatic(workspace=place.name, automatic=drawn.random() < 0.3, actor=MONA)

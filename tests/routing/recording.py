@@ -22,7 +22,7 @@ from speckitty_connectors.mappings.service import Mappings
 from speckitty_connectors.mappings.tables import resource_mappings
 from speckitty_connectors.mappings.types import ResourceMapping
 from speckitty_connectors.plugin import Delivery, Outcome
-from speckitty_connectors.policy.service import Overrides
+from speckitty_connectors.policy.service import Policies
 from speckitty_connectors.providers.codec import converter
 from speckitty_connectors.resources.tables import resource_keys, resources
 from speckitty_connectors.routing import explanation
@@ -78,7 +78,7 @@ class RecordedWorld:
         self.mappings = Mappings(store, self.inbound.registry)
         self.review = ReviewQueue(store, self.inbound.registry, self.mappings)
         self.suggestions = Suggestions(store, self.inbound.registry, self.mappings)
-        self.overrides = Overrides(store, self.inbound.registry)
+        self.policies = Policies(store, self.inbound.registry)
         self.app = self.inbound.endpoint()
         self.endpoints = {self.app.id: "the app's"}
         self.said: list[str] = []

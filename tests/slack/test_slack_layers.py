@@ -24,7 +24,7 @@ BEFORE: dict[str, object] = {
     "listed": True,
     "links": ["active"],
     "mappings": [(FIRST, "#apollo", "active")],
-    "override": {"muted_kinds": ["star"]},
+    "policy": {"muted_kinds": ["star"]},
 }
 """All four layers of an office that is set up."""
 

@@ -95,7 +95,7 @@ class Workshop:
         self.connectors.inventory.sync(WORKSPACE, installation.id)
         self.link(installation)
         self.map(installation)
-        self.connectors.overrides.set(OVERRIDE, fields={"muted_kinds": ["star"]}, actor="member:mona")
+        self.connectors.policies.set(OVERRIDE, fields={"muted_kinds": ["star"]}, actor="member:mona")
         self.connectors.subscriptions.sync(workspace=WORKSPACE, installation_id=installation.id)
         return installation
 
@@ -136,13 +136,13 @@ class Workshop:
         """Return what each layer looks like now."""
         (installation,) = self.connectors.installations(WORKSPACE)
         mappings = self.connectors.mappings.list(workspace=WORKSPACE)
-        override = self.connectors.overrides.get(OVERRIDE)
+        override = self.connectors.policies.get(OVERRIDE)
         return {
             "installation": str(installation.status),
             "listed": installation.inventory_synced_at is not None,
             "links": [str(link.status) for link in self.connectors.links.list(workspace=WORKSPACE)],
             "mappings": [(each.resource_external_id, each.resource_key, str(each.state)) for each in mappings],
-            "override": override.fields,
+            "policy": override.fields,
         }
 
 

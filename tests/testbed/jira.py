@@ -128,7 +128,7 @@ class Site:
         self.sync(installation)
         self.map_project(installation)
         self.subscribe(installation)
-        self.connectors.overrides.set(OVERRIDE, fields={"muted_kinds": ["star"]}, actor=f"member:{MEMBER}")
+        self.connectors.policies.set(OVERRIDE, fields={"muted_kinds": ["star"]}, actor=f"member:{MEMBER}")
         return installation
 
     def subscribe(self, installation: Installation) -> list[str]:
@@ -143,7 +143,7 @@ class Site:
         """Return what the four layers look like now."""
         (link,) = self.connectors.links.list(workspace=WORKSPACE, installation_id=installation.id)
         (mapping,) = self.connectors.mappings.list(workspace=WORKSPACE)
-        override = self.connectors.overrides.get(OVERRIDE)
+        override = self.connectors.policies.get(OVERRIDE)
         return Layers(
             installation=self.installation(installation).status,
             link=link.status,

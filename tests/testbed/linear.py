@@ -131,14 +131,14 @@ class Studio:
         self.link(installation)
         self.sync(installation)
         self.map(installation)
-        self.connectors.overrides.set(OVERRIDE, fields={"muted_kinds": ["star"]}, actor=f"member:{MEMBER}")
+        self.connectors.policies.set(OVERRIDE, fields={"muted_kinds": ["star"]}, actor=f"member:{MEMBER}")
         return installation
 
     def layers(self, installation: Installation) -> Layers:
         """Return what the four layers look like now, each mapping by the key of its resource."""
         (link,) = self.connectors.links.list(workspace=WORKSPACE, installation_id=installation.id)
         mappings = self.connectors.mappings.list(workspace=WORKSPACE)
-        override = self.connectors.overrides.get(OVERRIDE)
+        override = self.connectors.policies.get(OVERRIDE)
         return Layers(
             installation=self.installation(installation).status,
             link=link.status,

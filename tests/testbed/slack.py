@@ -138,7 +138,7 @@ class Office:
         if not self.organization:
             self.link(installation)
         self.map_channel(installation)
-        self.connectors.overrides.set(OVERRIDE, fields={"muted_kinds": ["star"]}, actor="member:mona")
+        self.connectors.policies.set(OVERRIDE, fields={"muted_kinds": ["star"]}, actor="member:mona")
         return installation
 
     def post(self, body: bytes, content_type: str = "application/json", **headers: str) -> PlainAnswer:
@@ -202,14 +202,14 @@ class Office:
         (installation,) = self.connectors.installations(WORKSPACE)
         links = self.connectors.links.list(workspace=WORKSPACE)
         mappings = self.connectors.mappings.list(workspace=WORKSPACE)
-        override = self.connectors.overrides.get(OVERRIDE)
+        override = self.connectors.policies.get(OVERRIDE)
         return {
             "installation": str(installation.status),
             "account": installation.account_name,
             "listed": installation.inventory_synced_at is not None,
             "links": [str(link.status) for link in links],
             "mappings": [(each.resource_external_id, each.resource_key, str(each.state)) for each in mappings],
-            "override": override.fields,
+            "policy": override.fields,
         }
 
 

@@ -76,8 +76,8 @@ def furnish(office: Office) -> Tenants:
     connectors.subscriptions.add_by_hand(workspace=THEIRS, installation_id=made.id, actor="member:mona")
     everywhere = PolicyScope(workspace=THEIRS, provider="fake")
     for scope in (everywhere, evolve(everywhere, installation_id=made.id), evolve(everywhere, project_id=PROJECT)):
-        connectors.overrides.set(scope, fields={"muted_kinds": ["star"]}, actor="member:mona")
-    connectors.overrides.lock(everywhere, fields=["doctrine_mode"], actor="member:mona")
+        connectors.policies.set(scope, fields={"muted_kinds": ["star"]}, actor="member:mona")
+    connectors.policies.lock(everywhere, fields=["doctrine_mode"], actor="member:mona")
     connectors.review.rules.add(
         workspace=THEIRS, conditions=IgnoreConditions(key="attic/*"), actor="member:mona", note="the attic of mona"
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Required, TypedDict
 
 from attrs import frozen
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, and_, insert, select, update
 
 from ..credentials.secret import Secret, check_webhook_secret
 from ..credentials.tables import apps
@@ -21,10 +21,37 @@ from ..providers.accounts import BaseUrls
 from ..providers.api import EgressRefusedError
 from ..providers.manifest import Manifest
 from ..store.audit import record
-from .endpoints import add_endpoint, add_secret, app_endpoint, withdraw_secret
+from ..store.rows import is_row
+from .endpoints import add_endpoint, add_secret, app_endpoint, forget_secret
 
 SHORTEST_RSA_KEY: Final = 2048
 """Bits below which RS256 may not be used (RFC 7518, section 3.3)."""
+
+
+class NewApp(TypedDict, total=False):
+    """What an operator says about an app.
+
+    Attributes:
+        provider: provider key.
+        client_id: the OAuth client id.
+        client_secret: the OAuth client secret.
+        private_key: PEM of an RSA key, where the provider's app mints tokens.
+        webhook_secrets: all that are accepted from now on; others are forgotten. Empty leaves what is stored.
+        webhook_scheme: name of the scheme that they sign with; the manifest's strongest where not given.
+        host: the host's name; needed only to make sure of it.
+        base_url: where a self-managed host is reached; its host becomes the app's.
+        settings: public values that the manifest asks for.
+    """
+
+    provider: Required[str]
+    client_id: Required[str]
+    client_secret: Required[Secret | str]
+    private_key: Secret | str | None
+    webhook_secrets: Sequence[Secret | str]
+    webhook_scheme: str | None
+    host: str | None
+    base_url: str | None
+    settings: Mapping[str, str]
 
 
 @frozen(kw_only=True)
@@ -42,42 +69,32 @@ class Registration:
     webhook_scheme: str
 
 
-def check_registration(
-    manifest: Manifest,
-    egress: Egress,
-    *,
-    host: str | None,
-    base_url: str | None,
-    client_id: str,
-    settings: Mapping[str, str],
-    client_secret: Secret | str,
-    private_key: Secret | str | None,
-    webhook_secrets: Sequence[Secret | str],
-    webhook_scheme: str | None,
-) -> Registration:
+def check_registration(manifest: Manifest, egress: Egress, app: NewApp) -> Registration:
     """Return what may be stored.
 
     Raises:
         ConfigurationError: something is missing, unknown or not well formed; it says what.
     """
+    client_id, client_secret, settings = app["client_id"], Secret(app["client_secret"]), app.get("settings", {})
     subject = f"{manifest.title} app {client_id or 'without a client id'}"
-    name, url = _place_of(manifest, egress, host, base_url, subject)
-    if not client_id.strip() or not Secret(client_secret).reveal_bytes().strip():
+    name, url = _place_of(manifest, egress, app.get("host"), app.get("base_url"), subject)
+    if not client_id.strip() or not client_secret.reveal_bytes().strip():
         _refuse("the client id or the client secret is empty", subject, "copy both from the app's page")
     _check_settings(manifest, settings, subject)
     own_scheme = manifest.webhooks.client_secret_scheme if name == manifest.hosts.default else ""
-    if own_scheme and webhook_scheme is None:
-        webhook_secrets, webhook_scheme = (client_secret, *webhook_secrets), own_scheme
+    scheme, secrets = app.get("webhook_scheme"), [*map(Secret, app.get("webhook_secrets", ()))]
+    if own_scheme and scheme is None:
+        secrets, scheme = [client_secret, *secrets], own_scheme
     return Registration(
         provider=manifest.provider,
         host=name,
         base_url=url,
         client_id=client_id,
         settings=dict(settings),
-        client_secret=Secret(client_secret),
-        private_key=_checked_key(manifest, private_key, subject),
-        webhook_secrets=tuple(check_webhook_secret(Secret(secret), subject=subject) for secret in webhook_secrets),
-        webhook_scheme=_checked_scheme(manifest, webhook_scheme, subject),
+        client_secret=client_secret,
+        private_key=_checked_key(manifest, app.get("private_key"), subject),
+        webhook_secrets=tuple(check_webhook_secret(secret, subject=subject) for secret in secrets),
+        webhook_scheme=_checked_scheme(manifest, scheme, subject),
     )
 
 
@@ -180,17 +197,9 @@ class Registering:
         Raises:
             sqlalchemy.exc.IntegrityError: another process registered the same app at the same moment.
         """
-        said = self.registration
-        row = self.connection.execute(
-            select(apps)
-            .where(
-                apps.c.workspace_id == self.workspace,
-                apps.c.provider == said.provider,
-                apps.c.host == said.host,
-                apps.c.client_id == said.client_id,
-            )
-            .with_for_update()
-        ).one_or_none()
+        said, key = self.registration, self._key
+        known = and_(*(apps.c[name] == value for name, value in key.items()))
+        row = self.connection.execute(select(apps).where(known).with_for_update()).one_or_none()
         app_id = row.id if row else new_id()
         values: dict[str, object] = {
             "base_url": said.base_url,
@@ -201,35 +210,23 @@ class Registering:
         if row is None:
             self._insert(app_id, values)
         elif any(getattr(row, name) != value for name, value in values.items()):
-            self.connection.execute(
-                update(apps).where(apps.c.workspace_id == self.workspace, apps.c.id == app_id).values(values)
-            )
+            self.connection.execute(update(apps).where(is_row(apps, self.workspace, app_id)).values(values))
             self._record("app.changed", app_id)
         self._keep_webhook_secrets(app_id)
         return app_id
 
-    def _insert(self, app_id: str, values: dict[str, object]) -> None:
+    @property
+    def _key(self) -> dict[str, str]:
+        """The columns by which an app is known."""
         said = self.registration
-        now = self.clock()
-        self.connection.execute(
-            insert(apps).values(
-                workspace_id=self.workspace,
-                id=app_id,
-                provider=said.provider,
-                host=said.host,
-                client_id=said.client_id,
-                created_at=now,
-                **values,
-            )
-        )
-        add_endpoint(
-            self.connection,
-            workspace=self.workspace,
-            provider=said.provider,
-            host=said.host,
-            app_id=app_id,
-            now=now,
-        )
+        place = {"workspace_id": self.workspace, "provider": said.provider, "host": said.host}
+        return {**place, "client_id": said.client_id}
+
+    def _insert(self, app_id: str, values: dict[str, object]) -> None:
+        said, now = self.registration, self.clock()
+        self.connection.execute(insert(apps).values(id=app_id, created_at=now, **self._key, **values))
+        place = {"workspace": self.workspace, "provider": said.provider, "host": said.host}
+        add_endpoint(self.connection, app_id=app_id, now=now, **place)
         self._record("app.registered", app_id)
 
     def _keep(self, kind: str, secret: Secret | None, credential_id: str) -> str:
@@ -253,10 +250,10 @@ class Registering:
         try:
             return self.vault.open(self.connection, workspace=self.workspace, credential_id=credential_id).secret
         except CredentialUnreadableError:
-            return None  # registering again is how the operator mends it
+            return None  # registering again is how the operator fixes it
 
     def _keep_webhook_secrets(self, app_id: str) -> None:
-        """Accept the secrets that were said and withdraw the others, save those with an end to come."""
+        """Accept the secrets that were named and forget the others, save those that retire later."""
         said, now = self.registration, self.clock()
         endpoint = app_endpoint(self.connection, workspace=self.workspace, app_id=app_id)
         kept: list[Secret] = []
@@ -266,8 +263,8 @@ class Registering:
             if secret is not None and is_said and known.retires_at is None:
                 kept.append(secret)
             elif is_said or known.retires_at is None or known.retires_at <= now:
-                withdraw_secret(self.connection, self.vault, endpoint, known.credential_id)
-                self._record("app.webhook_secret_withdrawn", app_id)
+                forget_secret(self.connection, self.vault, endpoint, known.credential_id)
+                self._record("app.webhook_secret_forgotten", app_id)
         for secret in said.webhook_secrets:
             if secret not in kept:
                 add_secret(

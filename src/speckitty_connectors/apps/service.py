@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Final, Protocol
+from collections.abc import Iterable
+from typing import Any, Protocol, Unpack
 
 from attrs import frozen
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Select, select
 from sqlalchemy.exc import IntegrityError
 
-from ..credentials.secret import Secret
 from ..credentials.tables import apps
 from ..credentials.vault import Vault
 from ..errors import NotFoundError
@@ -20,10 +18,9 @@ from ..loading.statuses import PluginUnavailableError
 from ..providers.accounts import App
 from ..store.engine import Store
 from ..store.metadata import OPERATOR
+from ..store.rows import is_row
 from .endpoints import app_endpoint
-from .registration import Registering, Registration, check_registration, urls_of
-
-NO_SETTINGS: Final[Mapping[str, str]] = MappingProxyType({})
+from .registration import NewApp, Registering, Registration, check_registration, urls_of
 
 
 @frozen(kw_only=True)
@@ -70,70 +67,38 @@ class Apps:
         self._registry = registry
         self._egress = Egress(allowed_hosts=frozenset(allowed_hosts))
 
-    def register(
-        self,
-        *,
-        provider: str,
-        client_id: str,
-        client_secret: Secret | str,
-        private_key: Secret | str | None = None,
-        webhook_secrets: Sequence[Secret | str] = (),
-        webhook_scheme: str | None = None,
-        host: str | None = None,
-        base_url: str | None = None,
-        settings: Mapping[str, str] = NO_SETTINGS,
-        workspace: str = OPERATOR,
-    ) -> RegisteredApp:
+    def register(self, *, workspace: str = OPERATOR, **app: Unpack[NewApp]) -> RegisteredApp:
         """Store an app, or update the one with this client id at this host; the same call twice changes nothing.
-
-        Args:
-            provider: provider key.
-            client_id: the OAuth client id.
-            client_secret: the OAuth client secret.
-            private_key: PEM of an RSA key, where the provider's app mints tokens.
-            webhook_secrets: all that are accepted from now on; others are withdrawn. Empty leaves what is stored.
-            webhook_scheme: name of the scheme that they sign with; the manifest's strongest where not given.
-            host: the host's name; needed only to make sure of it.
-            base_url: where a self-managed host is reached; its host becomes the app's.
-            settings: public values that the manifest asks for.
-            workspace: whose app it is.
 
         Raises:
             ConfigurationError: something is missing, unknown or not well formed.
             PluginUnavailableError: there is no plugin for this provider.
         """
-        registration = check_registration(
-            self._registry.provider(provider).manifest,
-            self._egress,
-            host=host,
-            base_url=base_url,
-            client_id=client_id,
-            settings=settings,
-            client_secret=client_secret,
-            private_key=private_key,
-            webhook_secrets=webhook_secrets,
-            webhook_scheme=webhook_scheme,
-        )
+        manifest = self._registry.provider(app["provider"]).manifest
+        registration = check_registration(manifest, self._egress, app)
         try:
             return self._write(workspace, registration)
         except IntegrityError:
             return self._write(workspace, registration)  # another process was faster; now it is an update
 
     def get(self, connection: Connection, workspace: str, app_id: str) -> RegisteredApp:
-        """Return an app by its id."""
-        query = select(apps).where(apps.c.workspace_id == workspace, apps.c.id == app_id)
-        row = connection.execute(query).one_or_none()
-        if row is None:
-            raise _no_app(f"app {app_id}")
-        return self._registered(row)
+        """Return an app by its id.
+
+        Raises:
+            NotFoundError: the workspace has no such app.
+            PluginUnavailableError: the plugin of its provider can't be used.
+        """
+        return self._found(connection, select(apps).where(is_row(apps, workspace, app_id)), f"app {app_id}")
 
     def of(self, connection: Connection, owned: BelongsToApp) -> RegisteredApp:
-        """Return the app through which something was connected: its workspace's own, or the operator's."""
+        """Return the app through which something was connected: its workspace's own, or the operator's.
+
+        Raises:
+            NotFoundError: it isn't registered any more.
+            PluginUnavailableError: the plugin of its provider can't be used.
+        """
         query = select(apps).where(apps.c.workspace_id.in_([owned.workspace, OPERATOR]), apps.c.id == owned.app_id)
-        row = connection.execute(query).one_or_none()
-        if row is None:
-            raise _no_app(f"app {owned.app_id}")
-        return self._registered(row)
+        return self._found(connection, query, f"app {owned.app_id}")
 
     def find(
         self, connection: Connection, *, provider: str, host: str | None = None, workspace: str = OPERATOR
@@ -168,8 +133,14 @@ class Apps:
         return tuple(found)
 
     def endpoint_of(self, connection: Connection, registered: RegisteredApp) -> str:
-        """Return the id of the end point to which the app's webhook posts."""
+        """Return the id of the endpoint to which the app's webhook posts."""
         return app_endpoint(connection, workspace=registered.workspace, app_id=registered.id).id
+
+    def _found(self, connection: Connection, query: Select[Any], subject: str) -> RegisteredApp:
+        row = connection.execute(query).one_or_none()
+        if row is None:
+            raise _no_app(subject)
+        return self._registered(row)
 
     def _write(self, workspace: str, registration: Registration) -> RegisteredApp:
         with self._store.transaction() as connection:

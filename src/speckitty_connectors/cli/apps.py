@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..connectors import Connectors
-from .printing import Row, prints_rows
+from .printing import Row, prints_rows, row
 
 
 @click.command()
@@ -13,12 +13,11 @@ from .printing import Row, prints_rows
 def apps(connectors: Connectors) -> list[Row]:
     """List the registered apps with the URLs to enter. Enter each URL on the app's page at its provider."""
     return [
-        {
-            "provider": each.app.provider,
-            "host": each.app.host,
-            "client_id": each.app.client_id,
-            "webhook_url": connectors.webhook_url(each),
-            "callback_url": connectors.callback_url(each.app.provider, each.app.host),
-        }
+        row(
+            each.app,
+            "provider host client_id webhook_url callback_url",
+            webhook_url=connectors.webhook_url(each),
+            callback_url=connectors.callback_url(each.app.provider, each.app.host),
+        )
         for each in connectors.apps.list()
     ]

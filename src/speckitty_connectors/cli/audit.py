@@ -10,7 +10,7 @@ import click
 from ..connectors import Connectors
 from ..store.metadata import OPERATOR
 from .operator import connected
-from .printing import Row, prints_rows
+from .printing import Row, prints_rows, row
 
 WORKSPACE = click.argument("workspace", default=OPERATOR)
 
@@ -32,16 +32,9 @@ def audit() -> None:
 def list_entries(connectors: Connectors, /, *, workspace: str, since: datetime | None, **given: Any) -> list[Row]:
     """List what was done, the newest first."""
     utc = since.replace(tzinfo=UTC) if since else None
+    columns = "at actor verb id reason before after"
     return [
-        {
-            "at": each.at.isoformat(timespec="seconds"),
-            "actor": each.actor,
-            "verb": each.verb,
-            "id": each.entity_id,
-            "reason": each.reason,
-            "before": dict(each.before),
-            "after": dict(each.after),
-        }
+        row(each, columns, at=each.at.isoformat(timespec="seconds"), id=each.entity_id)
         for each in connectors.audit.find(workspace, since=utc, **given)
     ]
 

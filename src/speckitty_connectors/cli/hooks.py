@@ -10,7 +10,7 @@ from ..connectors import Connectors
 from ..subscriptions.types import Webhook
 from .arguments import actor, in_workspace
 from .operator import connected
-from .printing import Row, as_json, prints_rows, show
+from .printing import Row, as_json, prints_rows, row, show
 
 NOTHING = "the installation has no webhooks"
 
@@ -63,14 +63,11 @@ def add(connectors: Connectors, /, **given: str) -> None:
 
 def _rows(webhooks: Iterable[Webhook]) -> list[Row]:
     return [
-        {
-            "id": each.id,
-            "scope": str(each.scope),
-            "resources": ", ".join(f"{resource.kind} {resource.key or resource.id}" for resource in each.resources),
-            "registration": each.registration,
-            "scheme": each.scheme,
-            "expires_at": each.expires_at.isoformat() if each.expires_at else "",
-            "fault": each.fault,
-        }
+        row(
+            each,
+            "id scope resources registration scheme expires_at fault",
+            resources=", ".join(f"{resource.kind} {resource.key or resource.id}" for resource in each.resources),
+            expires_at=each.expires_at or "",
+        )
         for each in webhooks
     ]

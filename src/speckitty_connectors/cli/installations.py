@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import click
 
@@ -12,7 +13,7 @@ from ..errors import NotFoundError
 from ..installations.inventory import Report
 from .arguments import actor, in_workspace
 from .operator import connected
-from .printing import Row, as_json, prints_rows, progress, show
+from .printing import Row, as_json, prints_rows, progress, row, show
 
 
 @click.group()
@@ -27,15 +28,13 @@ def installations() -> None:
 def list_installations(connectors: Connectors, /, *, workspace: str, as_json: bool) -> None:
     """List the connected accounts, and what to do about each."""
     rows = [
-        {
-            "id": each.id,
-            "provider": each.provider,
-            "host": each.host,
-            "account": each.account_name or each.account_id,
-            "status": each.status.value,
-            "reason": each.status_reason if as_json else each.explanation,
-            "next_step": each.next_step.action.value if as_json else each.next_step.text,
-        }
+        row(
+            each,
+            "id provider host account status reason next_step",
+            account=each.account_name or each.account_id,
+            reason=each.status_reason if as_json else each.explanation,
+            next_step=each.next_step.action if as_json else each.next_step.text,
+        )
         for each in connectors.installations(workspace)
     ]
     show(rows, as_json=as_json, nothing=f"the workspace {workspace} isn't connected to anything")
@@ -78,31 +77,16 @@ def sync(
     *,
     workspace: str,
     installation_id: str,
-    resume: bool,
     confirm_missing: bool,
-    actor: str,
+    **given: Any,
 ) -> list[Row]:
     """List the resources of INSTALLATION again."""
     with progress("listing …") as update:
         result = connectors.inventory.sync(
-            workspace,
-            installation_id,
-            resume=resume,
-            report=_shown(update),
-            actor=actor,
-            is_confirmed=confirm_missing,
+            workspace, installation_id, report=_shown(update), is_confirmed=confirm_missing, **given
         )
-    return [
-        {
-            "listed": result.listed,
-            "pages": result.pages,
-            "missing": result.missing,
-            "doubted": result.doubted,
-            "held_back": result.held_back,
-            "complete": result.complete,
-            "skipped": "; ".join(result.skipped),
-        }
-    ]
+    columns = "listed pages missing doubted held_back complete skipped"
+    return [row(result, columns, skipped="; ".join(result.skipped))]
 
 
 @installations.command()

@@ -8,7 +8,7 @@ from ..connectors import Connectors
 from ..links.types import UserLink
 from ..providers.accounts import ExternalIdentity
 from .arguments import actor, in_workspace, reason
-from .printing import Row, prints_rows
+from .printing import Row, prints_rows, row
 
 
 @click.group()
@@ -53,13 +53,12 @@ def confirm(connectors: Connectors, /, *, identity: str, name: str, **given: str
     return [_row(connectors.links.confirm(identity=known, **given))]
 
 
-def _row(link: UserLink) -> dict[str, object]:
-    return {
-        "id": link.id,
-        "installation": link.installation_id,
-        "member": link.member,
-        "identity": link.external_name or link.external_id,
-        "status": link.status.value,
-        "reason": link.status_reason,
-        "has_token": bool(link.credential_id),
-    }
+def _row(link: UserLink) -> Row:
+    return row(
+        link,
+        "id installation member identity status reason has_token",
+        installation=link.installation_id,
+        identity=link.external_name or link.external_id,
+        reason=link.status_reason,
+        has_token=bool(link.credential_id),
+    )

@@ -23,7 +23,7 @@ from .arguments import (
     target_named,
 )
 from .operator import FAILED, connected
-from .printing import Row, as_json, prints, prints_rows, show
+from .printing import Row, as_json, passing, prints, prints_rows, row, show
 
 
 @click.group()
@@ -38,17 +38,14 @@ def mappings() -> None:
 def list_mappings(connectors: Connectors, /, *, workspace: str, target: Target | None) -> list[Row]:
     """List the mappings of a workspace."""
     return [
-        {
-            "id": each.id,
-            "resource": f"{each.resource_kind} {each.resource_key}",
-            "target": str(each.target),
-            "wants": str(each.selector),
-            "direction": each.direction.value,
-            "state": each.state.value,
-            "reason": each.state_reason,
-            "origin": each.origin.value,
-            "created_by": each.created_by,
-        }
+        row(
+            each,
+            "id resource target wants direction state reason origin created_by",
+            resource=f"{each.resource_kind} {each.resource_key}",
+            target=str(each.target),
+            wants=str(each.selector),
+            reason=each.state_reason,
+        )
         for each in connectors.mappings.list(workspace=workspace, target=target)
     ]
 
@@ -99,25 +96,6 @@ def update(connectors: Connectors, /, **given: Any) -> ResourceMapping:
 @in_workspace("mapping")
 @reason
 @actor
-@prints(_lines)
-def pause(connectors: Connectors, /, **given: str) -> ResourceMapping:
-    """Stop routing over MAPPING until it is resumed."""
-    return connectors.mappings.pause(**given)
-
-
-@mappings.command()
-@in_workspace("mapping")
-@actor
-@prints(_lines)
-def resume(connectors: Connectors, /, **given: str) -> ResourceMapping:
-    """Route over a paused MAPPING again."""
-    return connectors.mappings.resume(**given)
-
-
-@mappings.command()
-@in_workspace("mapping")
-@reason
-@actor
 @connected
 def remove(connectors: Connectors, /, *, mapping_id: str, **given: str) -> None:
     """Remove MAPPING; `undo` brings it back."""
@@ -125,13 +103,10 @@ def remove(connectors: Connectors, /, *, mapping_id: str, **given: str) -> None:
     click.echo(f"removed {mapping_id}")
 
 
-@mappings.command()
-@in_workspace("mapping")
-@actor
-@prints(_lines)
-def undo(connectors: Connectors, /, **given: str) -> ResourceMapping | None:
-    """Undo the last change that a person made to MAPPING."""
-    return connectors.mappings.undo(**given)
+of_mapping = in_workspace("mapping")
+passing(mappings, "pause", "Stop routing over MAPPING until it is resumed.", _lines, of_mapping, reason, actor)
+passing(mappings, "resume", "Route over a paused MAPPING again.", _lines, of_mapping, actor)
+passing(mappings, "undo", "Undo the last change that a person made to MAPPING.", _lines, of_mapping, actor)
 
 
 @mappings.command()

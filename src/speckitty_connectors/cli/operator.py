@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import update_wrapper
 from importlib import import_module
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..configuration import Settings
     from ..connectors import Connectors
     from ..loading.registry import Registry
+    from ..loading.statuses import PluginStatus
     from ..store.engine import Store
 
 CORE: Final = "speckitty-connectors"
@@ -48,10 +49,19 @@ class Operator:
         """Return the plugins that may be loaded; without a settings file all that are installed."""
         from ..loading.registry import Registry
 
+        return Registry(**self._choice())
+
+    def plugins(self) -> Collection[PluginStatus]:
+        """Return what is known of each plugin by its metadata and the settings alone; none is imported."""
+        from ..loading import admission, discovery
+
+        return admission.admit(discovery.discover(), **self._choice()).values()
+
+    def _choice(self) -> dict[str, Any]:
         if not self.config:
-            return Registry()
+            return {"allow": None, "block": ()}
         plugins = self.settings().plugins
-        return Registry(allow=plugins.allow, block=plugins.block)
+        return {"allow": plugins.allow, "block": plugins.block}
 
     @contextmanager
     def connectors(self, *, upgrade: bool = False) -> Iterator[Connectors]:

@@ -1,4 +1,4 @@
-"""`policy`: what workspaces, installations and projects want of a provider, and which values hold."""
+"""`policy`: what workspaces, installations and projects want of a provider, and which values apply."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from ..connectors import Connectors
 from ..policy.resolution import PolicyDifference
-from ..policy.types import EffectivePolicy, PolicyOverride, PolicyScope
+from ..policy.types import EffectivePolicy, PolicyScope, ScopedPolicy
 from .arguments import Command, actor, in_workspace, value_written
 from .operator import connected
 from .printing import as_json, prints, say
@@ -38,7 +38,7 @@ def policy() -> None:
 @connected
 def effective(connectors: Connectors, /, *, as_json: bool, **given: str) -> None:
     """Show which values apply, and where each comes from. Without --project, those of INSTALLATION."""
-    found = connectors.overrides.effective(**given)
+    found = connectors.policies.effective(**given)
     rows = [*_rows(found, known=True), *_rows(found, known=False)]
     say(lambda _: found.lines(), rows, as_json=as_json)
 
@@ -58,9 +58,9 @@ def _rows(found: EffectivePolicy, *, known: bool) -> list[dict[str, object]]:
     ]
 
 
-def _lines(override: PolicyOverride) -> list[str]:
-    fields = [f"  {name} = {each}" for name, each in override.statements.items()]
-    return [f"{override.scope}:", *(fields or ["  everything is inherited"])]
+def _lines(policy: ScopedPolicy) -> list[str]:
+    fields = [f"  {name} = {each}" for name, each in policy.statements.items()]
+    return [f"{policy.scope}:", *(fields or ["  everything is inherited"])]
 
 
 def _deviations(found: Sequence[PolicyDifference]) -> list[str]:
@@ -84,10 +84,10 @@ def set_field(
     """
     fields = {field: value}
     if dry_run:
-        found = connectors.overrides.touched_by(PolicyScope(**scope), fields=fields)
+        found = connectors.policies.touched_by(PolicyScope(**scope), fields=fields)
         say(lambda _: [*map(str, found)] or ["nothing would change"], found, as_json=as_json)
     else:
-        say(_lines, connectors.overrides.set(PolicyScope(**scope), fields=fields, actor=actor), as_json=as_json)
+        say(_lines, connectors.policies.set(PolicyScope(**scope), fields=fields, actor=actor), as_json=as_json)
 
 
 @policy.command()
@@ -95,9 +95,9 @@ def set_field(
 @click.argument("fields", metavar="[FIELD]...", nargs=-1)
 @actor
 @prints(_lines)
-def clear(connectors: Connectors, /, *, fields: tuple[str, ...], actor: str, **scope: str) -> PolicyOverride:
+def clear(connectors: Connectors, /, *, fields: tuple[str, ...], actor: str, **scope: str) -> ScopedPolicy:
     """Let FIELDs inherit again; without a FIELD, all of them."""
-    return connectors.overrides.clear(PolicyScope(**scope), fields=fields or None, actor=actor)
+    return connectors.policies.clear(PolicyScope(**scope), fields=fields or None, actor=actor)
 
 
 @policy.command()
@@ -110,9 +110,9 @@ def clear(connectors: Connectors, /, *, fields: tuple[str, ...], actor: str, **s
 @prints(_lines)
 def lock(
     connectors: Connectors, /, *, fields: tuple[str, ...], off: bool, actor: str, **scope: str
-) -> PolicyOverride:
+) -> ScopedPolicy:
     """Keep narrower levels from setting FIELDs."""
-    change = connectors.overrides.unlock if off else connectors.overrides.lock
+    change = connectors.policies.unlock if off else connectors.policies.lock
     return change(PolicyScope(**scope), fields=fields, actor=actor)
 
 
@@ -121,4 +121,4 @@ def lock(
 @prints(_deviations)
 def deviations(connectors: Connectors, /, **given: str) -> tuple[PolicyDifference, ...]:
     """List the projects that deviate from the defaults. The defaults are those of INSTALLATION."""
-    return connectors.overrides.deviations(**given)
+    return connectors.policies.deviations(**given)

@@ -7,13 +7,18 @@ import shutil
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
+from enum import Enum
 from functools import wraps
 from importlib import import_module
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from .operator import connected
+
+if TYPE_CHECKING:
+    from ..connectors import Connectors
 
 Row = Mapping[str, object]
 Shown = TypeVar("Shown")
@@ -37,6 +42,21 @@ def prints(lines: Callable[[Shown], Iterable[str]]) -> Callable[[Callable[..., S
         return run
 
     return decorate
+
+
+def passing(
+    group: click.Group, name: str, words: str, lines: Callable[[Any], Iterable[str]], *options: Callable[..., Any]
+) -> None:
+    """Add a command that only calls the method of its name, and prints what that returns, by `lines` or as JSON."""
+
+    def command(connectors: Connectors, /, **given: object) -> Any:
+        return getattr(getattr(connectors, str(group.name)), name)(**given)
+
+    command.__doc__ = words
+    decorated: Any = prints(lines)(command)
+    for option in reversed(options):
+        decorated = option(decorated)
+    group.command(name=name)(decorated)
 
 
 def prints_rows(nothing: str, *columns: str) -> Callable[[Callable[..., Iterable[Row]]], Callable[..., None]]:
@@ -72,6 +92,18 @@ def show(rows: Sequence[Row], columns: Sequence[str] = (), *, as_json: bool, not
         click.echo("\n".join(table(rows, columns or tuple(rows[0]), width=screen_width())))
     else:
         click.echo(nothing)
+
+
+def row(entity: object, columns: str, **given: object) -> Row:
+    """Return a row with these columns: values that are given, else attributes of an entity."""
+    return {name: _plain(given[name] if name in given else getattr(entity, name)) for name in columns.split()}
+
+
+def _plain(value: object) -> object:
+    """Return a word for an enumeration, and text for a moment."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.value if isinstance(value, Enum) else value
 
 
 def print_json(document: object) -> None:

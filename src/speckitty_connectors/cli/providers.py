@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 from attrs import asdict
 
-from ..loading.registry import Registry
-from ..loading.statuses import PluginState, PluginStatus
+from ..loading.statuses import PluginState
 from ..providers.manifest import CONTRACT_MAJOR, Manifest
 from .operator import Operator
 from .printing import Row, as_json, block, screen_width, show
+
+if TYPE_CHECKING:
+    from ..loading.registry import Registry
 
 COLUMNS = ("provider", "state", "reason", "remedy")
 """What a table shows; the reason names the distribution and its version."""
@@ -19,14 +22,20 @@ COLUMNS = ("provider", "state", "reason", "remedy")
 
 @click.command()
 @as_json
-@click.option("--load/--no-load", default=True, help="Import the plugins to check them; else list only.")
-@click.option("--verbose", "-v", is_flag=True, help="Show what each can do, too.")
+@click.option("--check", is_flag=True, help="Import each plugin to see whether it works.")
+@click.option("--verbose", "-v", is_flag=True, help="Import each plugin, and show what it can do, too.")
 @click.pass_obj
-def providers(operator: Operator, *, as_json: bool, load: bool, verbose: bool) -> None:
-    """List the provider plugins with their state. For one that can't be used, it says why and what to do."""
-    registry = operator.registry()
-    statuses = registry.check() if load else registry.statuses()
-    rows = [_row(registry, status, verbose=verbose) for status in statuses]
+def providers(operator: Operator, *, as_json: bool, check: bool, verbose: bool) -> None:
+    """List the provider plugins with their state. For one that can't be used, it says why and what to do.
+
+    What is installed is read from its metadata, and no plugin is imported. One that is "available" may be used, and
+    with --check it is "active" if it works, or "failed" with the reason.
+    """
+    rows: list[Row]
+    if check or verbose:
+        rows = list(_checked(operator.registry(), verbose=verbose))
+    else:
+        rows = [asdict(status) for status in operator.plugins()]
     if verbose and rows and not as_json:
         click.echo("\n\n".join("\n".join(_lines(row)) for row in rows))
     else:
@@ -34,11 +43,12 @@ def providers(operator: Operator, *, as_json: bool, load: bool, verbose: bool) -
         show(rows, COLUMNS, as_json=as_json, nothing=nothing)
 
 
-def _row(registry: Registry, status: PluginStatus, *, verbose: bool) -> Row:
-    row: dict[str, object] = asdict(status)
-    if verbose and status.state is PluginState.ACTIVE:
-        row |= _declared(registry.provider(status.provider).manifest)
-    return row
+def _checked(registry: Registry, *, verbose: bool) -> Iterator[Row]:
+    """Load each plugin, and yield its row; where more is wanted of one that works, with what it declares."""
+    for status in registry.check():
+        works = verbose and status.state is PluginState.ACTIVE
+        declared = _declared(registry.provider(status.provider).manifest) if works else {}
+        yield {**asdict(status), **declared}
 
 
 def _declared(manifest: Manifest) -> Row:

@@ -17,7 +17,7 @@ from ..routing.review.replay import Replay
 from ..store.metadata import OPERATOR
 from .arguments import Command, actor, chosen, in_workspace, reason, selecting, target
 from .operator import connected
-from .printing import Row, as_json, prints, prints_rows, say, show
+from .printing import Row, as_json, passing, prints, prints_rows, row, say, show
 
 HELP = {
     "provider": "Provider key.",
@@ -33,16 +33,7 @@ HELP = {
 
 
 def _row(item: ReviewItem) -> Row:
-    return {
-        "id": item.id,
-        "provider": item.provider,
-        "resource": _subject(item),
-        "reason": item.reason,
-        "count": item.count,
-        "state": item.state.value,
-        "first_seen": item.first_seen.isoformat(),
-        "last_seen": item.last_seen.isoformat(),
-    }
+    return row(item, "id provider resource reason count state first_seen last_seen", resource=_subject(item))
 
 
 def _subject(item: ReviewItem) -> str:
@@ -98,44 +89,24 @@ def show_item(connectors: Connectors, /, *, workspace: str, item_id: str, as_jso
     say(lambda item: [*_lines(item), *latest], item, as_json=as_json)
 
 
-@review.command(name="map")
-@in_workspace("item")
-@target
-@selecting
-@actor
-@prints(_mapped)
-def map_item(connectors: Connectors, /, **given: Any) -> Mapped:
-    """Map the resource of ITEM to TARGET, and replay events."""
-    return connectors.review.map(**given)
-
-
-@review.command()
-@in_workspace("item")
-@target
-@actor
-@prints(_mapped)
-def assign(connectors: Connectors, /, **given: Any) -> Mapped:
-    """Map ITEM to one of its candidates, and replay events. TARGET is the candidate."""
-    return connectors.review.assign(**given)
-
-
-@review.command()
-@in_workspace("item")
-@actor
-@prints(_replayed)
-def replay(connectors: Connectors, /, **given: str) -> Replay:
-    """Decide again about the events that ITEM holds. Do so after its resource was mapped elsewhere, for example."""
-    return connectors.review.replay(**given)
-
-
-@review.command()
-@in_workspace("item")
-@click.option("--reason", required=True, help="Why nobody wants to see this.")
-@actor
-@prints(_lines)
-def dismiss(connectors: Connectors, /, **given: str) -> ReviewItem:
-    """Ignore events like those of ITEM from now on."""
-    return connectors.review.dismiss(**given)
+of_item = in_workspace("item")
+why = click.option("--reason", required=True, help="Why nobody wants to see this.")
+passing(
+    review,
+    "map",
+    "Map the resource of ITEM to TARGET, and replay events.",
+    _mapped,
+    of_item,
+    target,
+    selecting,
+    actor,
+)
+CANDIDATE = "Map ITEM to one of its candidates, and replay events. TARGET is the candidate."
+passing(review, "assign", CANDIDATE, _mapped, of_item, target, actor)
+AGAIN = "Decide again about the events that ITEM holds. Do so after its resource was mapped elsewhere, for example."
+passing(review, "replay", AGAIN, _replayed, of_item, actor)
+passing(review, "dismiss", "Ignore events like those of ITEM from now on.", _lines, of_item, why, actor)
+passing(review, "reopen", "Let a dismissed or snoozed ITEM wait again.", _lines, of_item, actor)
 
 
 @review.command()
@@ -147,15 +118,6 @@ def dismiss(connectors: Connectors, /, **given: str) -> ReviewItem:
 def snooze(connectors: Connectors, /, *, hours: float, **given: str) -> ReviewItem:
     """Hide ITEM for some hours; its events are still counted."""
     return connectors.review.snooze(until=connectors.store.now() + timedelta(hours=hours), **given)
-
-
-@review.command()
-@in_workspace("item")
-@actor
-@prints(_lines)
-def reopen(connectors: Connectors, /, **given: str) -> ReviewItem:
-    """Let a dismissed or snoozed ITEM wait again."""
-    return connectors.review.reopen(**given)
 
 
 @review.command()
@@ -198,13 +160,7 @@ def conditions(command: Command) -> Command:
 def list_rules(connectors: Connectors, /, *, workspace: str) -> list[Row]:
     """List the ignore rules of a workspace."""
     return [
-        {
-            "id": each.id,
-            "ignores": str(each.conditions),
-            "note": each.note,
-            "created_by": each.created_by,
-            "created_at": each.created_at.isoformat(),
-        }
+        row(each, "id ignores note created_by created_at", ignores=str(each.conditions))
         for each in connectors.review.rules.list(workspace=workspace)
     ]
 

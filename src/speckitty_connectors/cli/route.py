@@ -77,21 +77,17 @@ def simulate(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Show what happens to an event, now and after changes.
+    """Show what happens to an event, now and after changes. Nothing is changed.
 
     EVENT is the id of a delivery; or else --file has the document of an event, as `explain --json` prints it. SCOPE
-    is PROVIDER, PROVIDER/project:ID or PROVIDER/installation:ID. Nothing is changed.
+    is PROVIDER, PROVIDER/project:ID or PROVIDER/installation:ID.
     """
     if bool(event_id) == bool(event):
         raise click.UsageError("name a delivery, or give an event with --file and --installation")
-    proposal = Proposal(
-        add=tuple(ProposedMapping(installation_id=by, resource=what, target=target) for by, what, target in added),
-        remove=removed,
-        policies=tuple(
-            ProposedPolicy(scope=scope_named(workspace, scope), fields={field: value})
-            for scope, field, value in policies
-        ),
-    )
+    mapped = (ProposedMapping(installation_id=by, resource=what, target=target) for by, what, target in added)
+    named = ((scope_named(workspace, scope), {field: value}) for scope, field, value in policies)
+    wanted = (ProposedPolicy(scope=scope, fields=fields) for scope, fields in named)
+    proposal = Proposal(add=tuple(mapped), remove=removed, policies=tuple(wanted))
     with operator.connectors() as connectors:
         found = connectors.simulate(workspace=workspace, event_id=event_id, event=event, proposal=proposal, **given)
     say(_lines, found, as_json=as_json)

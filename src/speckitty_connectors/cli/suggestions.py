@@ -12,7 +12,7 @@ from ..providers.suggestions import Target
 from ..suggestions.types import ResourceSuggestion, SuggestionState
 from .arguments import actor, chosen, in_workspace, reason, target_named
 from .operator import connected
-from .printing import Row, prints_rows
+from .printing import Row, prints_rows, row
 
 prints_suggestions = prints_rows(
     "nothing is suggested", "id", "confidence", "resource", "target", "state", "evidence"
@@ -90,15 +90,12 @@ def automatic(connectors: Connectors, /, *, workspace: str, wanted: bool | None,
 
 def _row(suggestion: ResourceSuggestion) -> Row:
     evidence = (f"{'but ' if each.against else ''}{each.text}" for each in suggestion.evidence)
-    return {
-        "id": suggestion.id,
-        "confidence": suggestion.confidence.value,
-        "resource": f"{suggestion.resource_kind} {suggestion.resource_key}",
-        "target": str(suggestion.target),
-        "state": suggestion.state.value,
-        "evidence": "; ".join(evidence),
-        "installation": suggestion.installation_id,
-        "mapping": suggestion.mapping_id,
-        "decided_by": suggestion.decided_by,
-        "reason": suggestion.reason,
-    }
+    return row(
+        suggestion,
+        "id confidence resource target state evidence installation mapping decided_by reason",
+        resource=f"{suggestion.resource_kind} {suggestion.resource_key}",
+        target=str(suggestion.target),
+        evidence="; ".join(evidence),
+        installation=suggestion.installation_id,
+        mapping=suggestion.mapping_id,
+    )

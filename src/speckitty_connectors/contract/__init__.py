@@ -12,15 +12,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..http.session import Transport, TransportSession
-    from ..http.throttling import throttled_seconds
-    from ..inbox.responses import VerificationRefusedError
-    from ..inbox.signatures import verify
-    from .fake import FakeProvider
-    from .offline import connect_offline
-    from .stores import StoreContract
-    from .suite import ConnectorContract, PinnedContractWarning
-    from .verdicts import Waiver
+    from ..http.session import Transport as Transport
+    from ..http.session import TransportSession as TransportSession
+    from ..http.throttling import throttled_seconds as throttled_seconds
+    from ..inbox.responses import VerificationRefusedError as VerificationRefusedError
+    from ..inbox.signatures import verify as verify
+    from .fake import FakeProvider as FakeProvider
+    from .offline import connect_offline as connect_offline
+    from .stores import StoreContract as StoreContract
+    from .suite import ConnectorContract as ConnectorContract
+    from .suite import PinnedContractWarning as PinnedContractWarning
+    from .verdicts import Waiver as Waiver
 
 _MODULES = {
     "ConnectorContract": ".suite",
@@ -35,20 +37,6 @@ _MODULES = {
     "throttled_seconds": "..http.throttling",
     "verify": "..inbox.signatures",
 }
-
-__all__ = [
-    "ConnectorContract",
-    "FakeProvider",
-    "PinnedContractWarning",
-    "StoreContract",
-    "Transport",
-    "TransportSession",
-    "VerificationRefusedError",
-    "Waiver",
-    "connect_offline",
-    "throttled_seconds",
-    "verify",
-]
 
 
 def __getattr__(name: str) -> object:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from attrs import frozen
@@ -148,6 +148,9 @@ class _Document(msgspec.Struct):
     relist: bool = False
     at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
+    def named(self, *fields: str) -> dict[str, Any]:
+        return {field: getattr(self, field) for field in fields}
+
     def resources(self) -> tuple[ResourceReference, ...]:
         places = (("board", self.board), ("space", self.space))
         return tuple(ResourceReference(kind=kind, id=place.id, key=place.key) for kind, place in places if place)
@@ -246,18 +249,9 @@ class FakeProvider:
             return Handshake()
         if not document.resources():
             return Ignored(reason="it names no board and no space")
-        return Event(
-            kind=document.event or delivery.kind,
-            action=document.action,
-            installation=document.installation,
-            account=document.account,
-            resources=document.resources(),
-            actor=document.actor,
-            git=document.git,
-            subject=document.subject,
-            registrations=document.registrations,
-            occurred_at=at,
-        )
+        named = document.named("action", "git", "subject", "registrations", "installation", "account", "actor")
+        kind = document.event or delivery.kind
+        return Event(kind=kind, resources=document.resources(), occurred_at=at, **named)
 
     @hookimpl
     def subscribe(self, subscription: Subscription) -> SubscriptionAnswer:
@@ -273,20 +267,9 @@ class FakeProvider:
 
 
 def _lifecycle(document: _Document, change: Change, at: datetime | None) -> Lifecycle:
-    return Lifecycle(
-        change=change,
-        installation=document.installation,
-        account=document.account,
-        resources=document.resources(),
-        former=document.former,
-        identities=document.identities,
-        requester=document.requester,
-        actor=document.actor,
-        scopes=document.scopes,
-        private=document.private,
-        relist=document.relist,
-        occurred_at=at,
-    )
+    named = document.named("former", "identities", "requester", "scopes", "private", "relist")
+    whose = document.named("installation", "account", "actor")
+    return Lifecycle(change=change, resources=document.resources(), occurred_at=at, **named, **whose)
 
 
 def _read(document: object, kind: type[T]) -> T | None:

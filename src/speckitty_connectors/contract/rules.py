@@ -71,18 +71,8 @@ class Nothing:
 class Rule:
     """One rule of the contract.
 
-    Attributes:
-        id: letter of the group and number, for example ``V03``.
-        since: minor version of the contract that it came with, for example ``1.0``.
-        method: name of the test.
-        title: the rule in one sentence.
-        checks: what is done to find out.
-        why: what goes wrong where it is broken.
-        fix: what to do.
-        needs: the capability that it is about, or None.
-        over: what it is judged for.
-        argument: name of the test's argument for the case, or empty.
-        waivable: whether an author may waive it.
+    Its `id` is the letter of its group and a number, it came with the minor version `since`, it is judged `over`
+    cases, and `argument` names the argument of its test for a case.
     """
 
     id: str

@@ -55,15 +55,8 @@ def as_recorded(_: int, __: int, answer: GivenAnswer) -> GivenAnswer:
 class PlayedScenario:
     """A scenario while it is played.
 
-    Attributes:
-        manifest: of the plugin under test.
-        scenario: what is played.
-        interfere: changes answers.
-        asked: each request, as ``GET /path?query``.
-        unexpected: what was asked without being in the scenario, or once too often.
-        outside: what was asked without the session.
-        sent: the body of each request.
-        slept: how long the session waited, in seconds.
+    What was asked and sent is kept as text, such as ``GET /path?query``: also what isn't in the scenario, and what
+    went outside the session.
     """
 
     manifest: Manifest
@@ -127,38 +120,28 @@ class PlayedScenario:
     @property
     def conversation(self) -> Conversation:
         """What `install` or `link_user` is called with."""
-        given = self.scenario.given
-        granted = given.get("grant")
-        grant = None
-        if granted is not None:
-            scopes, details = tuple(granted.get("scopes", ())), granted.get("details", {})
-            claims = granted.get("claims", {})
-            grant = Grant(scopes=scopes, details=details, claims=claims, session=self.session)
+        given, grant = self.scenario.given, self.scenario.given.get("grant")
         return Conversation(
             app=self.app,
             state=STATE,
             parameters=given.get("parameters", {}),
             remembered=given.get("remembered", {}),
-            grant=grant,
+            grant=None if grant is None else self._granted(grant),
             choice=tuple(given.get("choice", ())),
             account=Account(**given["account"]) if "account" in given else None,
         )
 
+    def _granted(self, grant: Mapping[str, Any]) -> Grant:
+        return Grant(**{"scopes": (), "details": {}, **_tupled(grant), "session": self.session})
+
     @property
     def listing(self) -> Listing:
         """What `list_resources` is called with."""
-        given = self.scenario.given
-        account = Account(**given.get("account", {"id": "1"}))
-        return Listing(
-            app=self.app,
-            account=account,
-            session=self.session_at(self.manifest.hosts.urls.api_of(account.id)),
-            installation=given.get("installation", ""),
-            scopes=tuple(given.get("scopes", ())),
-            as_member=given.get("as_member", False),
-            cursor=given.get("cursor", ""),
-            page_size=given.get("page_size", self.manifest.api_page_size),
-        )
+        given = {"page_size": self.manifest.api_page_size, **_tupled(self.scenario.given)}
+        account = Account(**given.pop("account", {"id": "1"}))
+        given.pop("settings", None)  # of the app
+        session = self.session_at(self.manifest.hosts.urls.api_of(account.id))
+        return Listing(**{**given, "app": self.app, "account": account, "session": session})
 
     @property
     def subscription(self) -> Subscription:
@@ -257,6 +240,11 @@ def _fits(expected: AskedRequest, request: PreparedRequest, root: str) -> bool:
     if expected.query is not None and dict(parse_qsl(url.query, keep_blank_values=True)) != dict(expected.query):
         return False
     return expected.body is None or holds(_json(request.body), expected.body)
+
+
+def _tupled(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a file gives, its lists as tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
 def _json(body: object) -> Any:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from ..errors import ConnectorsError, NotFoundError
 from ..identifiers import Clock, new_id, utc_now
+from ..store.rows import from_row, is_row
 from .sealing import Keys, SealedPlace, UnsealError, key_id_of, seal, unseal
 from .secret import Secret
 from .tables import credentials
@@ -94,17 +95,9 @@ class Vault:
         """Store a new credential and return its id."""
         credential_id = new_id()
         place = _place(workspace, credential_id, provider, host, kind, version=1)
-        connection.execute(
-            insert(credentials).values(
-                workspace_id=workspace,
-                id=credential_id,
-                provider=provider,
-                host=host,
-                kind=kind,
-                created_at=self._clock(),
-                **self._sealed(place, values, expires_at),
-            )
-        )
+        row = {"workspace_id": workspace, "id": credential_id, "provider": provider, "host": host, "kind": kind}
+        sealed = self._sealed(place, values, expires_at)
+        connection.execute(insert(credentials).values(created_at=self._clock(), **row, **sealed))
         return credential_id
 
     def open(self, connection: Connection, *, workspace: str, credential_id: str) -> OpenCredential:
@@ -116,22 +109,18 @@ class Vault:
         """
         row = _find(connection, workspace, credential_id)
         if row is None:
-            raise NotFoundError(
-                "there is no such credential in this workspace",
-                subject=f"credential {credential_id}",
-                remedy="connect again, or register the app again",
-            )
-        return OpenCredential(
-            workspace=row.workspace_id,
-            id=row.id,
-            provider=row.provider,
-            host=row.host,
-            kind=row.kind,
-            version=row.version,
-            expires_at=row.expires_at,
-            updated_at=row.updated_at,
-            values=self._opened(row),
-        )
+            raise NotFoundError.of("credential", credential_id, "connect again, or register the app again")
+        return from_row(OpenCredential, row, values=self._opened(row))
+
+    def newest(
+        self, connection: Connection, opened: OpenCredential | None, *, workspace: str, credential_id: str
+    ) -> OpenCredential:
+        """Return a credential, and what was `opened` of it before where it is still the same version; as `open`."""
+        if opened is not None:
+            version = self.version(connection, workspace=workspace, credential_id=credential_id)
+            if (opened.workspace, opened.id, opened.version) == (workspace, credential_id, version):
+                return opened
+        return self.open(connection, workspace=workspace, credential_id=credential_id)
 
     def version(self, connection: Connection, *, workspace: str, credential_id: str) -> int:
         """Return the version of a credential without opening it; 0 where there is none."""
@@ -155,11 +144,7 @@ class Vault:
         place = _place(workspace, credential_id, row.provider, row.host, row.kind, version=expected_version + 1)
         replaced = connection.execute(
             update(credentials)
-            .where(
-                credentials.c.workspace_id == workspace,
-                credentials.c.id == credential_id,
-                credentials.c.version == expected_version,
-            )
+            .where(is_row(credentials, workspace, credential_id), credentials.c.version == expected_version)
             .values(**self._sealed(place, values, expires_at))
         )
         return replaced.rowcount == 1
@@ -185,8 +170,7 @@ class Vault:
         written = connection.execute(
             update(credentials)
             .where(
-                credentials.c.workspace_id == resealed.workspace,
-                credentials.c.id == resealed.id,
+                is_row(credentials, resealed.workspace, resealed.id),
                 credentials.c.version == resealed.version,
                 credentials.c.sealed == resealed.former,
             )
@@ -195,10 +179,8 @@ class Vault:
         return written.rowcount == 1
 
     def forget(self, connection: Connection, *, workspace: str, credential_id: str) -> None:
-        """Delete a credential, and with its row the only copy of its data key."""
-        connection.execute(
-            delete(credentials).where(credentials.c.workspace_id == workspace, credentials.c.id == credential_id)
-        )
+        """Forget a credential, and with its row the only copy of its data key."""
+        connection.execute(delete(credentials).where(is_row(credentials, workspace, credential_id)))
 
     def _sealed(
         self, place: SealedPlace, values: Mapping[str, Secret | str], expires_at: datetime | None
@@ -235,8 +217,9 @@ class Vault:
 
 
 def _find(connection: Connection, workspace: str, credential_id: str) -> Row[tuple[object, ...]] | None:
-    query = select(credentials).where(credentials.c.workspace_id == workspace, credentials.c.id == credential_id)
-    return connection.execute(query).one_or_none()
+    return connection.execute(
+        select(credentials).where(is_row(credentials, workspace, credential_id))
+    ).one_or_none()
 
 
 def _place(workspace: str, credential_id: str, provider: str, host: str, kind: str, *, version: int) -> SealedPlace:

@@ -133,13 +133,7 @@ class GuardedAdapter(HTTPAdapter):
     """Sends one request and reads the whole response, or raises one of our errors, without the request in it.
 
     It follows no redirects and uses no proxy. Mount it on a `requests.Session` for both schemes, or use it alone.
-
-    Args:
-        egress: decides where it may connect.
-        timeout_seconds: longest wait for a connection, and for the next piece of a response.
-        call_seconds: longest time for a whole call.
-        body_limit: largest response, in bytes.
-        certificates: path of a file with the certificates to trust instead of the public ones; empty for those.
+    `Transport` says what its limits are.
     """
 
     def __init__(

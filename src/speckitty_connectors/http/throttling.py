@@ -40,9 +40,7 @@ def throttled_seconds(
     """Return how many seconds to wait before the next try, or None if the response isn't about throttling.
 
     The order is that of GitHub's "Rate limits for the REST API", which suits the other providers: ``retry-after``;
-    else the end of the window where nothing remains; else the dialect's fallback, doubled at each try.
-
-    `tries` is how often this call was throttled before.
+    else the end of the window where nothing remains; else the dialect's fallback, doubled at each further try.
 
     >>> throttled_seconds(RateLimitDialect(), status=429, headers={"retry-after": "7"}, now=datetime.now(UTC))
     7.0

@@ -315,7 +315,7 @@ class Onboarding:
     def remove(self, *, workspace: str, installation_id: str, actor: str, uninstall: bool = False) -> Removed:
         """Stop routing from an account, forget its grant, and ask the provider to revoke the grant.
 
-        Mappings, links and overrides are kept for the day the account is connected again. Nothing that another
+        Mappings, links and policies are kept for the day the account is connected again. Nothing that another
         workspace still needs is revoked or uninstalled at the provider; `Removed.revocation` says what was done.
 
         Args:

@@ -33,45 +33,34 @@ class IdentityTakenError(Exception):
 class LinkRequest:
     """A member who is to be linked to an identity.
 
-    Attributes:
-        installation: what the link goes under; locked, so that its links are written one by one.
-        member: the host's member.
-        identity: who they are on the provider's side.
-        credential_id: their sealed grant, or empty for an identity without a token.
-        takes_over: whether the identity is taken from the member who has it.
+    The installation is locked, so that its links are written one by one. Without a token, `credential_id` is empty.
     """
 
     installation: Installation
     member: str = field(validator=min_len(1))
     identity: ExternalIdentity
+    status: LinkStatus
+    verb: str
+    actor: str
     credential_id: str = ""
     takes_over: bool = False
 
 
-def link_member(
-    connection: Connection,
-    vault: Vault,
-    claim: LinkRequest,
-    *,
-    status: LinkStatus,
-    actor: str,
-    verb: str,
-    now: datetime,
-) -> UserLink:
+def link_member(connection: Connection, vault: Vault, request: LinkRequest, *, now: datetime) -> UserLink:
     """Make the member the identity, whatever was linked to them before; return the link.
 
     Raises:
         IdentityTakenError: another member is linked to it, and it isn't taken over.
     """
-    _make_free(connection, vault, claim, actor, now)
-    known = repository.find_member(connection, claim.installation, claim.member)
+    _make_free(connection, vault, request, now)
+    known = repository.find_member(connection, request.installation, request.member)
     link = evolve(
-        known or _blank(claim, now),
-        external_id=claim.identity.id,
-        external_name=claim.identity.name,
-        status=status,
+        known or _blank(request, now),
+        external_id=request.identity.id,
+        external_name=request.identity.name,
+        status=request.status,
         status_reason="",
-        credential_id=claim.credential_id,
+        credential_id=request.credential_id,
         updated_at=now,
     )
     if known is None:
@@ -79,27 +68,18 @@ def link_member(
     else:
         repository.save(connection, link)
         forget(connection, vault, known)
-    record_identity(connection, known, link, verb, actor=actor, now=now)
+    record_identity(connection, known, link, request.verb, actor=request.actor, now=now)
     return link
 
 
-def link_on_word(
-    connection: Connection,
-    vault: Vault,
-    claim: LinkRequest,
-    *,
-    status: LinkStatus,
-    actor: str,
-    verb: str,
-    now: datetime,
-) -> UserLink:
+def link_on_word(connection: Connection, vault: Vault, request: LinkRequest, *, now: datetime) -> UserLink:
     """Write a link that no grant proves, on somebody's word.
 
     Raises:
         ConflictError: another member is linked to the identity.
     """
     try:
-        return link_member(connection, vault, claim, status=status, actor=actor, verb=verb, now=now)
+        return link_member(connection, vault, request, now=now)
     except IdentityTakenError as taken:
         raise ConflictError(
             f"{taken.holder.member} is linked to this identity",
@@ -109,7 +89,7 @@ def link_on_word(
 
 
 def forget(connection: Connection, vault: Vault, link: UserLink) -> None:
-    """Delete the grant of a link, where it has one."""
+    """Forget the grant of a link, where it has one."""
     if link.credential_id:
         vault.forget(connection, workspace=link.workspace, credential_id=link.credential_id)
 
@@ -130,30 +110,30 @@ def record_identity(
     )
 
 
-def _make_free(connection: Connection, vault: Vault, claim: LinkRequest, actor: str, now: datetime) -> None:
-    """Let go of the identity whoever has it, unless that is another member who keeps it."""
-    holder = repository.find_identity(connection, claim.installation, claim.identity.id)
-    if holder is None or holder.member == claim.member:
+def _make_free(connection: Connection, vault: Vault, request: LinkRequest, now: datetime) -> None:
+    """End the link that the identity has, unless that is another member's who keeps it."""
+    holder = repository.find_identity(connection, request.installation, request.identity.id)
+    if holder is None or holder.member == request.member:
         return
     if holder.status not in FREE:
-        if not claim.takes_over:
+        if not request.takes_over:
             raise IdentityTakenError(holder)
-        lost = evolve(holder, status=LinkStatus.REVOKED, status_reason=f"taken over by {claim.member}")
-        record_identity(connection, holder, lost, "taken_over", actor=actor, now=now)
+        lost = evolve(holder, status=LinkStatus.REVOKED, status_reason=f"taken over by {request.member}")
+        record_identity(connection, holder, lost, "taken_over", actor=request.actor, now=now)
     repository.remove(connection, holder)
     forget(connection, vault, holder)
 
 
-def _blank(claim: LinkRequest, now: datetime) -> UserLink:
-    installation = claim.installation
+def _blank(request: LinkRequest, now: datetime) -> UserLink:
+    installation = request.installation
     return UserLink(
         workspace=installation.workspace,
         id=new_id(),
         installation_id=installation.id,
-        member=claim.member,
+        member=request.member,
         provider=installation.provider,
         host=installation.host,
-        external_id=claim.identity.id,
+        external_id=request.identity.id,
         created_at=now,
         updated_at=now,
     )

@@ -1,4 +1,4 @@
-"""Links follow the grants that they speak with; a link that was revoked stays so."""
+"""The grants that links speak with: sealed when they are given, and decisive for a link's status."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from .types import LinkStatus, UserLink
 REASON: Final = "the provider accepts the token no longer; the member has to link again"
 
 
-def follow(
+def update_holders(
     connection: Connection, *, workspace: str, credential_id: str, condition: GrantCondition, now: datetime
 ) -> None:
-    """Bring whoever speaks with a credential in line with it: the link, or the installations below."""
+    """Give the link or the installations that speak with a grant the status that its condition asks for."""
     installation_grants.follow(
         connection, workspace=workspace, credential_id=credential_id, condition=condition, now=now
     )
     status = LinkStatus.NEEDS_REAUTHORISATION if condition is GrantCondition.REFUSED else LinkStatus.ACTIVE
     link = repository.find_speaking(connection, workspace=workspace, credential_id=credential_id)
     if link is not None and link.status not in {LinkStatus.REVOKED, status}:
-        _follow_one(connection, link, status, now)
+        _update(connection, link, status, now)
 
 
-def _follow_one(connection: Connection, known: UserLink, status: LinkStatus, now: datetime) -> None:
+def _update(connection: Connection, known: UserLink, status: LinkStatus, now: datetime) -> None:
     is_refused = status is LinkStatus.NEEDS_REAUTHORISATION
     reason = REASON if is_refused else ""
     changed = evolve(known, status=status, status_reason=reason, updated_at=now)
@@ -48,7 +48,7 @@ def keep_grant(
     connection: Connection,
     vault: Vault,
     turn: Turn,
-    claim: LinkRequest,
+    request: LinkRequest,
     tokens: TokenAnswer,
     *,
     one_grant_per_person: bool,
@@ -56,23 +56,16 @@ def keep_grant(
 ) -> str:
     """Seal the tokens of a member who links themselves; return the id of the link's own grant.
 
-    Where the installation speaks with the same person's one grant, the tokens are its newest, and the link has
-    none of its own: the id is empty.
+    The id is empty where the installation speaks with the same person's one grant: the tokens are its newest.
     """
-    installation = claim.installation
-    renews = one_grant_per_person and installation.granted_by == claim.identity.id
-    credential_id = seal_grant(
-        connection,
-        vault,
-        workspace=installation.workspace,
-        app=turn.app,
-        kind=GRANT if renews else LINK_GRANT,
-        redirect_uri=turn.attempt.redirect_uri,
-        tokens=tokens,
-    )
+    installation = request.installation
+    renews = one_grant_per_person and installation.granted_by == request.identity.id
+    kind, redirect_uri = GRANT if renews else LINK_GRANT, turn.attempt.redirect_uri
+    whose = {"workspace": installation.workspace, "kind": kind, "redirect_uri": redirect_uri}
+    credential_id = seal_grant(connection, vault, app=turn.app, tokens=tokens, **whose)
     if not renews:
         return credential_id
     renewed = evolve(installation, credential_id=credential_id)
-    grants.share(connection, renewed, actor=f"member:{claim.member}", now=now)
+    grants.share(connection, renewed, actor=f"member:{request.member}", now=now)
     grants.forget_unused(connection, workspace=installation.workspace)
     return ""

@@ -1,4 +1,4 @@
-"""A person withdrew on the provider's side what they had authorised: their links end, nobody else's."""
+"""Links end, by a person here or by a withdrawal on the provider's side; nobody else's do."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Ending:
     def end(self, links: Iterable[UserLink], *, actor: str, reason: str) -> tuple[RevokedLink, ...]:
         """End all of these in one transaction; only then ask the provider to take each grant back.
 
-        Whoever it is called for, nobody can act with any of the grants from the moment of the commit.
+        From the moment of the commit, nobody can act with any of the grants.
         """
         with self._store.transaction() as connection:
             ended = [self._end(connection, link, actor, reason) for link in links]
@@ -126,7 +126,7 @@ def revoke(
 
     Such a delivery may name no installation at all, so the immutable ids of the people find the links, in every
     workspace; where it names the account, only links under that account are meant, and where a customer's own
-    credential tells of it, only those under that installation. A link that was made after the withdrawal stays.
+    credential reports it, only those under that installation. A link that was made after the withdrawal stays.
     """
     at = min(lifecycle.occurred_at or now, now)
     account_id = lifecycle.account.id if lifecycle.account else ""

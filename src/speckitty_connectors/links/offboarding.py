@@ -47,7 +47,7 @@ class Members:
     def offboard(self, *, workspace: str, member: str, actor: str, reason: str = "left") -> Offboarded:
         """End everything that is a member's own; doing it twice changes nothing more.
 
-        No installation, mapping or override changes, and so no routing decision does.
+        No installation, mapping or policy changes, and so no routing decision does.
         """
         with self._store.reading() as connection:
             links = repository.list_all(connection, workspace=workspace, member=member)
@@ -78,7 +78,7 @@ class Members:
 def _hangs_on_a_person(connection: Connection, installation: Installation) -> bool:
     """Return whether it has a person's grant, or waits for one.
 
-    An app that mints its tokens needs nobody, and a token that an admin entered outlives whoever entered it.
+    An app that mints its tokens needs nobody, and a token that an admin entered outlives the person who entered it.
     """
     if not installation.credential_id:
         return not installation.is_live

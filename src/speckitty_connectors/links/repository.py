@@ -65,7 +65,7 @@ def save(connection: Connection, link: UserLink) -> None:
 
 
 def remove(connection: Connection, link: UserLink) -> None:
-    """Delete a link whose identity became another member's."""
+    """Remove a link whose identity became another member's."""
     connection.execute(delete(user_links).where(is_row(user_links, link.workspace, link.id)))
 
 
@@ -73,11 +73,7 @@ def get(connection: Connection, *, workspace: str, link_id: str) -> UserLink:
     """Return the link of that id."""
     found = _one(connection, select(user_links).where(is_row(user_links, workspace, link_id)))
     if found is None:
-        raise NotFoundError(
-            "there is no such link in this workspace",
-            subject=f"link {link_id}",
-            remedy="list the workspace's links and use one of their ids",
-        )
+        raise NotFoundError.of("link", link_id)
     return found
 
 

@@ -36,16 +36,7 @@ class Links:
     """Links members; many under one installation, each with a grant of their own that nobody else depends on.
 
     Attributes:
-        ending: ends links, for whoever ends several at once.
-
-    Args:
-        store: the database.
-        registry: the plugins.
-        apps: the registered apps.
-        vault: seals grants.
-        sessions: opens the API.
-        transport: carries token requests.
-        callback_url: where providers send browsers back to.
+        ending: ends several links at once.
     """
 
     def __init__(
@@ -139,7 +130,7 @@ class Links:
         """
         with self._store.transaction() as connection:
             key = InstallationKey(workspace=workspace, id=installation_id)
-            claim = self._claim(connection, key, member, identity)
+            request = _request(connection, key, member, identity, LinkStatus.SUGGESTED, "suggested", actor)
             known = repository.find_member(connection, key, member)
             if known is not None and known.status not in FREE:
                 raise ConflictError(
@@ -147,15 +138,7 @@ class Links:
                     subject=known.subject,
                     remedy="end that link first, if it is the wrong one",
                 )
-            return link_on_word(
-                connection,
-                self._vault,
-                claim,
-                status=LinkStatus.SUGGESTED,
-                actor=actor,
-                verb="suggested",
-                now=self._store.now(),
-            )
+            return link_on_word(connection, self._vault, request, now=self._store.now())
 
     def confirm(
         self,
@@ -166,50 +149,22 @@ class Links:
         actor: str,
         identity: ExternalIdentity | None = None,
     ) -> UserLink:
-        """Link a member to an identity on the word of an admin, without any token.
+        """Link a member to an identity, or to the suggested one, on the word of an admin, without any token.
 
         To act in the member's name, they link themselves. What a grant of their own proved is never overruled.
-
-        Args:
-            workspace: the workspace.
-            installation_id: the installation.
-            member: the host's member.
-            actor: the admin, for the audit.
-            identity: who they are on the provider's side; what was suggested where not given.
 
         Raises:
             NotFoundError: the workspace has no such installation, or nothing was suggested.
             ConflictError: the member proved to be somebody else, or another member has that identity.
         """
+        key = InstallationKey(workspace=workspace, id=installation_id)
         with self._store.transaction() as connection:
-            key = InstallationKey(workspace=workspace, id=installation_id)
             known = repository.find_member(connection, key, member)
-            suggested = known.identity if known is not None and known.status is LinkStatus.SUGGESTED else None
-            wanted = identity or suggested
-            if wanted is None:
-                raise NotFoundError(
-                    f"nothing is suggested for {member}",
-                    subject=f"installation {installation_id}",
-                    remedy="name the identity by the provider's immutable id",
-                )
-            claim = self._claim(connection, key, member, wanted)
+            wanted = identity or _suggested(known, member, key)
+            request = _request(connection, key, member, wanted, LinkStatus.ACTIVE, "confirmed", actor)
             if known is not None and known.credential_id:
-                if known.external_id == wanted.id:
-                    return known
-                raise ConflictError(
-                    f"{member} proved to be {known.external_name or known.external_id}",
-                    subject=known.subject,
-                    remedy="end that link first, if it is the wrong one",
-                )
-            return link_on_word(
-                connection,
-                self._vault,
-                claim,
-                status=LinkStatus.ACTIVE,
-                actor=actor,
-                verb="confirmed",
-                now=self._store.now(),
-            )
+                return _as_proved(known, wanted)
+            return link_on_word(connection, self._vault, request, now=self._store.now())
 
     def act_as(self, *, workspace: str, installation_id: str, member: str) -> Acting:
         """Return a session with the member's own grant, else with the installation's; see `ActingAs.act_as`."""
@@ -237,25 +192,50 @@ class Links:
         return ended
 
     def _link(self, turn: Turn, identity: ExternalIdentity, tokens: TokenAnswer) -> UserLink:
-        attempt = turn.attempt
+        attempt, now = turn.attempt, self._store.now()
+        actor, key = f"member:{attempt.member}", InstallationKey.of(attempt)
         with self._store.transaction() as connection:
-            claim = self._claim(connection, InstallationKey.of(attempt), attempt.member, identity)
+            request = _request(connection, key, attempt.member, identity, LinkStatus.ACTIVE, "linked", actor)
             one_grant = self._granting.rules(attempt, turn.app).one_grant_per_person
             credential_id = keep_grant(
-                connection, self._vault, turn, claim, tokens, one_grant_per_person=one_grant, now=self._store.now()
+                connection, self._vault, turn, request, tokens, one_grant_per_person=one_grant, now=now
             )
-            return link_member(
-                connection,
-                self._vault,
-                evolve(claim, credential_id=credential_id, takes_over=attempt.purpose is Purpose.TAKE_OVER),
-                status=LinkStatus.ACTIVE,
-                actor=f"member:{attempt.member}",
-                verb="linked",
-                now=self._store.now(),
-            )
+            takes_over = attempt.purpose is Purpose.TAKE_OVER
+            request = evolve(request, credential_id=credential_id, takes_over=takes_over)
+            return link_member(connection, self._vault, request, now=now)
 
-    def _claim(
-        self, connection: Connection, key: InstallationKey, member: str, identity: ExternalIdentity
-    ) -> LinkRequest:
-        installation = installations.get(connection, key, lock=True)
-        return LinkRequest(installation=installation, member=member, identity=identity)
+
+def _request(
+    connection: Connection,
+    key: InstallationKey,
+    member: str,
+    identity: ExternalIdentity,
+    status: LinkStatus,
+    verb: str,
+    actor: str,
+) -> LinkRequest:
+    installation = installations.get(connection, key, lock=True)
+    return LinkRequest(
+        installation=installation, member=member, identity=identity, status=status, verb=verb, actor=actor
+    )
+
+
+def _suggested(known: UserLink | None, member: str, key: InstallationKey) -> ExternalIdentity:
+    if known is not None and known.status is LinkStatus.SUGGESTED:
+        return known.identity
+    raise NotFoundError(
+        f"nothing is suggested for {member}",
+        subject=f"installation {key.id}",
+        remedy="name the identity by the provider's immutable id",
+    )
+
+
+def _as_proved(known: UserLink, wanted: ExternalIdentity) -> UserLink:
+    """Return the link that a grant proves, where it is to the wanted identity."""
+    if known.external_id == wanted.id:
+        return known
+    raise ConflictError(
+        f"{known.member} proved to be {known.external_name or known.external_id}",
+        subject=known.subject,
+        remedy="end that link first, if it is the wrong one",
+    )

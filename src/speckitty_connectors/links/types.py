@@ -139,12 +139,7 @@ class IdentityPath:
 
 @frozen(kw_only=True)
 class Acting:
-    """A session with the provider, and in whose name it speaks.
-
-    Attributes:
-        session: speaks to the provider.
-        path: in whose name.
-    """
+    """A session with the provider, and in whose name it speaks."""
 
     session: ApiSession
     path: IdentityPath
@@ -152,10 +147,6 @@ class Acting:
 
 @frozen(kw_only=True)
 class LinkDone:
-    """The member is linked.
-
-    Attributes:
-        link: the link.
-    """
+    """The member is linked."""
 
     link: UserLink

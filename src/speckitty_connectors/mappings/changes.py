@@ -19,7 +19,7 @@ from ..resources.repository import get_resource
 from ..resources.types import KnownResource
 from ..store.audit import audit, record_change, record_event
 from . import repository
-from .lifecycle import standing
+from .lifecycle import effective_state
 from .types import Direction, MappingOrigin, MappingState, ResourceMapping, Selector
 
 
@@ -53,24 +53,19 @@ def last_change(connection: Connection, *, workspace: str, mapping_id: str) -> M
 def restored(
     document: Mapping[str, object], known: KnownResource, *, mapping_id: str, at: datetime
 ) -> ResourceMapping:
-    """Return the mapping that a document of the audit tells of."""
-    return ResourceMapping(
-        workspace=known.workspace,
+    """Return the mapping that a document of the audit describes."""
+    return ResourceMapping.of_known(
+        known,
+        actor=str(document["created_by"]),
+        at=at,
         id=mapping_id,
-        installation_id=known.installation_id,
-        resource_id=known.id,
-        resource_kind=known.kind,
-        resource_external_id=known.external_id,
-        resource_key=known.key,
         target=converter.structure(document["target"], Target),
         selector=converter.structure(document["selector"], Selector),
         direction=Direction(str(document["direction"])),
         origin=MappingOrigin(str(document["origin"])),
         state=MappingState(str(document["state"])),
         state_reason=str(document["state_reason"]),
-        created_by=str(document["created_by"]),
         created_at=datetime.fromisoformat(str(document["created_at"])),
-        updated_at=at,
     )
 
 
@@ -101,17 +96,22 @@ def save(
     return changed
 
 
-def delete(
+def create(connection: Connection, mapping: ResourceMapping, *, actor: str, at: datetime) -> ResourceMapping:
+    """Write a new mapping, in the state that its resource gives it."""
+    return save(connection, None, with_effective_state(connection, mapping), "created", actor=actor, at=at)
+
+
+def remove(
     connection: Connection, known: ResourceMapping, verb: str, *, actor: str, at: datetime, reason: str = ""
 ) -> None:
-    """Delete a mapping; the audit keeps what it was."""
+    """Remove a mapping; the audit keeps what it was."""
     repository.remove(connection, workspace=known.workspace, mapping_id=known.id)
     record_event(connection, known, verb, actor=actor, at=at, reason=reason, before=known.audited())
 
 
-def as_it_stands(connection: Connection, mapping: ResourceMapping) -> ResourceMapping:
+def with_effective_state(connection: Connection, mapping: ResourceMapping) -> ResourceMapping:
     """Return a mapping in the state that its resource gives it, with the reason."""
-    state, reason = standing(
+    state, reason = effective_state(
         installations.get(connection, InstallationKey.of(mapping)),
         get_resource(connection, workspace=mapping.workspace, resource_id=mapping.resource_id),
     )

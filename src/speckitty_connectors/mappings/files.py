@@ -14,14 +14,14 @@ from cattrs.gen import make_dict_unstructure_fn
 from sqlalchemy import Connection
 
 from ..errors import ConfigurationError, ConnectorsError
-from ..identifiers import new_id
 from ..installations import repository as installations
 from ..installations.types import Installation
+from ..providers.codec import strict_converter
 from ..providers.resources import ResourceReference
 from ..providers.suggestions import Target
 from ..store.engine import Store
 from . import repository
-from .changes import as_it_stands, delete, save
+from .changes import remove, save, with_effective_state
 from .lookup import resolve
 from .service import Mappings, find_overlaps
 from .types import Direction, MappingOrigin, MappingState, ResourceMapping, Selector
@@ -45,7 +45,7 @@ def _is_target(_: object, __: Attribute[str], value: str) -> None:
 
 @frozen(kw_only=True)
 class FileMapping:
-    """One mapping as a file tells of it.
+    """One mapping as a file has it.
 
     Attributes:
         provider: provider key.
@@ -133,7 +133,7 @@ class MappingFile:
         except ValueError as error:  # of the TOML and of the JSON parser alike
             faults = str(error)
         raise ConfigurationError(
-            f"the mappings can't be read: {faults}", subject="mapping file", remedy="mend these places"
+            f"the mappings can't be read: {faults}", subject="mapping file", remedy="fix these places"
         )
 
     def write(self, form: FileForm) -> str:
@@ -157,27 +157,12 @@ def _describe(error: BaseException, kind: type | None) -> str:
 
 
 def _file_converter() -> cattrs.Converter:
-    converter = cattrs.Converter(forbid_extra_keys=True, unstruct_collection_overrides={tuple: list})
-    converter.register_structure_hook(str, _text)
-    converter.register_structure_hook(bool, _boolean)
+    converter = strict_converter(forbid_extra_keys=True)
     for kind in (FileMapping, MappingFile):
         converter.register_unstructure_hook(
             kind, make_dict_unstructure_fn(kind, converter, _cattrs_omit_if_default=True)
         )
     return converter
-
-
-def _text(value: object, kind: type[str]) -> str:
-    """Return a text, or the word of an enumeration that it is, and no number that was made one."""
-    if not isinstance(value, str):
-        raise TypeError("a text was expected")
-    return kind(value)
-
-
-def _boolean(value: object, _: type[bool]) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError("true or false was expected")
-    return value
 
 
 _converter = _file_converter()
@@ -271,11 +256,11 @@ class MappingFiles:
                 raise ConfigurationError(
                     "; ".join(f"{finding.path}: {finding.text}" for finding in difference.errors),
                     subject=f"mapping file for workspace {workspace}",
-                    remedy="mend these places; nothing was changed",
+                    remedy="fix these places; nothing was changed",
                 )
             now = self._store.now()
             for mapping in difference.removed:
-                delete(connection, mapping, "removed", actor=actor, at=now, reason="not in the imported file")
+                remove(connection, mapping, "removed", actor=actor, at=now, reason="not in the imported file")
             for before, after in difference.changed:
                 save(connection, before, after, "updated", actor=actor, at=now, reason="imported")
             for mapping in difference.added:
@@ -292,9 +277,9 @@ class MappingFiles:
         for number, each in enumerate(file.mappings):
             path = f"mappings[{number}]"
             try:
-                mapping = self._wanted(connection, workspace, each, owners, there, actor)
+                mapping = self._wanted(connection, each, owners, there, actor)
                 if _identity(mapping) in wanted:
-                    raise ConfigurationError("this resource and target stand in the file before")
+                    raise ConfigurationError("this resource and target are in the file already")
             except (ConnectorsError, ValueError) as error:
                 text = getattr(error, "what", str(error))
                 findings.append(FileFinding(path=path, text=text, prevents=True))
@@ -313,7 +298,6 @@ class MappingFiles:
     def _wanted(
         self,
         connection: Connection,
-        workspace: str,
         each: FileMapping,
         owners: Mapping[str, Installation],
         there: Mapping[_Identity, ResourceMapping],
@@ -324,29 +308,15 @@ class MappingFiles:
         installation = _installation(each, owners)
         reference = ResourceReference(kind=each.kind, id=each.id, key=each.key)
         known = resolve(connection, installation, self._mappings.named(each.provider, reference))
-        now = self._store.now()
-        new = ResourceMapping(
-            workspace=workspace,
-            id=new_id(),
-            installation_id=installation.id,
-            resource_id=known.id,
-            resource_kind=known.kind,
-            resource_external_id=known.external_id,
-            resource_key=known.key,
-            target=each.goes_to,
-            origin=each.origin,
-            created_by=actor,
-            created_at=now,
-            updated_at=now,
+        new = ResourceMapping.of_known(
+            known, actor=actor, at=self._store.now(), target=each.goes_to, origin=each.origin
         )
         mapping = evolve(there.get(_identity(new), new), selector=each.selector, direction=each.direction)
+        if each.paused and mapping.state is MappingState.PAUSED:
+            return mapping
         if each.paused:
-            return (
-                mapping
-                if mapping.state is MappingState.PAUSED
-                else evolve(mapping, state=MappingState.PAUSED, state_reason="paused in the imported file")
-            )
-        return as_it_stands(connection, mapping)
+            return evolve(mapping, state=MappingState.PAUSED, state_reason="paused in the imported file")
+        return with_effective_state(connection, mapping)
 
     def _warnings(
         self,

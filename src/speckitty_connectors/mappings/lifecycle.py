@@ -1,4 +1,4 @@
-"""Mappings follow their resources: orphaned when these are gone, adopted again when they are back."""
+"""The effective states of mappings: orphaned when their resources are gone, adopted when these are back."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ VERBS: Mapping[MappingState, str] = {
     MappingState.DEGRADED: "degraded",
     MappingState.ACTIVE: "adopted",
 }
-"""What the audit calls it when a mapping follows its resource into a state."""
+"""What the audit calls it when a mapping gets another state by its resource."""
 
 
-def follow(connection: Connection, key: InstallationKey, now: datetime) -> int:
+def update_states(connection: Connection, key: InstallationKey, now: datetime) -> int:
     """Bring the mappings of an installation in line with it; return how many changed.
 
     What a person paused stays paused, whatever happens to the resource; what was orphaned becomes active again
@@ -37,14 +37,14 @@ def follow(connection: Connection, key: InstallationKey, now: datetime) -> int:
     """
     installation = installations.get(connection, key)
     changed = [
-        _follow_one(connection, mapping, installation, resource, now)
-        for mapping, resource in repository.list_to_follow(connection, key, everything=installation.status in GONE)
+        _update(connection, mapping, installation, resource, now)
+        for mapping, resource in repository.list_to_update(connection, key, everything=installation.status in GONE)
     ]
     return sum(changed)
 
 
-def standing(installation: Installation, resource: KnownResource) -> tuple[MappingState, str]:
-    """Return how a mapping stands that no person paused, and why, for a person."""
+def effective_state(installation: Installation, resource: KnownResource) -> tuple[MappingState, str]:
+    """Return the state of a mapping that no person paused, and why, for a person."""
     if installation.status in GONE:
         return MappingState.ORPHANED, f"the installation is {installation.status}"
     if resource.status is not ResourceStatus.ACTIVE:
@@ -54,7 +54,7 @@ def standing(installation: Installation, resource: KnownResource) -> tuple[Mappi
     return MappingState.ACTIVE, ""
 
 
-def _follow_one(
+def _update(
     connection: Connection,
     mapping: ResourceMapping,
     installation: Installation,
@@ -63,7 +63,7 @@ def _follow_one(
 ) -> bool:
     if resource.successor_id and _move_on(connection, mapping, resource, now):
         return True
-    state, reason = standing(installation, resource)
+    state, reason = effective_state(installation, resource)
     if (state, reason) == (mapping.state, mapping.state_reason):
         return False
     repository.save(connection, evolve(mapping, state=state, state_reason=reason, updated_at=now))
@@ -81,7 +81,7 @@ def _follow_one(
 
 
 def _move_on(connection: Connection, mapping: ResourceMapping, left: KnownResource, now: datetime) -> bool:
-    """Let a mapping of what is left of an id follow it to the new one, unless that has a mapping to its target."""
+    """Move a mapping from a former id of its resource to the new one, unless that has a mapping to its target."""
     successor = find_resource(connection, InstallationKey.of(mapping), (left.kind, left.successor_id))
     if successor is None or repository.reaches(connection, successor, mapping.target):
         return False

@@ -33,16 +33,10 @@ def add(connection: Connection, mapping: ResourceMapping) -> None:
             id=mapping.id,
             installation_id=mapping.installation_id,
             resource_id=mapping.resource_id,
-            target_kind=mapping.target.kind,
-            target_id=mapping.target.id,
-            selector=to_document(mapping.selector),
-            direction=mapping.direction,
             origin=mapping.origin,
-            state=mapping.state,
-            state_reason=mapping.state_reason,
             created_by=mapping.created_by,
             created_at=mapping.created_at,
-            updated_at=mapping.updated_at,
+            **_changeable(mapping),
         )
     )
 
@@ -56,16 +50,20 @@ def save(connection: Connection, mapping: ResourceMapping) -> None:
     connection.execute(
         update(resource_mappings)
         .where(is_row(resource_mappings, mapping.workspace, mapping.id))
-        .values(
-            target_kind=mapping.target.kind,
-            target_id=mapping.target.id,
-            selector=to_document(mapping.selector),
-            direction=mapping.direction,
-            state=mapping.state,
-            state_reason=mapping.state_reason,
-            updated_at=mapping.updated_at,
-        )
+        .values(_changeable(mapping))
     )
+
+
+def _changeable(mapping: ResourceMapping) -> dict[str, object]:
+    return {
+        "target_kind": mapping.target.kind,
+        "target_id": mapping.target.id,
+        "selector": to_document(mapping.selector),
+        "direction": mapping.direction,
+        "state": mapping.state,
+        "state_reason": mapping.state_reason,
+        "updated_at": mapping.updated_at,
+    }
 
 
 def find(connection: Connection, *, workspace: str, mapping_id: str) -> ResourceMapping | None:
@@ -78,11 +76,7 @@ def get(connection: Connection, *, workspace: str, mapping_id: str) -> ResourceM
     """Return the mapping of that id."""
     found = find(connection, workspace=workspace, mapping_id=mapping_id)
     if found is None:
-        raise NotFoundError(
-            "there is no such mapping in this workspace",
-            subject=f"mapping {mapping_id}",
-            remedy="list the workspace's mappings and use one of their ids",
-        )
+        raise NotFoundError.of("mapping", mapping_id)
     return found
 
 
@@ -115,7 +109,7 @@ def find_for_resources(
     return sorted(found, key=lambda mapping: mapping.id)
 
 
-def list_to_follow(
+def list_to_update(
     connection: Connection, installation: InstallationKey, *, everything: bool
 ) -> list[tuple[ResourceMapping, KnownResource]]:
     """Return the mappings that may not be in line with their resource, each with it, oldest first.
@@ -157,7 +151,7 @@ def move(connection: Connection, mapping: ResourceMapping, resource: KnownResour
 
 
 def remove(connection: Connection, *, workspace: str, mapping_id: str) -> None:
-    """Delete a mapping."""
+    """Remove a mapping."""
     connection.execute(delete(resource_mappings).where(is_row(resource_mappings, workspace, mapping_id)))
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import nullcontext
 from datetime import datetime
 from itertools import chain, islice
+from typing import Any
 
 from attrs import evolve
 from sqlalchemy import Connection
 
 from ..errors import ConfigurationError, ConnectorsError, NotFoundError
-from ..identifiers import InstallationKey, new_id
+from ..identifiers import InstallationKey
 from ..installations import repository as installations
 from ..loading.registry import Registry
 from ..providers.manifest import Manifest
@@ -21,7 +22,7 @@ from ..resources.hierarchy import find_contained, find_parents, lineage
 from ..resources.repository import get_resource
 from ..store.engine import Store
 from . import repository
-from .changes import as_it_stands, delete, last_change, restored, save
+from .changes import create, last_change, remove, restored, save, with_effective_state
 from .lookup import find_everywhere, resolve
 from .types import TARGET_KINDS, Direction, MappingOrigin, MappingState, Overlap, ResourceMapping, Selector
 
@@ -109,11 +110,10 @@ def nothing_follows(_: Connection, __: ResourceMapping, ___: str, ____: datetime
 class Mappings:
     """Creates, changes, pauses and removes the resource mappings of workspaces; each change is audited.
 
-    Args:
-        store: the database.
-        registry: the plugins, whose manifests say which kinds contain which; without it nothing contains anything.
-        target_kinds: the kinds of targets that the host has.
-        when_removed: does what follows from the removal of a mapping by a person.
+    Where a mapping is created or updated, the `overlaps` of the answer name other mappings, and the one that wins.
+    A resource's key may be of today or of former days. What is done `within` a caller's transaction is part of it.
+    Without a registry, whose manifests say which kinds contain which, nothing contains anything. What follows from
+    the removal of a mapping by a person is done by `when_removed`.
     """
 
     def __init__(
@@ -142,18 +142,7 @@ class Mappings:
         origin: MappingOrigin = MappingOrigin.MANUAL,
         within: Connection | None = None,
     ) -> ResourceMapping:
-        """Map a resource to a target; the answer's `overlaps` warn of other mappings, with the one that wins.
-
-        Args:
-            workspace: the workspace.
-            installation_id: the installation that the resource is seen through.
-            resource: its kind and immutable id; or an empty id and a key of today or of former days.
-            target: where its events go.
-            actor: who asks for it: ``member:<id>``, ``operator`` or ``system``.
-            selector: which of its events; all where not given.
-            direction: which way things flow.
-            origin: where the mapping comes from.
-            within: the transaction of a caller who does more in it; else it is one of its own.
+        """Map a resource, named by kind and id, or by an empty id and a key, to a target; warn of overlaps.
 
         Raises:
             NotFoundError: the workspace has no such installation, or it no such resource.
@@ -165,25 +154,10 @@ class Mappings:
         with nullcontext(within) if within is not None else self._store.transaction() as connection:
             installation = installations.get(connection, key)
             known = resolve(connection, key, self.named(installation.provider, resource))
+            chosen: dict[str, Any] = {"selector": selector or Selector(), "direction": direction, "origin": origin}
             now = self._store.now()
-            mapping = ResourceMapping(
-                workspace=workspace,
-                id=new_id(),
-                installation_id=installation_id,
-                resource_id=known.id,
-                resource_kind=known.kind,
-                resource_external_id=known.external_id,
-                resource_key=known.key,
-                target=target,
-                selector=selector or Selector(),
-                direction=direction,
-                origin=origin,
-                created_by=actor,
-                created_at=now,
-                updated_at=now,
-            )
-            mapping = save(connection, None, as_it_stands(connection, mapping), "created", actor=actor, at=now)
-            return self._with_overlaps(connection, mapping)
+            mapping = ResourceMapping.of_known(known, actor=actor, at=now, target=target, **chosen)
+            return self._with_overlaps(connection, create(connection, mapping, actor=actor, at=now))
 
     def update(
         self,
@@ -196,9 +170,9 @@ class Mappings:
         target: Target | None = None,
         reason: str = "",
     ) -> ResourceMapping:
-        """Change what is given; resource, origin and author stay. The answer's `overlaps` warn as `create`'s do.
+        """Change what is given; resource, origin and author stay.
 
-        Events that were decided before, and not handed over yet, don't go to a target that the mapping left.
+        Events that weren't handed over yet don't go to a target that the mapping left.
 
         Raises:
             NotFoundError: there is none of that id in this workspace.
@@ -207,14 +181,10 @@ class Mappings:
         """
         if target is not None:
             self.check_target(target)
+        given: dict[str, Any] = {"selector": selector, "direction": direction, "target": target}
         with self._store.transaction() as connection:
             known = repository.get(connection, workspace=workspace, mapping_id=mapping_id)
-            changed = evolve(
-                known,
-                selector=known.selector if selector is None else selector,
-                direction=direction or known.direction,
-                target=target or known.target,
-            )
+            changed = evolve(known, **{name: value for name, value in given.items() if value is not None})
             changed = save(connection, known, changed, "updated", actor=actor, at=self._store.now(), reason=reason)
             return self._with_overlaps(connection, changed)
 
@@ -286,12 +256,11 @@ class Mappings:
             known = repository.get(connection, workspace=workspace, mapping_id=mapping_id)
             if known.state is not MappingState.PAUSED:
                 return known
-            return save(
-                connection, known, as_it_stands(connection, known), "resumed", actor=actor, at=self._store.now()
-            )
+            resumed = with_effective_state(connection, known)
+            return save(connection, known, resumed, "resumed", actor=actor, at=self._store.now())
 
     def remove(self, *, workspace: str, mapping_id: str, actor: str, reason: str = "") -> None:
-        """Delete a mapping; the audit keeps what it was, so that `undo` can bring it back. No suggestion does.
+        """Remove a mapping; the audit keeps what it was, so that `undo` can bring it back. No suggestion does.
 
         Raises:
             NotFoundError: there is none of that id in this workspace.
@@ -299,13 +268,12 @@ class Mappings:
         with self._store.transaction() as connection:
             known = repository.get(connection, workspace=workspace, mapping_id=mapping_id)
             self._when_removed(connection, known, actor, self._store.now())
-            delete(connection, known, "removed", actor=actor, at=self._store.now(), reason=reason)
+            remove(connection, known, "removed", actor=actor, at=self._store.now(), reason=reason)
 
     def undo(self, *, workspace: str, mapping_id: str, actor: str) -> ResourceMapping | None:
         """Take back the last change that a person made to a mapping, be it its creation or its removal.
 
-        Undoing twice brings the change back. What the provider did meanwhile holds: a mapping whose resource is
-        gone comes back orphaned.
+        Undoing twice brings the change back. A mapping whose resource is gone meanwhile comes back orphaned.
 
         Returns:
             the mapping as it is now, or None where undoing its creation removed it.
@@ -322,12 +290,12 @@ class Mappings:
             known = repository.find(connection, workspace=workspace, mapping_id=mapping_id)
             if not change.before:
                 if known is not None:
-                    delete(connection, known, "undone", actor=actor, at=self._store.now(), reason=change.verb)
+                    remove(connection, known, "undone", actor=actor, at=self._store.now(), reason=change.verb)
                 return None
             resource = get_resource(connection, workspace=workspace, resource_id=str(change.before["resource_id"]))
             former = restored(change.before, resource, mapping_id=mapping_id, at=self._store.now())
             if former.state is not MappingState.PAUSED:
-                former = as_it_stands(connection, former)
+                former = with_effective_state(connection, former)
             return save(connection, known, former, "undone", actor=actor, at=self._store.now(), reason=change.verb)
 
     def check_target(self, target: Target) -> None:

@@ -6,14 +6,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import ClassVar
+from typing import Any, ClassVar, Final
 
 from attrs import field, frozen
 from attrs.validators import and_, deep_iterable, instance_of, min_len
 
+from ..identifiers import new_id
 from ..providers.codec import to_document
 from ..providers.deliveries import Event
 from ..providers.suggestions import Target
+from ..resources.types import KnownResource
+
+RESOURCE: Final = (
+    "workspace", "installation_id", "resource_id", "resource_kind", "resource_external_id", "resource_key",
+)  # fmt: skip
+"""How mappings, and suggestions of them, name their resource."""
 
 TARGET_KINDS = ("project", "feed", "incident_stream")
 """The kinds of targets that every host has."""
@@ -39,7 +46,7 @@ class MappingOrigin(StrEnum):
 class MappingState(StrEnum):
     """Whether a mapping routes.
 
-    `PAUSED` is said by people; the rest is derived: `ORPHANED` where nothing can come over the resource,
+    `PAUSED` is set by people; the rest is derived: `ORPHANED` where nothing can come over the resource,
     `DEGRADED` where the resource is archived, which still routes what comes.
     """
 
@@ -205,6 +212,25 @@ class ResourceMapping:
     def routes(self) -> bool:
         """Whether events come in over it; what its selector wants is asked apart."""
         return self.direction is not Direction.OUT and self.state in {MappingState.ACTIVE, MappingState.DEGRADED}
+
+    @classmethod
+    def of_resource(cls, resource: object, *, actor: str, at: datetime, **values: Any) -> ResourceMapping:
+        """Return a new mapping of the resource that another mapping or a suggestion names."""
+        named = {name: getattr(resource, name) for name in RESOURCE}
+        return cls(**{**named, "id": new_id(), "created_by": actor, "created_at": at, "updated_at": at, **values})
+
+    @classmethod
+    def of_known(cls, known: KnownResource, *, actor: str, at: datetime, **values: Any) -> ResourceMapping:
+        """Return a new mapping of a resource, or a former one where the values give its id."""
+        return cls(
+            workspace=known.workspace,
+            installation_id=known.installation_id,
+            resource_id=known.id,
+            resource_kind=known.kind,
+            resource_external_id=known.external_id,
+            resource_key=known.key,
+            **{"id": new_id(), "created_by": actor, "created_at": at, "updated_at": at, **values},
+        )
 
     def audited(self) -> Mapping[str, object]:
         """Return what an entry of the audit shows of it: all that it takes to bring it back."""

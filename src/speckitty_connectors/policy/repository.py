@@ -1,4 +1,4 @@
-"""Reads and writes what is said of fields of the policy; every function is bound to one workspace."""
+"""Reads and writes the policies of scopes, field by field; every function is bound to one workspace."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from ..mappings.tables import resource_mappings
 from ..store.metadata import upsert
 from ..store.rows import is_under
 from ..suggestions.findings import PROJECT
-from .resolution import PolicyBook
-from .tables import installation_policies, policy_overrides, workspace_policies
-from .types import EffectivePolicy, Level, PolicyOverride, PolicyScope, Provenance, Statement
+from .resolution import LoadedPolicies
+from .tables import installation_policies, project_policies, workspace_policies
+from .types import EffectivePolicy, Level, PolicyScope, Provenance, ScopedPolicy, Statement
 
 TABLES: Mapping[Level, Table] = {
     Level.WORKSPACE: workspace_policies,
     Level.INSTALLATION: installation_policies,
-    Level.PROJECT: policy_overrides,
+    Level.PROJECT: project_policies,
 }
-"""Where each level's statements are."""
+"""Where the policies of each level are."""
 
 
 def find(
@@ -48,20 +48,20 @@ def find(
     provider: str,
     installation_ids: Collection[str],
     project_ids: Collection[str] | None = None,
-) -> PolicyBook:
-    """Return what is said of a provider by a workspace, by installations, and by projects.
+) -> LoadedPolicies:
+    """Return the policies for a provider of a workspace, of installations, and of projects.
 
     Without `project_ids` those of every project that sets something.
     """
-    projects = () if project_ids is None else (policy_overrides.c.project_id.in_(project_ids),)
+    projects = () if project_ids is None else (project_policies.c.project_id.in_(project_ids),)
     query = union_all(
         _statements(workspace_policies, workspace, workspace_policies.c.provider == provider),
         _statements(
             installation_policies, workspace, installation_policies.c.installation_id.in_(installation_ids)
         ),
-        _statements(policy_overrides, workspace, policy_overrides.c.provider == provider, *projects),
+        _statements(project_policies, workspace, project_policies.c.provider == provider, *projects),
     )
-    said: dict[PolicyScope, dict[str, Statement]] = defaultdict(dict)
+    scoped: dict[PolicyScope, dict[str, Statement]] = defaultdict(dict)
     for row in connection.execute(query).mappings():
         scope = PolicyScope(
             workspace=workspace,
@@ -69,52 +69,54 @@ def find(
             installation_id=row["installation_id"],
             project_id=row["project_id"],
         )
-        said[scope][row["field"]] = _statement(scope.level, row)
-    return PolicyBook(said=said)
+        scoped[scope][row["field"]] = _statement(scope.level, row)
+    return LoadedPolicies(scoped=scoped)
 
 
-def find_scopes(connection: Connection, scopes: Collection[PolicyScope]) -> PolicyBook:
-    """Return what is said in these scopes, of any workspaces and providers; one statement, or none for no scope."""
+def find_scopes(connection: Connection, scopes: Collection[PolicyScope]) -> LoadedPolicies:
+    """Return the policies of these scopes, of any workspaces and providers; with one statement, or none."""
     wanted: dict[Level, dict[tuple[str, ...], PolicyScope]] = defaultdict(dict)
     for scope in scopes:
         wanted[scope.level][tuple(_key(scope).values())] = scope
     if not wanted:
-        return PolicyBook()
-    said: dict[PolicyScope, dict[str, Statement]] = defaultdict(dict)
-    for row in connection.execute(union_all(*(_said_in(level, keys) for level, keys in wanted.items()))).mappings():
+        return LoadedPolicies()
+    scoped: dict[PolicyScope, dict[str, Statement]] = defaultdict(dict)
+    for row in connection.execute(
+        union_all(*(_select_of(level, keys) for level, keys in wanted.items()))
+    ).mappings():
         key = (row["workspace_id"], row["installation_id"] or row["provider"], row["project_id"])
         scope = wanted[level := Level(row["level"])][key if level is Level.PROJECT else key[:2]]
-        said[scope][row["field"]] = _statement(level, row)
-    return PolicyBook(said=said)
+        scoped[scope][row["field"]] = _statement(level, row)
+    return LoadedPolicies(scoped=scoped)
 
 
-def get(connection: Connection, scope: PolicyScope) -> PolicyOverride:
-    """Return what one scope says itself."""
+def get(connection: Connection, scope: PolicyScope) -> ScopedPolicy:
+    """Return the policy of one scope, without what it inherits."""
     table = TABLES[scope.level]
     rows = connection.execute(select(table).where(_is(scope)).order_by(table.c.field)).mappings()
-    return PolicyOverride(scope=scope, statements={row["field"]: _statement(scope.level, row) for row in rows})
+    return ScopedPolicy(scope=scope, statements={row["field"]: _statement(scope.level, row) for row in rows})
 
 
 def put(connection: Connection, scope: PolicyScope, *, values: Mapping[str, Any], actor: str, at: datetime) -> None:
     """Set fields; their locks stay."""
-    said = [{"field": name, "value": value, "set_by": actor, "set_at": at} for name, value in values.items()]
-    _write(connection, scope, said, changed=("value", "set_by", "set_at"))
+    rows = [{"field": name, "value": value, "set_by": actor, "set_at": at} for name, value in values.items()]
+    _write(connection, scope, rows, changed=("value", "set_by", "set_at"))
 
 
 def lock(connection: Connection, scope: PolicyScope, *, fields: Iterable[str], actor: str, at: datetime) -> None:
     """Lock fields; their values stay."""
-    said = [{"field": name, "locked_by": actor, "locked_at": at} for name in fields]
-    _write(connection, scope, said, changed=("locked_by", "locked_at"))
+    rows = [{"field": name, "locked_by": actor, "locked_at": at} for name in fields]
+    _write(connection, scope, rows, changed=("locked_by", "locked_at"))
 
 
-def forget_values(connection: Connection, scope: PolicyScope, fields: Collection[str]) -> None:
+def clear(connection: Connection, scope: PolicyScope, fields: Collection[str]) -> None:
     """Let fields inherit again; their locks stay."""
-    _forget(connection, scope, fields, value=None, set_by="", set_at=None)
+    _empty(connection, scope, fields, value=None, set_by="", set_at=None)
 
 
-def forget_locks(connection: Connection, scope: PolicyScope, fields: Collection[str]) -> None:
+def unlock(connection: Connection, scope: PolicyScope, fields: Collection[str]) -> None:
     """Unlock fields; their values stay."""
-    _forget(connection, scope, fields, locked_by="", locked_at=None)
+    _empty(connection, scope, fields, locked_by="", locked_at=None)
 
 
 def mapped_projects(connection: Connection, installation: InstallationKey) -> list[str]:
@@ -140,12 +142,12 @@ def _select(table: Table) -> Select[Any]:
     return select(*scope, *shared)
 
 
-def _said_in(level: Level, keys: Mapping[tuple[str, ...], PolicyScope]) -> Select[Any]:
-    """Return the query of what is said in some scopes of one level."""
+def _select_of(level: Level, keys: Mapping[tuple[str, ...], PolicyScope]) -> Select[Any]:
+    """Return the query of the policies of some scopes of one level."""
     table = TABLES[level]
     columns = [table.c[name] for name in _key(next(iter(keys.values())))]
-    said = _select(table).add_columns(table.c.workspace_id, literal(level.value).label("level"))
-    return said.where(tuple_(*columns).in_(sorted(keys)))
+    query = _select(table).add_columns(table.c.workspace_id, literal(level.value).label("level"))
+    return query.where(tuple_(*columns).in_(sorted(keys)))
 
 
 def _key(scope: PolicyScope) -> dict[str, str]:
@@ -163,11 +165,11 @@ def _is(scope: PolicyScope) -> ColumnElement[bool]:
 
 
 def _write(
-    connection: Connection, scope: PolicyScope, said: Iterable[Mapping[str, Any]], *, changed: Collection[str]
+    connection: Connection, scope: PolicyScope, given: Iterable[Mapping[str, Any]], *, changed: Collection[str]
 ) -> None:
     """Write what is new, and of what is there only the changed columns."""
     empty = {**_key(scope), "value": None, "set_by": "", "set_at": None, "locked_by": "", "locked_at": None}
-    rows = [{**empty, **each} for each in said]
+    rows = [{**empty, **each} for each in given]
     if not rows:
         return
     statement = upsert(connection, TABLES[scope.level])
@@ -180,14 +182,14 @@ def _write(
     )
 
 
-def _forget(connection: Connection, scope: PolicyScope, fields: Collection[str], **emptied: object) -> None:
+def _empty(connection: Connection, scope: PolicyScope, fields: Collection[str], **emptied: object) -> None:
     table = TABLES[scope.level]
     connection.execute(update(table).where(_is(scope), table.c.field.in_(fields)).values(emptied))
     connection.execute(delete(table).where(_is(scope), table.c.set_at.is_(None), table.c.locked_at.is_(None)))
 
 
 def _statement(level: Level, row: RowMapping) -> Statement:
-    """Return what a row says."""
+    """Return what is set and locked by a row."""
     set_at, locked_at = row["set_at"], row["locked_at"]
     return Statement(
         value=row["value"],
@@ -204,11 +206,11 @@ def effective(
     provider: str,
     project_id: str = "",
 ) -> EffectivePolicy:
-    """Return what holds for a project under an installation; without a project, the installation's default.
+    """Return the policy of a project under an installation; without a project, the installation's default.
 
-    While the provider's plugin can't be used, what is said of its own fields is passed over.
+    While the provider's plugin can't be used, its own fields are passed over.
     """
-    book = find(
+    policies = find(
         connection,
         workspace=installation.workspace,
         provider=provider,
@@ -219,4 +221,4 @@ def effective(
         own = registry.provider(provider).manifest.policy
     except PluginUnavailableError:
         own = None
-    return book.effective(own, installation, provider=provider, project_id=project_id)
+    return policies.effective(own, installation, provider=provider, project_id=project_id)

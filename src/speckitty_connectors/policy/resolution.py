@@ -1,4 +1,4 @@
-"""The statements of all scopes that were loaded, and the effective policy that follows; pure."""
+"""The policies of all scopes that were loaded, and the effective policy that follows; pure."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .types import EffectivePolicy, PolicyScope, Provenance, Statement, Statemen
 
 
 @frozen(kw_only=True)
-class PolicyBook:
-    """What scopes say; of any workspaces, providers and projects.
+class LoadedPolicies:
+    """The policies of scopes, of any workspaces, providers and projects.
 
     Attributes:
-        said: scope → what it says.
+        scoped: scope → what is set and locked in it.
     """
 
-    said: Mapping[PolicyScope, Statements] = field(factory=dict)
+    scoped: Mapping[PolicyScope, Statements] = field(factory=dict)
 
     def effective(
         self,
@@ -31,33 +31,33 @@ class PolicyBook:
         provider: str,
         project_id: str = "",
     ) -> EffectivePolicy:
-        """Return what holds for a project under an installation; without a project, the installation's default."""
+        """Return the policy of a project under an installation; without a project, the installation's default."""
         whole = PolicyScope(workspace=installation.workspace, provider=provider)
         scopes = [whole, evolve(whole, installation_id=installation.id)]
         if project_id:
             scopes.append(evolve(whole, project_id=project_id))
-        return schema_of(own).resolve(*(self.said.get(scope, {}) for scope in scopes))
+        return schema_of(own).resolve(*(self.scoped.get(scope, {}) for scope in scopes))
 
     def projects(self, *, workspace: str, provider: str) -> list[str]:
-        """Return the projects of a workspace that say something of a provider, in alphabetical order."""
+        """Return the projects of a workspace with exceptions for a provider, in alphabetical order."""
         return sorted(
             scope.project_id
-            for scope in self.said
+            for scope in self.scoped
             if scope.project_id and (scope.workspace, scope.provider) == (workspace, provider)
         )
 
     def lock(self, scope: PolicyScope, name: str) -> Provenance | None:
         """Return who locked a field in a scope itself, or None."""
-        said = self.said.get(scope, {}).get(name)
-        return said.lock if said else None
+        statement = self.scoped.get(scope, {}).get(name)
+        return statement.lock if statement else None
 
-    def setting(self, scope: PolicyScope, values: Mapping[str, Any], source: Provenance) -> PolicyBook:
-        """Return the book as it would be if somebody set fields in a scope."""
-        here = self.said.get(scope, {})
+    def setting(self, scope: PolicyScope, values: Mapping[str, Any], source: Provenance) -> LoadedPolicies:
+        """Return the policies as they would be if somebody set fields in a scope."""
+        here = self.scoped.get(scope, {})
         new = {
             name: evolve(here.get(name, Statement()), value=value, source=source) for name, value in values.items()
         }
-        return PolicyBook(said={**self.said, scope: {**here, **new}})
+        return LoadedPolicies(scoped={**self.scoped, scope: {**here, **new}})
 
 
 @frozen(kw_only=True)
@@ -90,18 +90,18 @@ class PolicyDifference:
 
 
 def deviations(
-    book: PolicyBook, installation: Installation, own: type[AttrsInstance] | None
+    policies: LoadedPolicies, installation: Installation, own: type[AttrsInstance] | None
 ) -> Iterator[PolicyDifference]:
     """Yield where a project has another value than its installation's default, by project."""
-    default = _effective(book, installation, own, "")
-    for project_id in book.projects(workspace=installation.workspace, provider=installation.provider):
-        exception = _effective(book, installation, own, project_id)
+    default = _effective(policies, installation, own, "")
+    for project_id in policies.projects(workspace=installation.workspace, provider=installation.provider):
+        exception = _effective(policies, installation, own, project_id)
         yield from _differences(installation, project_id, default, exception)
 
 
 def touched(
-    now: PolicyBook,
-    proposed: PolicyBook,
+    now: LoadedPolicies,
+    proposed: LoadedPolicies,
     installation: Installation,
     own: type[AttrsInstance] | None,
     projects: Iterable[str],
@@ -114,20 +114,20 @@ def touched(
 
 
 def _effective(
-    book: PolicyBook, installation: Installation, own: type[AttrsInstance] | None, project_id: str
+    policies: LoadedPolicies, installation: Installation, own: type[AttrsInstance] | None, project_id: str
 ) -> EffectivePolicy:
-    return book.effective(own, installation, provider=installation.provider, project_id=project_id)
+    return policies.effective(own, installation, provider=installation.provider, project_id=project_id)
 
 
 def _differences(
     installation: Installation, project_id: str, before: EffectivePolicy, after: EffectivePolicy
 ) -> Iterator[PolicyDifference]:
-    for name, said in before.statements.items():
-        if said.value != after.statements[name].value:
+    for name, statement in before.statements.items():
+        if statement.value != after.statements[name].value:
             yield PolicyDifference(
                 installation_id=installation.id,
                 project_id=project_id,
                 field=name,
-                before=said,
+                before=statement,
                 after=after.statements[name],
             )

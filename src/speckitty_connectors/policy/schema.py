@@ -1,71 +1,28 @@
-"""Which fields a provider's policy has, what their values may be, and what the library says of them."""
+"""Which fields a provider's policy has, what their values may be, and their defaults."""
 
 from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Collection, Mapping
-from enum import StrEnum
+from collections.abc import Collection, Mapping
 from functools import lru_cache
-from typing import Any, get_origin
+from typing import Any
 
 from attrs import AttrsInstance, fields_dict
-from cattrs import BaseValidationError, Converter, transform_error
-from cattrs.cols import homogenous_tuple_structure_factory
+from cattrs import BaseValidationError, transform_error
 
 from ..errors import ConfigurationError
+from ..providers.codec import strict_converter
 from ..providers.policies import CorePolicy
 from .types import EffectivePolicy, Level, Provenance, Statement, Statements
 
 LIBRARY = Provenance(level=Level.LIBRARY)
 """Where the defaults of the schema come from."""
 
-_Hook = Callable[[Any, Any], Any]
-"""Makes a value of a type out of a document."""
-
-
-def _exactly(*kinds: type) -> _Hook:
-    """Return a hook that takes values of these types only; it makes words of an enumeration out of them, too."""
-
-    def take(value: Any, wanted: Any) -> Any:
-        if type(value) not in kinds:
-            raise TypeError(f"expected {kinds[0].__name__}, not {type(value).__name__}")
-        return wanted(value)
-
-    return take
-
-
-def _from_list(kind: Any, converter: Converter) -> _Hook:
-    """Return a hook for tuples that takes lists only: a text would be taken for its letters."""
-    structure = homogenous_tuple_structure_factory(kind, converter)
-
-    def take(value: Any, wanted: Any) -> Any:
-        if not isinstance(value, list | tuple):
-            raise TypeError(f"expected a list, not {type(value).__name__}")
-        return structure(value, wanted)
-
-    return take
-
-
-def _is_tuple(kind: Any) -> bool:
-    return get_origin(kind) is tuple
-
-
-def _converter(*, forbid_extra_keys: bool) -> Converter:
-    converter = Converter(forbid_extra_keys=forbid_extra_keys, unstruct_collection_overrides={tuple: list})
-    converter.register_structure_hook(bool, _exactly(bool))
-    converter.register_structure_hook(int, _exactly(int))
-    converter.register_structure_hook(float, _exactly(float, int))
-    converter.register_structure_hook(str, _exactly(str))
-    converter.register_unstructure_hook(StrEnum, lambda word: word.value)
-    converter.register_structure_hook_factory(_is_tuple)(_from_list)
-    return converter
-
-
-_checking = _converter(forbid_extra_keys=True)
+_checking = strict_converter(forbid_extra_keys=True)
 """For what people set: what isn't known is a mistake of theirs."""
 
-_reading = _converter(forbid_extra_keys=False)
+_reading = strict_converter(forbid_extra_keys=False)
 """For what is stored: what isn't known, a newer version may have written."""
 
 
@@ -122,25 +79,25 @@ class PolicySchema:
                 )
 
     def resolve(self, *levels: Statements) -> EffectivePolicy:
-        """Return what holds when the levels speak one after the other, the broadest first, after the library.
+        """Return the effective policy of levels, the broadest first, below the library's defaults.
 
-        What this version doesn't understand holds nowhere: its field is inherited. A lock holds all the same.
+        What this version doesn't understand applies nowhere: its field is inherited. A lock applies all the same.
         """
         if not any(levels):
             return self._default
         statements, passed_over = dict(self._defaults), dict[str, Statement]()
         for level in levels:
-            for name, said in level.items():
-                understood = self._understands(name, said)
+            for name, statement in level.items():
+                understood = self._understands(name, statement)
                 if not understood:
-                    passed_over[name] = passed_over.get(name, Statement()).narrowed_by(said)
+                    passed_over[name] = passed_over.get(name, Statement()).narrowed_by(statement)
                 if name in statements:
-                    heard = said if understood else Statement(lock=said.lock)
-                    statements[name] = statements[name].narrowed_by(heard)
+                    applied = statement if understood else Statement(lock=statement.lock)
+                    statements[name] = statements[name].narrowed_by(applied)
         return self._read(statements, passed_over)
 
     def _read(self, statements: Statements, passed_over: Statements) -> EffectivePolicy:
-        values = {name: said.value for name, said in statements.items()}
+        values = {name: statement.value for name, statement in statements.items()}
         return EffectivePolicy(
             statements=statements,
             core=_reading.structure(values, CorePolicy),
@@ -148,12 +105,12 @@ class PolicySchema:
             passed_over=passed_over,
         )
 
-    def _understands(self, name: str, said: Statement) -> bool:
+    def _understands(self, name: str, statement: Statement) -> bool:
         if name not in self._classes:
             return False
         try:
-            if said.source is not None:
-                _reading.structure({name: said.value}, self._classes[name])
+            if statement.source is not None:
+                _reading.structure({name: statement.value}, self._classes[name])
         except BaseValidationError:
             return False
         return True

@@ -1,4 +1,4 @@
-"""Layer 4: what a workspace, an installation and a project want of a provider, and what holds in the end."""
+"""Layer 4: what a workspace, an installation and a project want of a provider, and which values apply."""
 
 from __future__ import annotations
 
@@ -18,26 +18,22 @@ from ..store.audit import record_change
 from ..store.engine import Store
 from . import repository
 from .repository import effective
-from .resolution import PolicyBook, PolicyDifference, deviations, touched
+from .resolution import LoadedPolicies, PolicyDifference, deviations, touched
 from .schema import schema_of
-from .types import EffectivePolicy, Level, PolicyOverride, PolicyScope, Provenance
+from .types import EffectivePolicy, Level, PolicyScope, Provenance, ScopedPolicy
 
 PROPOSED = "proposed"
 """Who set a value that isn't there."""
 
-PolicyChange = Callable[[Connection, PolicyOverride], None]
-"""Changes what a scope says, given what it says so far."""
+PolicyChange = Callable[[Connection, ScopedPolicy], None]
+"""Changes the policy of a scope, given as it is so far."""
 
 
-class Overrides:
-    """Sets, locks and clears what levels say of a provider's policy, field by field; each change is audited.
+class Policies:
+    """Sets, locks and clears the policies of scopes, field by field; each change is audited.
 
-    A project's exceptions hold under every installation of the provider, and stay when an account is disconnected
+    A project's exceptions apply under every installation of the provider, and stay when an account is disconnected
     and connected again.
-
-    Args:
-        store: the database.
-        registry: the plugins; their manifests say which fields there are.
     """
 
     def __init__(self, store: Store, registry: Registry) -> None:
@@ -45,7 +41,7 @@ class Overrides:
         self._registry = registry
 
     def effective(self, *, workspace: str, installation_id: str, project_id: str = "") -> EffectivePolicy:
-        """Return what holds for a project under an installation; without a project, the installation's default.
+        """Return the policy of a project under an installation; without a project, the installation's default.
 
         Raises:
             NotFoundError: the workspace has no such installation.
@@ -55,15 +51,15 @@ class Overrides:
             provider = installations.get(connection, key).provider
             return effective(connection, self._registry, key, provider=provider, project_id=project_id)
 
-    def get(self, scope: PolicyScope) -> PolicyOverride:
-        """Return what a scope says itself; where it says nothing, everything is inherited."""
+    def get(self, scope: PolicyScope) -> ScopedPolicy:
+        """Return the policy of a scope itself; what isn't set in it is inherited."""
         with self._store.reading() as connection:
             return repository.get(connection, scope)
 
-    def set(self, scope: PolicyScope, *, fields: Mapping[str, object], actor: str) -> PolicyOverride:
+    def set(self, scope: PolicyScope, *, fields: Mapping[str, object], actor: str) -> ScopedPolicy:
         """Set fields; None is "explicitly none", and fields that aren't named stay as they are.
 
-        What the scope says already isn't checked again, so that values of a newer schema survive being read and
+        What is set already isn't checked again, so that values of a newer schema survive being read and
         written back.
 
         Raises:
@@ -72,26 +68,26 @@ class Overrides:
             NotFoundError: the workspace has no such installation.
         """
 
-        def change(connection: Connection, before: PolicyOverride) -> None:
+        def change(connection: Connection, before: ScopedPolicy) -> None:
             values = self._checked(connection, before, fields)
             repository.put(connection, scope, values=values, actor=actor, at=self._store.now())
 
         return self._change(scope, "set", actor, change)
 
-    def clear(self, scope: PolicyScope, *, actor: str, fields: Collection[str] | None = None) -> PolicyOverride:
+    def clear(self, scope: PolicyScope, *, actor: str, fields: Collection[str] | None = None) -> ScopedPolicy:
         """Let fields inherit again, every one where none is named; locks stay.
 
         Raises:
             NotFoundError: the workspace has no such installation.
         """
 
-        def change(connection: Connection, before: PolicyOverride) -> None:
-            repository.forget_values(connection, scope, before.fields if fields is None else fields)
+        def change(connection: Connection, before: ScopedPolicy) -> None:
+            repository.clear(connection, scope, before.fields if fields is None else fields)
 
         return self._change(scope, "cleared", actor, change)
 
-    def lock(self, scope: PolicyScope, *, fields: Collection[str], actor: str) -> PolicyOverride:
-        """Let no narrower level say otherwise; what one says already waits until the field is unlocked.
+    def lock(self, scope: PolicyScope, *, fields: Collection[str], actor: str) -> ScopedPolicy:
+        """Keep narrower levels from setting fields; what one has set already waits until the field is unlocked.
 
         Raises:
             ConfigurationError: a field isn't known, or the scope is a project, which has nothing below it.
@@ -105,7 +101,7 @@ class Overrides:
                 remedy="lock the field in the workspace or for an installation",
             )
 
-        def change(connection: Connection, before: PolicyOverride) -> None:
+        def change(connection: Connection, before: ScopedPolicy) -> None:
             schema_of(self._own(scope.provider)).check_names(fields, subject=str(scope))
             _refuse_locked(connection, scope, fields)
             new = set(fields) - set(before.locked)
@@ -113,15 +109,15 @@ class Overrides:
 
         return self._change(scope, "locked", actor, change)
 
-    def unlock(self, scope: PolicyScope, *, fields: Collection[str], actor: str) -> PolicyOverride:
-        """Let narrower levels say otherwise again; fields that aren't locked stay as they are.
+    def unlock(self, scope: PolicyScope, *, fields: Collection[str], actor: str) -> ScopedPolicy:
+        """Let narrower levels set fields again; those that aren't locked stay as they are.
 
         Raises:
             NotFoundError: the workspace has no such installation.
         """
 
-        def change(connection: Connection, _: PolicyOverride) -> None:
-            repository.forget_locks(connection, scope, fields)
+        def change(connection: Connection, _: ScopedPolicy) -> None:
+            repository.unlock(connection, scope, fields)
 
         return self._change(scope, "unlocked", actor, change)
 
@@ -133,8 +129,8 @@ class Overrides:
         """
         with self._store.reading() as connection:
             installation = installations.get(connection, InstallationKey(workspace=workspace, id=installation_id))
-            book = _book(connection, installation)
-        return tuple(deviations(book, installation, self._own(installation.provider)))
+            policies = _load(connection, installation)
+        return tuple(deviations(policies, installation, self._own(installation.provider)))
 
     def touched_by(self, scope: PolicyScope, *, fields: Mapping[str, object]) -> tuple[PolicyDifference, ...]:
         """Return what setting these fields would change, and change nothing.
@@ -152,16 +148,16 @@ class Overrides:
             concerned = _concerned(connection, scope)
             values = self._checked(connection, repository.get(connection, scope), fields)
             for installation in concerned:
-                book = _book(connection, installation)
-                proposed = book.setting(scope, values, source)
-                projects = _projects(connection, installation, book)
-                found += touched(book, proposed, installation, self._own(scope.provider), projects)
+                policies = _load(connection, installation)
+                proposed = policies.setting(scope, values, source)
+                projects = _projects(connection, installation, policies)
+                found += touched(policies, proposed, installation, self._own(scope.provider), projects)
         return tuple(found)
 
     def _own(self, provider: str) -> type[AttrsInstance] | None:
         return self._registry.provider(provider).manifest.policy
 
-    def _checked(self, connection: Connection, before: PolicyOverride, fields: Mapping[str, Any]) -> dict[str, Any]:
+    def _checked(self, connection: Connection, before: ScopedPolicy, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is new, in the form in which it is stored."""
         new = _differing(before, fields)
         checked = schema_of(self._own(before.scope.provider)).check(new, subject=str(before.scope))
@@ -169,8 +165,8 @@ class Overrides:
         _refuse_locked(connection, before.scope, values)
         return values
 
-    def _change(self, scope: PolicyScope, verb: str, actor: str, change: PolicyChange) -> PolicyOverride:
-        """Change what a scope says; where something is different then, the audit tells of it."""
+    def _change(self, scope: PolicyScope, verb: str, actor: str, change: PolicyChange) -> ScopedPolicy:
+        """Change the policy of a scope; where something is different then, it is audited."""
         with self._store.transaction() as connection:
             _concerned(connection, scope)
             before = repository.get(connection, scope)
@@ -181,19 +177,14 @@ class Overrides:
         return after
 
 
-def _differing(before: PolicyOverride, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those fields that a scope doesn't say just so already."""
+def _differing(before: ScopedPolicy, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those fields that a scope doesn't set just so already."""
     here = before.fields
     return {name: value for name, value in fields.items() if name not in here or here[name] != value}
 
 
 def _concerned(connection: Connection, scope: PolicyScope) -> list[Installation]:
-    """Return the installations for which it matters what a scope says; those that were removed wait with it.
-
-    Raises:
-        ConfigurationError: the scope's installation is of another provider.
-        NotFoundError: the workspace has no such installation.
-    """
+    """Return the installations that the policy of a scope is for; those that were removed are among them."""
     if not scope.installation_id:
         return installations.list_all(connection, workspace=scope.workspace, provider=scope.provider)
     found = installations.get(connection, InstallationKey.of(scope))
@@ -204,7 +195,7 @@ def _concerned(connection: Connection, scope: PolicyScope) -> list[Installation]
     return [found]
 
 
-def _book(connection: Connection, installation: Installation) -> PolicyBook:
+def _load(connection: Connection, installation: Installation) -> LoadedPolicies:
     return repository.find(
         connection,
         workspace=installation.workspace,
@@ -213,24 +204,24 @@ def _book(connection: Connection, installation: Installation) -> PolicyBook:
     )
 
 
-def _projects(connection: Connection, installation: Installation, book: PolicyBook) -> list[str]:
+def _projects(connection: Connection, installation: Installation, policies: LoadedPolicies) -> list[str]:
     """Return the projects that are known to have to do with an installation, in alphabetical order."""
     mapped = repository.mapped_projects(connection, installation)
-    return sorted({*mapped, *book.projects(workspace=installation.workspace, provider=installation.provider)})
+    return sorted({*mapped, *policies.projects(workspace=installation.workspace, provider=installation.provider)})
 
 
 def _refuse_locked(connection: Connection, scope: PolicyScope, fields: Collection[str]) -> None:
-    """Refuse what a lock above would keep from ever holding.
+    """Refuse what a lock above would keep from ever applying.
 
     A project's exception is refused where the workspace, or each of its connected installations, has locked the
-    field: under an installation that hasn't, it holds.
+    field: under an installation that hasn't, it applies.
     """
     if scope.level is Level.WORKSPACE:
         return
     connected = [
         each.id for each in _concerned(connection, scope) if each.status in LIVE and scope.level is Level.PROJECT
     ]
-    book = repository.find(
+    policies = repository.find(
         connection,
         workspace=scope.workspace,
         provider=scope.provider,
@@ -240,8 +231,8 @@ def _refuse_locked(connection: Connection, scope: PolicyScope, fields: Collectio
     workspace = PolicyScope(workspace=scope.workspace, provider=scope.provider)
     narrower = [evolve(workspace, installation_id=installation_id) for installation_id in connected]
     for name in fields:
-        locks = [book.lock(each, name) for each in narrower]
-        lock = book.lock(workspace, name) or (locks[0] if locks and all(locks) else None)
+        locks = [policies.lock(each, name) for each in narrower]
+        lock = policies.lock(workspace, name) or (locks[0] if locks and all(locks) else None)
         if lock is not None:
             raise ConflictError(
                 f"the policy's field {name} is locked: {lock}",

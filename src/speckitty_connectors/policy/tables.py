@@ -1,4 +1,4 @@
-"""Layer 4's tables: what is said of fields of the policy, one table for each level."""
+"""Layer 4's tables: the policies of scopes, one table for each level."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..store.metadata import UtcDateTime, belongs_to, identifier, metadata, work
 
 
 def _statement_columns() -> Sequence[SchemaItem]:
-    """Return the columns of what is said of a field: set where `set_at` is there, locked where `locked_at` is."""
+    """Return the columns of a field: it is set where `set_at` is there, and locked where `locked_at` is."""
     return (
         identifier("field", primary_key=True),
         Column("value", JSON, nullable=False),
@@ -41,8 +41,8 @@ installation_policies = Table(
 )
 """An installation's defaults."""
 
-policy_overrides = Table(
-    "policy_overrides",
+project_policies = Table(
+    "project_policies",
     metadata,
     workspace_column(),
     identifier("provider", primary_key=True),

@@ -1,4 +1,4 @@
-"""Layer 4's types: what each level states about a field, and the effective policy."""
+"""Layer 4's types: what each level sets and locks, and the effective policy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..providers.policies import CorePolicy
 
 
 class Level(StrEnum):
-    """Where something of a policy is said, the broadest first; what is narrower goes further."""
+    """Where a field of a policy is set or locked, the broadest first; the narrowest wins."""
 
     LIBRARY = "library"
     WORKSPACE = "workspace"
@@ -25,7 +25,7 @@ class Level(StrEnum):
 
 @frozen(kw_only=True)
 class Provenance:
-    """Who said something, at which level, and when.
+    """Who set or locked a field, at which level, and when.
 
     Attributes:
         level: the level.
@@ -48,16 +48,16 @@ class Provenance:
 
 @frozen(kw_only=True)
 class Statement:
-    """What a level, or several of them together, says of one field.
+    """What a level, or several of them together, sets and locks of one field.
 
     Statements are put together by `narrowed_by`, from the broadest level to the narrowest. It doesn't matter in
-    which groups (it is associative), nor whether a level is given twice (it is idempotent), and a statement that
-    says nothing changes nothing.
+    which groups (it is associative), nor whether a level is given twice (it is idempotent), and an empty statement
+    changes nothing.
 
     Attributes:
         value: the value as JSON; None is "explicitly none" where there is a source.
         source: who set the value; None where it is inherited.
-        lock: who locked the field, so that no narrower level may say otherwise; None where nobody did.
+        lock: who locked the field, so that no narrower level may set it; None where nobody did.
 
     >>> workspace = Statement(value=True, source=Provenance(level=Level.WORKSPACE))
     >>> project = Statement(value=None, source=Provenance(level=Level.PROJECT))
@@ -78,7 +78,7 @@ class Statement:
         return self.source is None and self.lock is None
 
     def narrowed_by(self, narrower: Statement) -> Statement:
-        """Return what holds when a narrower level speaks after this one."""
+        """Return what applies where a narrower level is put below this one."""
         if self.lock is not None:
             return self
         return narrower if narrower.source is not None else evolve(self, lock=narrower.lock)
@@ -90,18 +90,18 @@ class Statement:
 
 
 Statements = Mapping[str, Statement]
-"""Field → what is said of it; nothing is said of a field that isn't named."""
+"""Field → its statement; a field that isn't named is neither set nor locked."""
 
 
 @frozen(kw_only=True)
 class PolicyScope:
-    """Where something is said: in a workspace, of one installation, or of one project.
+    """Where a policy is set: in a workspace, for one installation, or for one project.
 
     Attributes:
         workspace: the host's workspace.
         provider: provider key.
         installation_id: the installation whose default it is; empty for all.
-        project_id: the host's project whose override it is; empty for all.
+        project_id: the host's project whose exception it is; empty for all.
 
     >>> str(PolicyScope(workspace="w1", provider="acme", project_id="apollo"))
     'project apollo, provider acme'
@@ -125,7 +125,7 @@ class PolicyScope:
 
     @property
     def level(self) -> Level:
-        """The level of what is said here."""
+        """The level of this scope."""
         if self.project_id:
             return Level.PROJECT
         return Level.INSTALLATION if self.installation_id else Level.WORKSPACE
@@ -137,20 +137,20 @@ class PolicyScope:
 
 
 @frozen(kw_only=True)
-class PolicyOverride:
-    """What one scope says: a project's exceptions, or the defaults of an installation or a workspace.
+class ScopedPolicy:
+    """The policy of one scope: a project's exceptions, or the defaults of an installation or a workspace.
 
     Attributes:
-        scope: where it is said.
-        statements: field → what is said of it; a field that isn't named inherits.
+        scope: where it is set.
+        statements: field → what is set and locked; a field that isn't named inherits.
 
-    >>> override = PolicyOverride(scope=PolicyScope(workspace="w1", provider="acme", project_id="apollo"),
+    >>> policy = ScopedPolicy(scope=PolicyScope(workspace="w1", provider="acme", project_id="apollo"),
     ...                           statements={"digest": Statement(source=Provenance(level=Level.PROJECT))})
-    >>> override.fields
+    >>> policy.fields
     {'digest': None}
     """
 
-    entity: ClassVar[str] = "override"
+    entity: ClassVar[str] = "policy"
 
     scope: PolicyScope
     statements: Statements = field(factory=dict)
@@ -168,12 +168,14 @@ class PolicyOverride:
     @property
     def fields(self) -> dict[str, Any]:
         """The values that are set: field → value; None is "explicitly none"."""
-        return {name: said.value for name, said in self.statements.items() if said.source is not None}
+        return {
+            name: statement.value for name, statement in self.statements.items() if statement.source is not None
+        }
 
     @property
     def locked(self) -> list[str]:
         """The fields that are locked here."""
-        return [name for name, said in self.statements.items() if said.lock is not None]
+        return [name for name, statement in self.statements.items() if statement.lock is not None]
 
     def audited(self) -> dict[str, object]:
         """Return what an entry of the audit shows of it."""
@@ -182,13 +184,13 @@ class PolicyOverride:
 
 @frozen(kw_only=True)
 class EffectivePolicy:
-    """What holds in the end, field by field, and where each value comes from.
+    """The values that apply, field by field, and where each comes from.
 
     Attributes:
         statements: every field → its value with the level, the person and the moment it comes from, and its lock.
         core: the values of the fields that core has for every provider.
         own: the values of the provider's own fields, in the class that its manifest names; None where it has none.
-        passed_over: fields → what is kept of them without holding: of a newer schema, or a value that this one
+        passed_over: fields → what is kept of them without effect: of a newer schema, or a value that this one
             doesn't know.
 
     >>> EffectivePolicy().core.doctrine_mode.value
@@ -204,9 +206,9 @@ class EffectivePolicy:
     def exceptions(self) -> dict[str, Statement]:
         """The fields that people set or locked, in alphabetical order."""
         return {
-            name: said
-            for name, said in sorted(self.statements.items())
-            if said.lock or (said.source and said.source.level is not Level.LIBRARY)
+            name: statement
+            for name, statement in sorted(self.statements.items())
+            if statement.lock or (statement.source and statement.source.level is not Level.LIBRARY)
         }
 
     def why(self, name: str) -> str:
@@ -217,5 +219,5 @@ class EffectivePolicy:
         """Return the policy in words, one field a line."""
         return [
             *map(self.why, self.statements),
-            *(f"{name} = {said}, kept but not known here" for name, said in self.passed_over.items()),
+            *(f"{name} = {kept}, kept but not known here" for name, kept in self.passed_over.items()),
         ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, get_origin
 
 from cattrs import BaseValidationError, Converter
+from cattrs.cols import homogenous_tuple_structure_factory
 from cattrs.strategies import configure_tagged_union
 
 from .deliveries import Event, Handshake, Ignored, Lifecycle, Outcome
@@ -71,3 +72,46 @@ def outcome_from(document: Mapping[str, Any]) -> Outcome:
     except (BaseValidationError, KeyError, TypeError) as error:
         raise ValueError(f"the document describes no outcome: {type(error).__name__}") from error
     return outcome
+
+
+_Hook = Callable[[Any, Any], Any]
+"""Makes a value of a type out of a document."""
+
+
+def _exactly(*kinds: type) -> _Hook:
+    """Return a hook that takes values of these types only; it makes words of an enumeration out of them, too."""
+
+    def take(value: Any, wanted: Any) -> Any:
+        if type(value) not in kinds:
+            raise TypeError(f"expected {kinds[0].__name__}, not {type(value).__name__}")
+        return wanted(value)
+
+    return take
+
+
+def _from_list(kind: Any, converter: Converter) -> _Hook:
+    """Return a hook for tuples that takes lists only: a text would be taken for its letters."""
+    structure = homogenous_tuple_structure_factory(kind, converter)
+
+    def take(value: Any, wanted: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise TypeError(f"expected a list, not {type(value).__name__}")
+        return structure(value, wanted)
+
+    return take
+
+
+def _is_tuple(kind: Any) -> bool:
+    return get_origin(kind) is tuple
+
+
+def strict_converter(*, forbid_extra_keys: bool) -> Converter:
+    """Return a converter for what people write: it makes no value of one type out of another."""
+    converter = Converter(forbid_extra_keys=forbid_extra_keys, unstruct_collection_overrides={tuple: list})
+    converter.register_structure_hook(bool, _exactly(bool))
+    converter.register_structure_hook(int, _exactly(int))
+    converter.register_structure_hook(float, _exactly(float, int))
+    converter.register_structure_hook(str, _exactly(str))
+    converter.register_unstructure_hook(StrEnum, lambda word: word.value)
+    converter.register_structure_hook_factory(_is_tuple)(_from_list)
+    return converter

@@ -62,11 +62,31 @@ class Signal:
 
 
 class Confidence(StrEnum):
-    """How sure a suggestion is, in the words people are shown."""
+    """How sure a suggestion is, in the words people are shown; the surer one is greater.
+
+    >>> Confidence.LOW < Confidence.MEDIUM < Confidence.HIGH
+    True
+    """
 
     HIGH = "high"
     MEDIUM = "medium"
     LOW = "low"
+
+    @property
+    def _rank(self) -> int:
+        return -[*Confidence].index(self)
+
+    def __lt__(self, other: str, /) -> bool:
+        return self._rank < Confidence(other)._rank
+
+    def __le__(self, other: str, /) -> bool:
+        return self._rank <= Confidence(other)._rank
+
+    def __gt__(self, other: str, /) -> bool:
+        return self._rank > Confidence(other)._rank
+
+    def __ge__(self, other: str, /) -> bool:
+        return self._rank >= Confidence(other)._rank
 
 
 @frozen(kw_only=True)
@@ -125,8 +145,6 @@ class SuggestionRequest:
     signals: tuple[Signal, ...]
 
 
-STRONGEST_FIRST = tuple(Confidence)
-
 Sightings = dict[str, dict[str, Confidence]]
 """Key of a resource in lower case → the projects that it was seen in, each with the strongest observation."""
 
@@ -137,7 +155,7 @@ Describe = Callable[[Resource, str, Confidence], Evidence]
 def note_sighting(seen: Sightings, key: str, project: str, confidence: Confidence) -> None:
     """Add an observation; a weaker one of the same project changes nothing."""
     projects = seen.setdefault(key, {})
-    projects[project] = min(projects.get(project, confidence), confidence, key=STRONGEST_FIRST.index)
+    projects[project] = max(projects.get(project, confidence), confidence)
 
 
 def suggest_standing_out(
@@ -154,11 +172,11 @@ def suggest_standing_out(
         for resource in ordered
         if resource.key.lower() in seen and holders[resource.key.lower()] == 1
     )
-    return sorted(filter(None, suggestions), key=lambda found: STRONGEST_FIRST.index(found.confidence))
+    return sorted(filter(None, suggestions), key=lambda found: found.confidence, reverse=True)
 
 
 def _suggestion(resource: Resource, projects: Mapping[str, Confidence], describe: Describe) -> Suggestion | None:
-    strongest = min(projects.values(), key=STRONGEST_FIRST.index)
+    strongest = max(projects.values())
     fitting = [project for project, confidence in projects.items() if confidence is strongest]
     if len(fitting) != 1:
         return None

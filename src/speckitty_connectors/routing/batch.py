@@ -10,7 +10,7 @@ from ..inbox.repository import StoredDelivery
 from ..installations.statuses import InstallationStatus
 from ..installations.types import Installation
 from ..mappings.types import Direction, ResourceMapping
-from ..policy.resolution import PolicyBook
+from ..policy.resolution import LoadedPolicies
 from ..providers.deliveries import Event, Lifecycle, Outcome
 from ..providers.manifest import Manifest
 from ..providers.resources import ResourceReference
@@ -187,7 +187,7 @@ class CaseBatch:
     cases: Sequence[Case]
     surroundings: Mapping[InstallationId, Surroundings] = field(factory=dict)
     knowledge: Mapping[InstallationId, Knowledge] = field(factory=dict)
-    policies: PolicyBook = field(factory=PolicyBook)
+    policies: LoadedPolicies = field(factory=LoadedPolicies)
     ignore_rules: Mapping[str, Sequence[IgnoreRule]] = field(factory=dict)
     dismissed: Mapping[tuple[InstallationId, Place], Mapping[str, str]] = field(factory=dict)
     handed_over: Set[str] = frozenset()

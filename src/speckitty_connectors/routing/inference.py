@@ -27,7 +27,7 @@ from ..signals.spec_kitty_names import is_unique, mission_of
 from ..suggestions.findings import MOST_RIVALS, PROJECT, RIVAL
 from ..suggestions.matching import REMOTE, Match, Matches, Strength
 from ..suggestions.repository_names import Identity
-from ..suggestions.types import STRONGEST_FIRST, Finding
+from ..suggestions.types import Finding
 from .types import AMBIGUOUS, LOW_CONFIDENCE, REVIEW_REASONS, Candidate, Conclusion, RoutedTarget, Stage
 
 COMMIT: Final = "commit"
@@ -221,7 +221,7 @@ def _abstained(known: Sequence[Contender], reason: str) -> Conclusion:
         stage=Stage.REVIEW,
         rule=reason,
         evidence=(why, *(evidence for each in shown for evidence in _told(each))),
-        candidates=tuple(sorted(candidates, key=lambda each: STRONGEST_FIRST.index(each.confidence))),
+        candidates=tuple(sorted(candidates, key=lambda each: each.confidence, reverse=True)),
     )
 
 

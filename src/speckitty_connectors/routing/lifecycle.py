@@ -52,7 +52,7 @@ def _apply(
 ) -> tuple[Case, Conclusion]:
     lifecycle = as_of_the_account(installation, reported)
     changed = installations.apply(
-        connection, installation=installation, lifecycle=lifecycle, now=now, follow=mappings.follow
+        connection, installation=installation, lifecycle=lifecycle, now=now, follow=mappings.update_states
     )
     evidence = Evidence(
         rule=lifecycle.change.value, text=f"the provider told of it; the installation is {changed.status}"

@@ -59,7 +59,7 @@ REASONS: Final = {
     Unusable.FEATURE: "the feature slug is empty, too long or unprintable",
     Unusable.MOMENT: "the moment has no time zone",
 }
-"""What people are told of each reason."""
+"""Each reason in words."""
 
 
 @frozen(kw_only=True)

@@ -19,7 +19,7 @@ VALUES_PER_QUERY: Final = 500
 """Values that one query looks up."""
 
 PROJECTS_PER_VALUE: Final = 20
-"""Projects that are told of one value; more than one is as unclear as twenty."""
+"""Projects that are named for one value; more than one is as unclear as twenty."""
 
 T = TypeVar("T")
 
@@ -105,7 +105,7 @@ def kinds_seen(
 
 
 def forget(connection: Connection, *, workspace: str, before: datetime, limit: int) -> int:
-    """Delete up to `limit` observations that were last made before a moment; return how many there were."""
+    """Forget up to `limit` observations that were last made before a moment; return how many there were."""
     key = (signals.c.project_id, signals.c.kind, signals.c.value)
     old = (
         select(*key).where(signals.c.workspace_id == workspace, signals.c.last_seen < before).limit(limit)

@@ -64,7 +64,7 @@ class Signals:
         return SignalReport(stored=stored, unusable=unusable)
 
     def forget_older(self, *, workspace: str, than: datetime | None = None) -> int:
-        """Delete what was last observed before a moment; return how many observations there were.
+        """Forget what was last observed before a moment; return how many observations there were.
 
         Without a moment it is the retention of the settings before now.
         """

@@ -21,7 +21,7 @@ _TICKET = re.compile(r"(?:[0-9]{3}-)?([A-Za-z][A-Za-z0-9_]*)-[0-9]+(?:-|\Z)")
 
 
 def mission_of(branch: str) -> str:
-    """Return the slug of the mission that a branch belongs to, or nothing where its name tells of none.
+    """Return the slug of the mission that a branch belongs to, or nothing where its name has none.
 
     >>> mission_of("kitty/mission-fast-search-01KQ3XYZ-lane-a"), mission_of("039-cli-readiness-WP07")
     ('fast-search-01KQ3XYZ', '039-cli-readiness')

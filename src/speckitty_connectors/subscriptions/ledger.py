@@ -12,10 +12,10 @@ from ..apps.endpoints import (
     Endpoint,
     add_endpoint,
     add_secret,
+    forget_secret,
     get_endpoint,
     open_secret,
     remove_endpoint,
-    withdraw_secret,
 )
 from ..apps.service import Apps, RegisteredApp
 from ..credentials.secret import Secret, new_webhook_secret
@@ -163,7 +163,7 @@ class Ledger:
             return
         for known in endpoint.secrets:
             secret = open_secret(connection, self.vault, endpoint, known.credential_id)
-            withdraw_secret(connection, self.vault, endpoint, known.credential_id)
+            forget_secret(connection, self.vault, endpoint, known.credential_id)
             add_secret(connection, self.vault, endpoint, scheme=webhook.scheme, secret=secret, now=self.store.now())
 
     def _record(self, connection: Connection, webhook: Webhook, verb: str, reason: str) -> None:

@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from ..errors import NotFoundError
 from ..identifiers import new_id
 from ..mappings import repository as mappings
-from ..mappings.changes import as_it_stands, delete, save
-from ..mappings.types import MappingOrigin, ResourceMapping
+from ..mappings.changes import create, remove
+from ..mappings.types import RESOURCE, MappingOrigin, ResourceMapping
 from ..providers.suggestions import Confidence, Target
 from ..store.audit import record_change
 from . import repository as suggestions
@@ -53,13 +53,13 @@ def adopt(
     )
 
 
-def withdraw(connection: Connection, suggestion: ResourceSuggestion, *, actor: str, now: datetime) -> None:
+def remove_mapping(connection: Connection, suggestion: ResourceSuggestion, *, actor: str, now: datetime) -> None:
     """Remove the mapping that was made of a suggestion, unless it is gone already."""
     try:
         mapping = mappings.get(connection, workspace=suggestion.workspace, mapping_id=suggestion.mapping_id)
     except NotFoundError:
         return
-    delete(connection, mapping, "removed", actor=actor, at=now, reason="the suggestion's confirmation was undone")
+    remove(connection, mapping, "removed", actor=actor, at=now, reason="the suggestion's confirmation was undone")
 
 
 def turn_down(connection: Connection, mapping: ResourceMapping, actor: str, now: datetime) -> None:
@@ -72,15 +72,15 @@ def turn_down(connection: Connection, mapping: ResourceMapping, actor: str, now:
     if found is None:
         suggestions.add(connection, _unseen(mapping, actor, now))
     else:
-        decide(
-            connection,
-            found,
-            state=SuggestionState.DISMISSED,
-            verb="dismissed",
-            actor=actor,
-            now=now,
-            reason=MAPPING_REMOVED,
-        )
+        dismiss(connection, found, actor=actor, now=now, reason=MAPPING_REMOVED)
+
+
+def dismiss(
+    connection: Connection, suggestion: ResourceSuggestion, *, actor: str, now: datetime, reason: str
+) -> ResourceSuggestion:
+    """Remember that a suggestion is wrong, and why."""
+    dismissed = SuggestionState.DISMISSED
+    return decide(connection, suggestion, state=dismissed, verb="dismissed", actor=actor, now=now, reason=reason)
 
 
 def decide(
@@ -105,13 +105,8 @@ def decide(
 
 def _unseen(mapping: ResourceMapping, actor: str, now: datetime) -> ResourceSuggestion:
     return ResourceSuggestion(
-        workspace=mapping.workspace,
+        **{name: getattr(mapping, name) for name in RESOURCE},
         id=new_id(),
-        installation_id=mapping.installation_id,
-        resource_id=mapping.resource_id,
-        resource_kind=mapping.resource_kind,
-        resource_external_id=mapping.resource_external_id,
-        resource_key=mapping.resource_key,
         target=mapping.target,
         confidence=Confidence.LOW,
         source=Source.INVENTORY,
@@ -138,18 +133,5 @@ def _map(
     actor: str,
     now: datetime,
 ) -> str:
-    mapping = ResourceMapping(
-        workspace=suggestion.workspace,
-        id=new_id(),
-        installation_id=suggestion.installation_id,
-        resource_id=suggestion.resource_id,
-        resource_kind=suggestion.resource_kind,
-        resource_external_id=suggestion.resource_external_id,
-        resource_key=suggestion.resource_key,
-        target=target,
-        origin=origin,
-        created_by=actor,
-        created_at=now,
-        updated_at=now,
-    )
-    return save(connection, None, as_it_stands(connection, mapping), "created", actor=actor, at=now).id
+    mapping = ResourceMapping.of_resource(suggestion, actor=actor, at=now, target=target, origin=origin)
+    return create(connection, mapping, actor=actor, at=now).id

@@ -20,7 +20,7 @@ from . import repository
 from .decisions import SYSTEM, adopt
 from .matching import Match, Matches, Strength
 from .repository_names import Identity
-from .types import STRONGEST_FIRST, Finding, ResourceSuggestion, Source, SuggestionState, found_again
+from .types import Finding, ResourceSuggestion, Source, SuggestionState, found_again
 
 PROJECT: Final = "project"
 """The kind of target that signals are from."""
@@ -52,16 +52,11 @@ def findings_of(
         project = suggestion.target.id
         fits[project] = _with_proposal(fits.get(project), suggestion, git=git, plugin=plugin)
     found = [_finding(resource, project, fits) for project in sorted(fits)]
-    return sorted(found, key=lambda each: STRONGEST_FIRST.index(each.suggestion.confidence))
-
-
-def weaker(one: Confidence, other: Confidence) -> Confidence:
-    """Return the weaker of two."""
-    return max(one, other, key=STRONGEST_FIRST.index)
+    return sorted(found, key=lambda each: each.suggestion.confidence, reverse=True)
 
 
 def as_signals(sightings: Iterable[Sighting]) -> tuple[Signal, ...]:
-    """Return what was seen as a plugin is told of it."""
+    """Return what was seen as a plugin is given it."""
     return tuple(map(_as_signal, sightings))
 
 
@@ -88,7 +83,7 @@ def _finding(resource: Identity, project: str, fits: Mapping[str, _Fit]) -> Find
         resource_kind=resource[0],
         resource_id=resource[1],
         target=Target(kind=PROJECT, id=project),
-        confidence=weaker(fits[project].confidence, limit),
+        confidence=min(fits[project].confidence, limit),
         evidence=(*fits[project].evidence, *_rivals(project, fits)),
     )
     return Finding(suggestion=suggestion, grounds=fits[project].grounds)
@@ -105,7 +100,7 @@ def _with_proposal(known: _Fit | None, suggestion: Suggestion, *, git: bool, plu
         return _Fit(confidence=known.confidence, evidence=evidence, grounds=known.grounds)
     rules = {evidence.rule for evidence in suggestion.evidence if not evidence.against}
     return _Fit(
-        confidence=weaker(suggestion.confidence, Confidence.MEDIUM) if git else suggestion.confidence,
+        confidence=min(suggestion.confidence, Confidence.MEDIUM) if git else suggestion.confidence,
         evidence=suggestion.evidence,
         grounds=frozenset(f"{plugin} {rule}" for rule in rules or {"suggestion"}),
     )
@@ -120,23 +115,13 @@ def _rivals(project: str, fits: Iterable[str]) -> Iterator[Evidence]:
         yield Evidence(rule=RIVAL, text=text, against=True)
 
 
-RAISED: Final = "raised"
-
-CHANGED: Final = "changed"
-
-KEPT: Final = "kept"
-
-MAPPED: Final = "mapped"
+RAISED, CHANGED, KEPT, MAPPED = "raised", "changed", "kept", "mapped"
+"""What becomes of a finding; it is mapped where the workspace opted in."""
 
 
 @frozen(kw_only=True)
 class Kept:
-    """What became of a finding.
-
-    Attributes:
-        suggestion: as it is stored now.
-        outcome: `RAISED`, `CHANGED`, `KEPT`, or `MAPPED` where the workspace's opt-in made a mapping of it.
-    """
+    """A finding as it is stored now, and what became of it."""
 
     suggestion: ResourceSuggestion
     outcome: str
@@ -151,13 +136,10 @@ def keep(
     source: Source,
     now: datetime,
 ) -> list[Kept]:
-    """Write findings, and return what became of each.
+    """Write findings, and return what became of each; do it again after an IntegrityError.
 
     Where the workspace opted in, what is found with high confidence is mapped at once, unless a person has ever
     decided on it.
-
-    Raises:
-        sqlalchemy.exc.IntegrityError: another process raised one of them meanwhile; do it again.
     """
     ids = [resource.id for resource in resources.values()]
     known = {

@@ -14,7 +14,7 @@ from ..providers.suggestions import Confidence, Evidence, Target
 from ..resources.tables import resources
 from ..store.rows import from_row, is_row, is_under
 from .tables import suggestion_settings, suggestions
-from .types import STRONGEST_FIRST, ResourceSuggestion, Source, SuggestionState
+from .types import ResourceSuggestion, Source, SuggestionState
 
 
 def add(connection: Connection, suggestion: ResourceSuggestion) -> None:
@@ -71,11 +71,7 @@ def get(connection: Connection, *, workspace: str, suggestion_id: str) -> Resour
     query = _of(workspace).where(suggestions.c.id == suggestion_id).with_for_update(of=suggestions)
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise NotFoundError(
-            "there is no such suggestion in this workspace",
-            subject=f"suggestion {suggestion_id}",
-            remedy="list the workspace's suggestions and use one of their ids",
-        )
+        raise NotFoundError.of("suggestion", suggestion_id)
     return _suggestion(row)
 
 
@@ -89,12 +85,9 @@ def list_all(
     limit: int,
 ) -> list[ResourceSuggestion]:
     """Return suggestions, the surest first; under `public_only` installations none of private resources."""
-    strength = case(
-        {word.value: place for place, word in enumerate(STRONGEST_FIRST)}, value=suggestions.c.confidence
-    )
-    query = (
-        _of(workspace).order_by(strength, resources.c.key, suggestions.c.target_id, suggestions.c.id).limit(limit)
-    )
+    places = {word.value: place for place, word in enumerate(sorted(Confidence, reverse=True))}
+    surest = case(places, value=suggestions.c.confidence)
+    query = _of(workspace).order_by(surest, resources.c.key, suggestions.c.target_id, suggestions.c.id).limit(limit)
     if installation_id is not None:
         query = query.where(suggestions.c.installation_id == installation_id)
     if state is not None:
@@ -130,7 +123,7 @@ def dismissed(
 
 
 def close_unfound(connection: Connection, installation: InstallationKey, *, since: datetime) -> int:
-    """Delete the open suggestions of an inventory whose evidence a look since a moment didn't find any more."""
+    """Close the open suggestions of an inventory whose evidence a look since a moment didn't find any more."""
     closed = connection.execute(
         delete(suggestions).where(
             is_under(suggestions, installation),

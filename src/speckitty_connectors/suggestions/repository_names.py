@@ -33,12 +33,7 @@ Identity = tuple[str, str]
 class NamedRepository:
     """A repository and its names.
 
-    Attributes:
-        kind: its kind.
-        id: the provider's immutable id.
-        key: what it is called today.
-        former: what it was called before.
-        since: when it came by its name of today, in UTC; None where it has had it as long as we know it.
+    `since` is when it came by its name of today, in UTC; None where it has had it as long as we know it.
     """
 
     kind: str

@@ -17,7 +17,7 @@ from ..providers.suggestions import Target
 from ..store.audit import record
 from ..store.engine import Store
 from . import repository
-from .decisions import adopt, decide, withdraw
+from .decisions import adopt, decide, dismiss, remove_mapping
 from .refresh import Refresh, RefreshResult
 from .types import ResourceSuggestion, SuggestionState
 
@@ -26,7 +26,7 @@ MaySee = Callable[[str, Sequence[ResourceReference]], Collection[ResourceReferen
 
 
 class Suggestions:
-    """Finds suggestions, and keeps what people say to them; each decision is audited."""
+    """Finds suggestions, and keeps what people decide; each decision is audited."""
 
     def __init__(self, store: Store, registry: Registry, mappings: Mappings) -> None:
         self._store = store
@@ -55,16 +55,10 @@ class Suggestions:
         may_see: MaySee | None = None,
         limit: int = 100,
     ) -> tuple[ResourceSuggestion, ...]:
-        """Return suggestions, the surest first, then by the resource's key.
+        """Return suggestions, the surest first, then by the resource's key; without a state, of all states.
 
-        Args:
-            workspace: the workspace.
-            installation_id: only of this installation.
-            state: only in this state; None for every state.
-            member: who asks. Under an installation where they have a link, they are shown what is public, and of
-                private resources those that `may_see` lets through; without a link, all of the workspace's.
-            may_see: how the host finds out what the member may see; without it private resources stay hidden.
-            limit: how many at most; `may_see` may leave fewer.
+        Under an installation where a `member` has a link, they are shown what is public, and of private resources
+        those that `may_see` lets through; without a link, all of the workspace's. It may leave fewer than `limit`.
         """
         with self._store.reading() as connection:
             linked = _linked(connection, workspace, member) if member else frozenset[str]()
@@ -79,7 +73,11 @@ class Suggestions:
         return tuple(_visible(found, linked, may_see)) if may_see else tuple(found)
 
     def confirm(self, *, workspace: str, suggestion_id: str, actor: str) -> ResourceSuggestion:
-        """Map the resource to the suggested target, with the origin ``suggested``."""
+        """Map the resource to the suggested target, with the origin ``suggested``.
+
+        Raises:
+            NotFoundError: the workspace has no such suggestion.
+        """
         with self._store.transaction() as connection:
             suggestion = repository.get(connection, workspace=workspace, suggestion_id=suggestion_id)
             if suggestion.state is SuggestionState.CONFIRMED:
@@ -112,15 +110,7 @@ class Suggestions:
             _check_not_confirmed(suggestion)
             if suggestion.state is SuggestionState.DISMISSED:
                 return suggestion
-            return decide(
-                connection,
-                suggestion,
-                state=SuggestionState.DISMISSED,
-                verb="dismissed",
-                actor=actor,
-                now=self._store.now(),
-                reason=reason,
-            )
+            return dismiss(connection, suggestion, actor=actor, now=self._store.now(), reason=reason)
 
     def undo(self, *, workspace: str, suggestion_id: str, actor: str) -> ResourceSuggestion:
         """Take back what was decided: it is open again, and the mapping that was made of it is removed.
@@ -134,7 +124,7 @@ class Suggestions:
                 return suggestion
             now = self._store.now()
             if suggestion.mapping_id:
-                withdraw(connection, suggestion, actor=actor, now=now)
+                remove_mapping(connection, suggestion, actor=actor, now=now)
             return decide(connection, suggestion, state=SuggestionState.OPEN, verb="undone", actor=actor, now=now)
 
     def is_automatic(self, *, workspace: str) -> bool:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from attrs import evolve, frozen
 
 from ..providers.suggestions import Confidence, Evidence, Suggestion, Target
 
-STRONGEST_FIRST: Final = tuple(Confidence)
-"""The order in which people are shown suggestions."""
-
 
 class SuggestionState(StrEnum):
-    """What people said to a suggestion."""
+    """What people decided about a suggestion."""
 
     OPEN = "open"
     CONFIRMED = "confirmed"
@@ -44,7 +41,7 @@ class Finding:
 
 @frozen(kw_only=True)
 class ResourceSuggestion:
-    """A resource that probably belongs to a target, and what people said to that.
+    """A resource that probably belongs to a target, and what people decided.
 
     Attributes:
         workspace: the host's workspace.
@@ -56,7 +53,7 @@ class ResourceSuggestion:
         resource_key: its display key of today.
         target: where its events would go.
         confidence: how sure the evidence makes it.
-        state: what people said to it.
+        state: what people decided about it.
         source: what raised it.
         evidence: what speaks for and against it, worded for a person.
         grounds: what speaks for it, in a form that no rename changes.

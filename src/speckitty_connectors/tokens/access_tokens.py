@@ -69,10 +69,13 @@ class AccessTokens:
         self._locks: WeakValueDictionary[tuple[str, str], threading.Lock] = WeakValueDictionary()
         self._lock = threading.Lock()
 
-    def get(self, *, workspace: str, credential_id: str, rejected_version: int = 0) -> AccessToken:
+    def get(
+        self, *, workspace: str, credential_id: str, rejected_version: int = 0, opened: OpenCredential | None = None
+    ) -> AccessToken:
         """Return a token that the provider should accept.
 
-        `rejected_version` is the version of a token that the provider has just refused; 0 for none.
+        `rejected_version` is the version of a token that the provider has just refused; 0 for none. A credential
+        that was `opened` is opened anew only where there is a newer version.
 
         Raises:
             NotFoundError: there is no such credential any more.
@@ -80,7 +83,7 @@ class AccessTokens:
             ReconnectRequiredError: the provider accepts the grant no longer.
             ApiUnavailableError: it couldn't be renewed for the moment.
         """
-        held = self._read(workspace, credential_id, rejected_version)
+        held = self._read(workspace, credential_id, rejected_version, opened)
         if not held.is_due:
             return held.token
         lock = self._lock_of((workspace, credential_id))
@@ -89,14 +92,14 @@ class AccessTokens:
                 return held.token
             raise _unavailable(held, "its renewal takes too long")
         try:
-            return self._renewed(workspace, credential_id, rejected_version)
+            return self._renewed(held.credential, rejected_version)
         finally:
             lock.release()
 
-    def _renewed(self, workspace: str, credential_id: str, rejected_version: int) -> AccessToken:
+    def _renewed(self, opened: OpenCredential, rejected_version: int) -> AccessToken:
         end, has_asked = time.monotonic() + self._times.wait, False
         while True:
-            held = self._read(workspace, credential_id, rejected_version)
+            held = self._read(opened.workspace, opened.id, rejected_version, opened)
             if not held.is_due:
                 return held.token
             if held.grant is None or held.grant.condition is GrantCondition.REFUSED:
@@ -104,16 +107,18 @@ class AccessTokens:
             if held.grant.is_open and not has_asked:
                 is_rejected = held.credential.version == rejected_version
                 has_asked = self._asking.ask(held.credential, held.grant, is_rejected=is_rejected)
-                continue  # whoever's turn it was in the end, the next look tells what came of it
+                continue  # the next look shows what came of it, whose turn it was in the end
             if held.is_valid:
                 return held.token
             if not held.grant.is_being_renewed or time.monotonic() >= end:
                 raise _unavailable(held, "it has ended, and the provider gave no new one")
             time.sleep(POLL_SECONDS)
 
-    def _read(self, workspace: str, credential_id: str, rejected_version: int) -> _Held:
+    def _read(
+        self, workspace: str, credential_id: str, rejected_version: int, opened: OpenCredential | None
+    ) -> _Held:
         with self._store.reading() as connection:
-            credential = self._vault.open(connection, workspace=workspace, credential_id=credential_id)
+            credential = self._vault.newest(connection, opened, workspace=workspace, credential_id=credential_id)
             grant = find_grant(connection, workspace=workspace, credential_id=credential_id)
         now, end = self._store.now(), credential.expires_at
         is_valid = credential.version != rejected_version and (end is None or end > now)

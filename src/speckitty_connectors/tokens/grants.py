@@ -1,4 +1,4 @@
-"""What somebody granted: the sealed tokens, and beside them how their renewal stands."""
+"""What somebody granted: the sealed tokens, and beside them the condition of their renewal."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ..providers.manifest import Manifest
 from ..providers.oauth import OAuthRules
 from ..store.audit import Audited, record
 from ..store.metadata import DatabaseMilliseconds
+from ..store.rows import from_row
 from .oauth import Revocation, TokenAnswer
 
 GRANT: Final = "grant"
@@ -29,7 +30,7 @@ LINK_GRANT: Final = "link_grant"
 
 
 class GrantCondition(StrEnum):
-    """How a grant stands.
+    """Whether a grant still gives tokens.
 
     One refusal of the provider is a suspicion only: another process may hold the answer that it contradicts.
     """
@@ -40,10 +41,10 @@ class GrantCondition(StrEnum):
     REFUSED = "refused"
 
 
-class FollowGrant(Protocol):
-    """Brings whoever speaks with a grant in line with its condition, in the transaction that changes it.
+class OnGrantChange(Protocol):
+    """Updates what speaks with a grant to its condition, in the transaction that changes it.
 
-    Credentials may not look up. Whoever joins the layers hands them a function of this shape.
+    Tokens may not look up, so what joins the layers hands them a function of this shape.
     """
 
     def __call__(
@@ -55,29 +56,22 @@ class FollowGrant(Protocol):
         condition: GrantCondition,
         now: datetime,
     ) -> object:
-        """Look for whoever speaks with the credential, and tell them."""
+        """Find what speaks with the credential, and update it."""
         ...
 
 
-def follow_nothing(
+def update_nothing(
     connection: Connection, *, workspace: str, credential_id: str, condition: GrantCondition, now: datetime
 ) -> None:
-    """Do nothing: nobody needs to know."""
+    """Do nothing."""
 
 
 @frozen(kw_only=True)
 class StoredGrant:
-    """How a grant stands, without its tokens.
+    """A grant without its tokens.
 
-    Attributes:
-        workspace: whose it is.
-        credential_id: the credential that holds its tokens.
-        app_id: the app that it was given to.
-        redirect_uri: where the person came back to when they gave it; empty where nobody was sent anywhere.
-        condition: how it stands.
-        failures: how many attempts to renew it failed since the last success.
-        is_being_renewed: whether someone asks the provider, or died doing so.
-        is_open: whether the turn to ask may be taken now.
+    `failures` counts attempts to renew since the last success. It `is_being_renewed` where a process asks for it
+    or died doing so, and `is_open` where the turn to ask may be taken. Without a redirect URI, it was entered.
     """
 
     workspace: str
@@ -106,53 +100,27 @@ def seal_grant(
     redirect_uri: str,
     tokens: TokenAnswer,
 ) -> str:
-    """Seal what was granted so that it can be renewed later; return the credential's id.
-
-    `redirect_uri` is where the person came back to; some providers want it again at each renewal.
-    """
-    credential_id = vault.seal_new(
-        connection,
-        workspace=workspace,
-        provider=app.app.provider,
-        host=app.app.host,
-        kind=kind,
-        values=tokens.values,
-        expires_at=tokens.expires_at,
-    )
-    connection.execute(
-        insert(grants).values(
-            workspace_id=workspace,
-            credential_id=credential_id,
-            app_id=app.id,
-            redirect_uri=redirect_uri,
-            condition=GrantCondition.GOOD,
-            failures=0,
-            not_before=DatabaseMilliseconds(),
-        )
-    )
+    """Seal what was granted, and where the person came back to, for later renewals; return the credential's id."""
+    place = {"workspace": workspace, "provider": app.app.provider, "host": app.app.host, "kind": kind}
+    credential_id = vault.seal_new(connection, **place, values=tokens.values, expires_at=tokens.expires_at)
+    row = {"workspace_id": workspace, "credential_id": credential_id, "app_id": app.id}
+    state = {"condition": GrantCondition.GOOD, "failures": 0, "not_before": DatabaseMilliseconds()}
+    connection.execute(insert(grants).values(redirect_uri=redirect_uri, **row, **state))
     return credential_id
 
 
 def find_grant(connection: Connection, *, workspace: str, credential_id: str) -> StoredGrant | None:
-    """Return how a grant stands, or None where the credential isn't one that can be renewed."""
+    """Return a grant, or None where the credential isn't one that can be renewed."""
     is_open = (grants.c.not_before <= DatabaseMilliseconds()).label("is_open")
     row = connection.execute(select(grants, is_open).where(_one(workspace, credential_id))).one_or_none()
     if row is None:
         return None
-    return StoredGrant(
-        workspace=row.workspace_id,
-        credential_id=row.credential_id,
-        app_id=row.app_id,
-        redirect_uri=row.redirect_uri,
-        condition=GrantCondition(row.condition),
-        failures=row.failures,
-        is_being_renewed=row.intent_started_at is not None,
-        is_open=bool(row.is_open),
-    )
+    renewing, condition = row.intent_started_at is not None, GrantCondition(row.condition)
+    return from_row(StoredGrant, row, condition=condition, is_being_renewed=renewing, is_open=bool(row.is_open))
 
 
 def get_grant(connection: Connection, *, workspace: str, credential_id: str) -> StoredGrant:
-    """Return how a grant stands.
+    """Return a grant.
 
     Raises:
         NotFoundError: this workspace has no such grant.
@@ -183,7 +151,7 @@ def begin_renewal(connection: Connection, grant: StoredGrant, *, seconds: float)
 
 
 def lock_grant(connection: Connection, grant: StoredGrant) -> int:
-    """Let nobody else change how a grant stands until the transaction ends; return the mark of whose turn it is.
+    """Let nobody else change a grant until the transaction ends; return the mark of whose turn it is.
 
     The mark is 0 where nobody asks.
     """

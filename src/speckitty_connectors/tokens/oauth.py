@@ -146,7 +146,6 @@ class OAuthFlow:
         """
         further = {name: value for name, value in parameters.items() if name not in OWN_PARAMETERS}
         return self._session(redirect_uri).address(
-            self._url(self._rules.authorize_url),
             state=state,
             verifier=Secret(verifier) if self._rules.pkce else None,
             parameters={**further, **self._rules.authorize_parameters, **self._nonce(verifier)},
@@ -159,15 +158,8 @@ class OAuthFlow:
             OAuthRefusedError: the provider refused, also where it says so with status 200.
             ApiError: it didn't answer, or not to be understood.
         """
-        session = self._session(redirect_uri)
-        return self._asked(
-            lambda: session.exchange(
-                self._url(self._rules.token_url),
-                code=code,
-                client_secret=self._client_secret,
-                verifier=Secret(verifier) if self._rules.pkce else None,
-            )
-        )
+        session, proof = self._session(redirect_uri), Secret(verifier) if self._rules.pkce else None
+        return self._asked(lambda: session.exchange(code=code, verifier=proof))
 
     def renew(self, *, refresh_token: Secret, redirect_uri: str, may_leave: Callable[[], bool]) -> TokenAnswer:
         """Return new tokens for a refresh token; what the provider leaves out of its answer stays as it was.
@@ -178,16 +170,10 @@ class OAuthFlow:
             OAuthRefusedError: the provider refused, whatever status it says so with.
             ApiError: it didn't answer, or not to be understood; what became of the token isn't known.
         """
-        refresh = self._rules.refresh
-        session = self._session(redirect_uri)
+        session, refresh = self._session(redirect_uri), self._rules.refresh
+        sent = redirect_uri if refresh is not None and refresh.sends_redirect_uri else ""
         return self._asked(
-            lambda: session.renew(
-                self._url(self._rules.token_url),
-                refresh_token=refresh_token,
-                client_secret=self._client_secret,
-                redirect_uri=redirect_uri if refresh is not None and refresh.sends_redirect_uri else "",
-                may_leave=may_leave,
-            )
+            lambda: session.renew(refresh_token=refresh_token, redirect_uri=sent, may_leave=may_leave)
         )
 
     def _asked(self, ask: Callable[[], Mapping[str, Any]]) -> TokenAnswer:
@@ -217,14 +203,10 @@ class OAuthFlow:
             return Revocation.UNSUPPORTED
         is_deleted = self._rules.revocation is RevocationRequest.DELETE
         hints = ("access_token",) if is_deleted else ("refresh_token", "access_token")
-        url = self._url(self._rules.revoke_url.replace("{client_id}", quote(self._app.client_id, safe="")))
-        session = self._session("")
+        template = self._rules.revoke_url.replace("{client_id}", quote(self._app.client_id, safe=""))
+        url, session = self._app.urls.fill(template), self._session("")
         try:
-            taken = [
-                session.revoke(url, token=values[hint], hint=hint, client_secret=self._client_secret)
-                for hint in hints
-                if values.get(hint)
-            ]
+            taken = [session.revoke(url, token=values[hint], hint=hint) for hint in hints if values.get(hint)]
         except ApiError:
             return Revocation.FAILED
         return Revocation.REVOKED if any(taken) else Revocation.FAILED
@@ -233,20 +215,11 @@ class OAuthFlow:
     def _subject(self) -> str:
         return f"{self._app.provider} at {self._app.host}"
 
-    def _url(self, template: str) -> str:
-        return self._app.urls.fill(template)
-
     def _nonce(self, verifier: Secret | str) -> Mapping[str, str]:
         return {"nonce": nonce_of(verifier)} if self._rules.identity_token else NO_PARAMETERS
 
     def _session(self, redirect_uri: str) -> TokenSession:
-        return TokenSession(
-            self._transport,
-            self._rules,
-            client_id=self._app.client_id,
-            redirect_uri=redirect_uri,
-            subject=self._subject,
-        )
+        return TokenSession(self._transport, self._rules, self._app, self._client_secret, redirect_uri)
 
     def _answer(self, token: Mapping[str, Any]) -> TokenAnswer:
         values = {

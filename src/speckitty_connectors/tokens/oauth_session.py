@@ -21,10 +21,11 @@ from ..credentials.secret import Secret
 from ..http.adapter import leaving_only_if
 from ..http.response import ProviderAnswer
 from ..http.session import USER_AGENT, Transport
+from ..providers.accounts import App
 from ..providers.oauth import ClientAuthentication, OAuthRules, RevocationRequest, TokenEncoding
 
 HEADERS: Final[Mapping[str, str]] = {"Accept": "application/json", "User-Agent": USER_AGENT}
-"""Without the first, some token end points answer with a form."""
+"""Without the first, some token endpoints answer with a form."""
 
 LONGEST_SECONDS: Final = 3660 * 24 * 3600
 """What no ``expires_in`` is believed beyond: ten years."""
@@ -50,21 +51,22 @@ class TokenSession(OAuth2Session):
     """
 
     def __init__(
-        self, transport: Transport, rules: OAuthRules, *, client_id: str, redirect_uri: str, subject: str
+        self, transport: Transport, rules: OAuthRules, app: App, client_secret: Secret, redirect_uri: str
     ) -> None:
-        super().__init__(client_id=client_id, redirect_uri=redirect_uri)
+        super().__init__(client_id=app.client_id, redirect_uri=redirect_uri)
         self.trust_env = False
         self.mount("https://", transport.adapter)
         self.mount("http://", transport.adapter)
         self.register_compliance_hook("access_token_response", self._checked)
         self.register_compliance_hook("refresh_token_response", self._checked)
         self._rules = rules
-        self._app_id = client_id
-        self._subject = subject
-        self._token_url = ""
+        self._app = app
+        self._client_secret = client_secret
+        self._token_url = app.urls.fill(rules.token_url)
 
-    def address(self, url: str, *, state: str, verifier: Secret | None, parameters: Mapping[str, str]) -> str:
+    def address(self, *, state: str, verifier: Secret | None, parameters: Mapping[str, str]) -> str:
         """Return the address of the authorisation page; `parameters` come before the flow's own."""
+        url = self._app.urls.fill(self._rules.authorize_url)
         self.scope = self._rules.scope_separator.join(self._rules.scopes) or None
         pkce: dict[str, str] = {}
         if verifier is not None:
@@ -77,64 +79,51 @@ class TokenSession(OAuth2Session):
         address, _ = self.authorization_url(page, state=state, **pkce)
         return url.partition(":")[0] + ":" + str(address).partition(":")[2]
 
-    def exchange(self, url: str, *, code: str, client_secret: Secret, verifier: Secret | None) -> Mapping[str, Any]:
+    def exchange(self, *, code: str, verifier: Secret | None) -> Mapping[str, Any]:
         """Return the token answer's fields.
 
         Raises:
             oauthlib.oauth2.OAuth2Error: it says that there is no token.
-            ApiError: there was no answer, or none of a token end point.
+            ApiError: there was no answer, or none of a token endpoint.
             Exception: whatever oauthlib raises for an answer that can't be read.
         """
-        self._token_url = url
         with _quietly():
             token: Mapping[str, Any] = self.fetch_token(
-                _as_https(url),
+                _as_https(self._token_url),
                 code=code,
                 include_client_id=self._in_body,
-                client_secret=client_secret.reveal() if self._in_body else None,
-                auth=self._basic(client_secret),
+                client_secret=self._client_secret.reveal() if self._in_body else None,
+                auth=self._basic,
                 headers=HEADERS,
                 code_verifier=None if verifier is None else verifier.reveal(),
             )
         return token
 
     def renew(
-        self,
-        url: str,
-        *,
-        refresh_token: Secret,
-        client_secret: Secret,
-        redirect_uri: str,
-        may_leave: Callable[[], bool],
+        self, *, refresh_token: Secret, redirect_uri: str, may_leave: Callable[[], bool]
     ) -> Mapping[str, Any]:
         """Return the fields of the answer to a refresh token (RFC 6749, section 6); raises as `exchange` does."""
-        self._token_url = url
         further: dict[str, Any] = {"redirect_uri": redirect_uri} if redirect_uri else {}
-        if self._in_body:
-            further |= {"client_id": self._app_id, "client_secret": client_secret.reveal()}
         with _quietly(), leaving_only_if(may_leave):
             token: Mapping[str, Any] = self.refresh_token(
-                _as_https(url),
+                _as_https(self._token_url),
                 refresh_token=refresh_token.reveal(),
-                auth=self._basic(client_secret),
+                auth=self._basic,
                 headers=HEADERS,
                 **further,
+                **self._own_name,
             )
         return token
 
-    def revoke(self, url: str, *, token: Secret, hint: str, client_secret: Secret) -> bool:
+    def revoke(self, url: str, *, token: Secret, hint: str) -> bool:
         """Return whether the server took a token back, by RFC 7009, section 2, or as the manifest says."""
         if self._rules.revocation is RevocationRequest.DELETE:
-            basic = HTTPBasicAuth(self._app_id, client_secret.reveal())
+            basic = HTTPBasicAuth(self._app.client_id, self._client_secret.reveal())
             document = {hint: token.reveal()}
             answer = requests.Session.request(self, "DELETE", url, json=document, auth=basic, headers=HEADERS)
             return ProviderAnswer.of(answer).is_good
-        form = {"token": token.reveal(), "token_type_hint": hint}
-        if self._in_body:
-            form |= {"client_id": self._app_id, "client_secret": client_secret.reveal()}
-        answer = requests.Session.request(
-            self, "POST", url, data=form, auth=self._basic(client_secret), headers=HEADERS
-        )
+        form = {"token": token.reveal(), "token_type_hint": hint, **self._own_name}
+        answer = requests.Session.request(self, "POST", url, data=form, auth=self._basic, headers=HEADERS)
         read = ProviderAnswer.of(answer)
         return read.is_good and not read.error_code()
 
@@ -142,8 +131,15 @@ class TokenSession(OAuth2Session):
     def _in_body(self) -> bool:
         return self._rules.client_authentication is ClientAuthentication.BODY
 
-    def _basic(self, client_secret: Secret) -> HTTPBasicAuth | None:
-        return None if self._in_body else HTTPBasicAuth(self._app_id, client_secret.reveal())
+    @property
+    def _own_name(self) -> dict[str, Any]:
+        """What names the app in a body."""
+        named = {"client_id": self._app.client_id, "client_secret": self._client_secret.reveal()}
+        return named if self._in_body else {}
+
+    @property
+    def _basic(self) -> HTTPBasicAuth | None:
+        return None if self._in_body else HTTPBasicAuth(self._app.client_id, self._client_secret.reveal())
 
     def request(self, method: str, url: str, **options: Any) -> requests.Response:  # type: ignore[override]  # noqa: ARG002 - oauthlib was shown another address
         """Send the token request."""
@@ -161,7 +157,7 @@ class TokenSession(OAuth2Session):
         """Let pass what may be a token or says why there is none."""
         read = ProviderAnswer.of(answer)
         if read.status == 429 or read.status >= 500 or not (read.is_good or read.error_code()):
-            raise read.failure("POST", self._subject)
+            raise read.failure("POST", f"{self._app.provider} at {self._app.host}")
         document = _document(answer)
         if document is not None:
             answer._content = json.dumps(document).encode()  # noqa: SLF001 - as the hooks of requests-oauthlib do

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -23,15 +23,15 @@ from ..providers.api import ApiError
 from ..providers.oauth import OAuthRules
 from ..store.engine import Store
 from .grants import (
-    FollowGrant,
     GrantCondition,
+    OnGrantChange,
     StoredGrant,
     begin_renewal,
     end_renewal,
     find_grant,
-    follow_nothing,
     lock_grant,
     rules_for,
+    update_nothing,
 )
 from .oauth import OAuthFlow, OAuthRefusedError, TokenAnswer
 
@@ -51,7 +51,7 @@ class RenewalTimes:
     """How long the parts of a renewal take, in seconds.
 
     Attributes:
-        send: how long after taking the turn the request may leave; whoever was paused longer sends nothing.
+        send: how long after taking the turn the request may leave; a process that was paused longer sends nothing.
         slack: how much longer the lease is.
         retry: the pause after a first failure; it doubles with each further one, up to `longest_retry`.
         longest_retry: the longest such pause.
@@ -115,7 +115,7 @@ class Asking:
         apps: Apps,
         *,
         times: RenewalTimes,
-        follow: FollowGrant = follow_nothing,
+        on_grant_change: OnGrantChange = update_nothing,
     ) -> None:
         self._store = store
         self._vault = vault
@@ -123,7 +123,7 @@ class Asking:
         self._registry = registry
         self._apps = apps
         self._times = times
-        self._follow = follow
+        self._on_grant_change = on_grant_change
 
     def renew_at(self, credential: OpenCredential) -> datetime | None:
         """Return when a credential is to be renewed: before its end where it can be; None where it has no end."""
@@ -153,16 +153,29 @@ class Asking:
         flow, interval = self._flow(rules, grant), self._times.until_next(may_repeat=rules.refresh.may_repeat)
         end = time.monotonic() + self._times.send
         turn = self._begin(credential, grant, interval)
-        if turn is None:
-            return False
+        if turn is not None:
+            self._renew(turn, flow, refresh_token, rules.refresh.refusals, interval=interval, end=end)
+        return turn is not None
+
+    def _renew(
+        self,
+        turn: _Turn,
+        flow: OAuthFlow,
+        refresh_token: Secret,
+        refusals: Container[str],
+        *,
+        interval: float,
+        end: float,
+    ) -> None:
+        redirect_uri = turn.grant.redirect_uri
         try:
             tokens = flow.renew(
                 refresh_token=refresh_token,
-                redirect_uri=grant.redirect_uri,
+                redirect_uri=redirect_uri,
                 may_leave=lambda: self._may_leave(turn, end),
             )
         except OAuthRefusedError as error:
-            if error.error in rules.refresh.refusals:
+            if error.error in refusals:
                 self._give_up(turn, is_final=False, pause=interval)
             else:
                 self._failed(turn, error.error or error.code)
@@ -170,7 +183,6 @@ class Asking:
             self._failed(turn, error.code)
         else:
             _insist(lambda: self._bring_home(turn, tokens))
-        return True
 
     def _rules(self, credential: OpenCredential) -> OAuthRules | None:
         return rules_for(self._registry.provider(credential.provider).manifest, credential.kind, credential.host)
@@ -266,7 +278,7 @@ class Asking:
         known = find_grant(connection, workspace=grant.workspace, credential_id=grant.credential_id)
         end_renewal(connection, grant, condition=condition, failures=failures, pause_seconds=pause, goes_on=goes_on)
         if known is not None and known.condition is not condition:
-            self._follow(
+            self._on_grant_change(
                 connection,
                 workspace=grant.workspace,
                 credential_id=grant.credential_id,

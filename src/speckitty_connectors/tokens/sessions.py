@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
-from ..apps.service import Apps, RegisteredApp
+from sqlalchemy import Connection
+
+from ..apps.service import Apps, BelongsToApp, RegisteredApp
 from ..credentials.secret import Secret
-from ..credentials.vault import Vault
+from ..credentials.vault import OpenCredential, Vault
 from ..errors import ConfigurationError
 from ..http.session import Transport, TransportSession
 from ..loading.registry import Registry
@@ -17,7 +19,7 @@ from ..providers.manifest import Budget
 from ..store.engine import Store
 from .access_tokens import AccessTokens
 from .app_tokens import AppTokens
-from .grants import FollowGrant, follow_nothing, get_grant
+from .grants import OnGrantChange, get_grant, update_nothing
 from .renewal import Asking, RenewalTimes
 
 PATIENCE_WITH_A_PERSON_WAITING: Final = 5.0
@@ -30,8 +32,8 @@ moment in which it isn't known everywhere ("Troubleshooting authentication as a 
 octokit.js retries for the same reason)."""
 
 
-class ConnectedAccount(Protocol):
-    """What a session needs to know of an installation."""
+class LinkedIdentity(Protocol):
+    """What a session needs to know of what it speaks for: a member's link, or an installation."""
 
     @property
     def workspace(self) -> str:
@@ -39,9 +41,18 @@ class ConnectedAccount(Protocol):
         ...
 
     @property
-    def app_id(self) -> str:
-        """The app that it was connected through."""
+    def credential_id(self) -> str:
+        """Its sealed grant, or empty where it has none of its own."""
         ...
+
+    @property
+    def subject(self) -> str:
+        """What error messages call it."""
+        ...
+
+
+class ConnectedAccount(LinkedIdentity, BelongsToApp, Protocol):
+    """What a session needs to know of an installation."""
 
     @property
     def provider_installation_id(self) -> str:
@@ -51,35 +62,6 @@ class ConnectedAccount(Protocol):
     @property
     def account_id(self) -> str:
         """The provider's immutable id of the account."""
-        ...
-
-    @property
-    def credential_id(self) -> str:
-        """Its sealed grant, or empty where the app mints its tokens."""
-        ...
-
-    @property
-    def subject(self) -> str:
-        """What error messages call it."""
-        ...
-
-
-class LinkedIdentity(Protocol):
-    """What a session needs to know of a member's link."""
-
-    @property
-    def workspace(self) -> str:
-        """Whose it is."""
-        ...
-
-    @property
-    def credential_id(self) -> str:
-        """Its sealed grant, or empty for an identity without a token."""
-        ...
-
-    @property
-    def subject(self) -> str:
-        """What error messages call it."""
         ...
 
 
@@ -93,7 +75,7 @@ class Sessions:
         transport: Transport,
         registry: Registry,
         *,
-        follow: FollowGrant = follow_nothing,
+        on_grant_change: OnGrantChange = update_nothing,
         times: RenewalTimes | None = None,
     ) -> None:
         self._store = store
@@ -102,7 +84,7 @@ class Sessions:
         self._registry = registry
         self._apps = Apps(store, vault, registry)
         times = times or RenewalTimes()
-        asking = Asking(store, vault, transport, registry, self._apps, times=times, follow=follow)
+        asking = Asking(store, vault, transport, registry, self._apps, times=times, on_grant_change=on_grant_change)
         self._access_tokens = AccessTokens(store, vault, asking, times)
         self._app_tokens: dict[str, AppTokens] = {}
         self._lock = threading.Lock()
@@ -121,10 +103,8 @@ class Sessions:
         with self._store.reading() as connection:
             registered = self._apps.of(connection, installation)
             if self._registry.provider(registered.app.provider).manifest.app_tokens is None:
-                self._vault.open(
-                    connection, workspace=installation.workspace, credential_id=installation.credential_id
-                )
-                return self._renewing(registered, installation, account_id=installation.account_id)
+                opened = self._open(connection, installation)
+                return self._renewing(registered, installation, opened, account_id=installation.account_id)
         tokens, provider_id = self._tokens_of(registered), installation.provider_installation_id
         return self._session(
             registered,
@@ -146,9 +126,9 @@ class Sessions:
             PluginUnavailableError: the provider's plugin can't be used.
         """
         with self._store.reading() as connection:
-            self._vault.open(connection, workspace=link.workspace, credential_id=link.credential_id)
+            opened = self._open(connection, link)
             grant = get_grant(connection, workspace=link.workspace, credential_id=link.credential_id)
-            return self._renewing(self._apps.of(connection, grant), link, account_id=account_id)
+            return self._renewing(self._apps.of(connection, grant), link, opened, account_id=account_id)
 
     def for_grant(self, registered: RegisteredApp, values: Mapping[str, Secret | str]) -> TransportSession:
         """Return a session that speaks with what a person just granted, while they wait."""
@@ -168,9 +148,14 @@ class Sessions:
         """
         return self._tokens_of(registered).session(registered)
 
-    def _renewing(self, registered: RegisteredApp, owner: LinkedIdentity, *, account_id: str) -> TransportSession:
+    def _open(self, connection: Connection, owner: LinkedIdentity) -> OpenCredential:
+        return self._vault.open(connection, workspace=owner.workspace, credential_id=owner.credential_id)
+
+    def _renewing(
+        self, registered: RegisteredApp, owner: LinkedIdentity, opened: OpenCredential, *, account_id: str
+    ) -> TransportSession:
         """Return a session whose token is looked up for each request, because any process may renew it."""
-        speaking = _Speaking(self._access_tokens, owner)
+        speaking = _Speaking(self._access_tokens, owner, opened)
         return self._session(
             registered, speaking.token, owner.subject, account_id=account_id, on_unauthorized=speaking.reject
         )
@@ -232,18 +217,24 @@ def _budgets(registered: RegisteredApp, account_id: str) -> Mapping[Budget, str]
 
 
 class _Speaking:
-    """The token of one session: the one that is stored, until the provider refuses it."""
+    """The token of one session: the one that is stored, until the provider refuses it.
 
-    def __init__(self, tokens: AccessTokens, owner: LinkedIdentity) -> None:
+    What was opened to make the session serves its first request, and isn't kept any longer.
+    """
+
+    def __init__(self, tokens: AccessTokens, owner: LinkedIdentity, opened: OpenCredential) -> None:
         self._tokens = tokens
         self._owner = owner
+        self._opened: OpenCredential | None = opened
         self._version = self._rejected = 0
 
     def token(self) -> Secret:
+        opened, self._opened = self._opened, None
         found = self._tokens.get(
             workspace=self._owner.workspace,
             credential_id=self._owner.credential_id,
             rejected_version=self._rejected,
+            opened=opened,
         )
         self._version = found.version
         return found.secret

@@ -43,8 +43,8 @@ def make_exception(scene: Scene, installation: Installation) -> None:
     proposal = Proposal(policies=(ProposedPolicy(scope=project, fields=muted),))
     for tried in scene.connectors.simulate(workspace=VISITOR.workspace, event_id=event_id, proposal=proposal):
         tell(tried.lines())
-    scene.connectors.overrides.set(project, fields=muted, actor=ACTOR)
-    policy = scene.connectors.overrides.effective(
+    scene.connectors.policies.set(project, fields=muted, actor=ACTOR)
+    policy = scene.connectors.policies.effective(
         workspace=VISITOR.workspace, installation_id=installation.id, project_id=PROJECT.id
     )
     tell([f"what applies to {PROJECT} from now on:"])

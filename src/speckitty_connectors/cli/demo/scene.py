@@ -84,12 +84,9 @@ def open_scene(provider: str, database_url: str | None) -> Iterator[Scene]:
         connectors.on(PROJECT.kind)(_take)
         there.serve(stand_in.application)
         here.serve(Application(connectors, identify=_identify))
+        secret = next(iter(app.webhook_secrets), Secret(""))
         yield Scene(
-            provider=provider,
-            connectors=connectors,
-            stand_in=stand_in,
-            webhook_url=url,
-            webhook_secret=next(iter(app.webhook_secrets), Secret("")),
+            provider=provider, connectors=connectors, stand_in=stand_in, webhook_url=url, webhook_secret=secret
         )
 
 

@@ -43,14 +43,8 @@ FAILING = (401, 403, 404, 503)
 class CallingHook:
     """A hook that calls out, as the rules for all such hooks need it.
 
-    Attributes:
-        hook: the hook.
-        over: the cases it is judged for.
-        answers: the types that it may answer with, each with its word in expectations.
-        proof: the answer that needs a grant; None where there is none.
-        first: what it may answer to the first step of a conversation.
-        unproven: what it may answer without a proof.
-        words: what is put into the texts of the rules.
+    `answers` has the word of each type of answer in expectations, `proof` is the answer that needs a grant, and
+    `words` are put into the texts of the rules.
     """
 
     hook: Capability
@@ -131,10 +125,10 @@ def only_through_the_session(rules: Rules, _: CallingHook, scenario: Scenario) -
 
 
 def failures_prove_nothing(rules: Rules, hook: CallingHook, scenario: Scenario) -> None:
-    """A request that fails {proves} nothing.
+    """A request that fails proves nothing, about {topic} too.
 
     Each request of the scenario is answered with 401, 403, 404 and 503 in turn.
-    Why: {victim} would be {proven} without the proof that didn't come.
+    Why: an account would be connected, or a person linked, without the proof that didn't come.
     Fix: let the session's errors pass, or answer Refused.
     """
     for status, answer in rules.failures(scenario, FAILING):
@@ -145,7 +139,7 @@ def malformed_answers_are_typed(rules: Rules, hook: CallingHook, scenario: Scena
     """An answer of another shape is an error that says so, about {topic} too.
 
     Each answer of the scenario is replaced by lists, texts, numbers, nothing and HTML.
-    Why: a KeyError {harm}.
+    Why: a KeyError tells nobody anything and stops what comes after it; a default takes the wrong one.
     Fix: decode into a typed shape, and raise ApiError where it doesn't fit.
     """
     for _, body, answer in rules.malformed(scenario):
@@ -176,7 +170,7 @@ def the_first_step_asks_nobody(rules: Rules, hook: CallingHook) -> None:
 
     It is asked with nothing known, and has to lead somewhere or refuse.
     Why: nobody has granted anything yet, and the person waits.
-    Fix: answer {leading}.
+    Fix: answer Authorize, or Redirect to pages where an app is installed.
     """
     with sealed_off() as tried:
         answer, stage = rules.subject.ask(_first(hook))
@@ -207,11 +201,11 @@ def it_leads_to_the_provider(rules: Rules, hook: CallingHook) -> None:
 
 
 def a_url_proves_nothing(rules: Rules, hook: CallingHook) -> None:
-    """Nothing that is in a URL {proves} {victim}.
+    """Nothing that is in a URL proves a {step}.
 
     Landings with ids, codes and errors are tried, with and without what was remembered, but without a grant.
     Why: anybody can open the landing with anybody's id.
-    Fix: {proof}.
+    Fix: remember an id, answer Authorize, and look for it among what the grant reaches.
     """
     scenarios = rules.subject.scenarios(hook.hook)
     landings = [dict(GUESSES), {"error": "access_denied"}, {"error": "x" * 5000, "error_description": "é\x00"}]

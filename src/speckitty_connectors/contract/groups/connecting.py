@@ -49,13 +49,7 @@ INSTALL = CallingHook(
         "topic": "connecting",
         "memory": REMEMBER,
         "session": "conversation.grant.session",
-        "proves": "connects",
-        "proven": "connected",
-        "victim": "an account",
-        "harm": "tells a person nothing, and a default connects the wrong account",
-        "leading": "Redirect or Authorize",
         "flow": "install_oauth",
-        "proof": "remember the id, answer Authorize, and look for it among what the grant reaches",
     },
 )
 
@@ -71,13 +65,7 @@ LINK = CallingHook(
         "topic": "linking",
         "memory": REMEMBER,
         "session": "conversation.grant.session",
-        "proves": "links",
-        "proven": "linked",
-        "victim": "a person",
-        "harm": "tells a person nothing, and a default links the wrong one",
-        "leading": "Authorize",
         "flow": "link_oauth",
-        "proof": "answer Authorize, and ask who it is with the grant",
     },
 )
 

@@ -42,10 +42,8 @@ class EventRules(Rules):
         Fix: record at least two deliveries, one an event about a resource; see 'Recorded deliveries' in the guide.
         """
         deliveries = self.subject.samples.deliveries
-        require(
-            len(deliveries) >= FEWEST,
-            f"is shown with {len(deliveries)} recorded deliveries; {FEWEST} are the fewest",
-        )
+        count = len(deliveries)
+        require(count >= FEWEST, f"is shown with {count} recorded deliveries; {FEWEST} are the fewest")
         expected = [recording.expect for recording in deliveries]
         shown = any(expect.get("outcome") == "event" and expect.get("resources") for expect in expected)
         require(shown, "is shown with no event that names a resource")
@@ -58,10 +56,8 @@ class EventRules(Rules):
         Why: an expectation written from the provider's page is the one check that knows the provider.
         Fix: correct the plugin, or the expectation if the provider's page says otherwise.
         """
-        require(
-            delivery.expect.get("outcome") in NAMES.values(),
-            "is shown with a delivery whose index expects no outcome",
-        )
+        expected = delivery.expect.get("outcome")
+        require(expected in NAMES.values(), "is shown with a delivery whose index expects no outcome")
         differing = difference(to_document(self.subject.route(delivery)), delivery.expect)
         require(not differing, f"answered with {differing}")
 
@@ -162,9 +158,8 @@ class EventRules(Rules):
             if isinstance(outcome, Ignored):
                 reason = outcome.reason
                 require(reason.strip(), "ignored a delivery without a reason")
-                require(
-                    "\n" not in reason and len(reason) <= LONGEST_REASON, f"gave a reason of {len(reason)} letters"
-                )
+                is_short = "\n" not in reason and len(reason) <= LONGEST_REASON
+                require(is_short, f"gave a reason of {len(reason)} letters")
                 require("nobody-may-repeat" not in reason, "repeated the body in a reason")
 
     @rule("E10", needs=ROUTING, over=Over.DELIVERIES)
@@ -190,10 +185,8 @@ class EventRules(Rules):
         given = self.subject.delivery(delivery)
         if given.kind and given.kind in self.subject.manifest.webhooks.unrouted_kinds:
             outcome = self.subject.provider.route_event(given)
-            require(
-                not isinstance(outcome, Event | Lifecycle),
-                f"leaves {given.kind} unrouted, and makes {_kind(outcome)} of it",
-            )
+            means_nothing = not isinstance(outcome, Event | Lifecycle)
+            require(means_nothing, f"leaves {given.kind} unrouted, and makes {_kind(outcome)} of it")
 
     @rule("E12", needs=ROUTING)
     def test_e12_the_delivery_id_is_there(self) -> None:
@@ -224,10 +217,8 @@ class EventRules(Rules):
         if not given.content.startswith(b"{"):
             raise NotApplicableError("the delivery holds no JSON document")
         odd = evolve(given, content=readable(UNREADABLE_MEMBERS + given.content.removeprefix(b"{")))
-        require(
-            self.subject.provider.route_event(odd) == self.subject.provider.route_event(given),
-            "answered differently for the sake of a member that nobody reads",
-        )
+        outcomes = [self.subject.provider.route_event(each) for each in (odd, given)]
+        require(outcomes[0] == outcomes[1], "answered differently for the sake of a member that nobody reads")
 
 
 def _require_outcome(outcome: object, when: str = "") -> None:

@@ -89,9 +89,8 @@ class IdentityRules(Rules):
         unknown = sorted(set(kinds) - set(declared))
         require(not unknown, f"named a resource of the undeclared kind {', '.join(unknown)}")
         ranks = [self.subject.manifest.rank(kind) for kind in kinds]
-        require(
-            ranks == sorted(ranks) or isinstance(outcome, Lifecycle), f"listed its resources as {', '.join(kinds)}"
-        )
+        in_order = ranks == sorted(ranks) or isinstance(outcome, Lifecycle)
+        require(in_order, f"listed its resources as {', '.join(kinds)}")
 
     @rule("E23", needs=ROUTING, over=Over.DELIVERIES)
     def test_e23_times_are_utc(self, delivery: Recording) -> None:
@@ -102,9 +101,8 @@ class IdentityRules(Rules):
         Fix: moment.astimezone(UTC), or None where the provider doesn't say.
         """
         at = getattr(self.subject.route(delivery), "occurred_at", None)
-        require(
-            at is None or at.utcoffset() == timedelta(0), f"gave a time with the offset {at and at.utcoffset()}"
-        )
+        offset = at.utcoffset() if at else timedelta(0)
+        require(offset == timedelta(0), f"gave a time with the offset {offset}")
 
     @rule("E24", needs=ROUTING, over=Over.DELIVERIES)
     def test_e24_git_facts_are_plain(self, delivery: Recording) -> None:

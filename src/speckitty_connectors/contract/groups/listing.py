@@ -61,10 +61,8 @@ class ListingRules(Rules):
         Fix: correct the plugin, or the scenario if the provider's page says otherwise.
         """
         expected = listing.expect
-        require(
-            "pages" in expected or "error" in expected,
-            "is shown with a listing that expects neither pages nor an error",
-        )
+        expects = "pages" in expected or "error" in expected
+        require(expects, "is shown with a listing that expects neither pages nor an error")
         try:
             pages, _ = self.subject.ask(listing)
         except ApiError as error:
@@ -158,9 +156,8 @@ class ListingRules(Rules):
         for index in range(len(listing.exchanges)):
             pages, stage = self.subject.ask(listing, self._throttled(at=index))
             require(pages == expected, "listed other pages when it was throttled")
-            require(
-                stage.slept == [WAIT_SECONDS], f"waited {stage.slept} seconds when asked to wait {WAIT_SECONDS}"
-            )
+            waited = stage.slept == [WAIT_SECONDS]
+            require(waited, f"waited {stage.slept} seconds when asked to wait {WAIT_SECONDS}")
 
     @rule("L09", needs=LIST.hook, over=Over.LISTINGS)
     def test_l09_no_request_more_than_needed(self, listing: Scenario) -> None:
@@ -172,18 +169,14 @@ class ListingRules(Rules):
         """
         pages, stage = self.subject.ask(self.successful(listing))
         require(not stage.unexpected, f"asked what isn't recorded, or twice: {', '.join(stage.unexpected)}")
-        require(
-            len(stage.asked) == len(listing.exchanges),
-            f"sent {len(stage.asked)} of {len(listing.exchanges)} recorded requests",
-        )
+        sent, recorded = len(stage.asked), len(listing.exchanges)
+        require(sent == recorded, f"sent {sent} of {recorded} recorded requests")
         if len(pages) < 2:
             return
         with playing(self.subject.manifest, listing) as begun:
             next(iter(self.subject.provider.list_resources(begun.listing)))
-        require(
-            len(begun.asked) < len(stage.asked) or not stage.asked,
-            "asked for every page before the first was wanted",
-        )
+        is_lazy = len(begun.asked) < sent or not sent
+        require(is_lazy, "asked for every page before the first was wanted")
 
     @rule("L10", needs=LIST.hook, over=Over.LISTINGS)
     def test_l10_resources_are_well_formed(self, listing: Scenario) -> None:

@@ -32,14 +32,9 @@ class RefreshingRules(Rules):
         for name, flow in self.flows():
             refresh = flow.refresh
             if refresh is not None:
-                require(
-                    refresh.rotates or not refresh.grace_seconds,
-                    f"gives {name} a grace although nothing is replaced",
-                )
-                require(
-                    refresh.grace_seconds <= LONGEST_GRACE_SECONDS,
-                    f"gives {name} a grace of {refresh.grace_seconds} s",
-                )
+                grace = refresh.grace_seconds
+                require(refresh.rotates or not grace, f"gives {name} a grace although nothing is replaced")
+                require(grace <= LONGEST_GRACE_SECONDS, f"gives {name} a grace of {grace} s")
 
     @rule("R02")
     def test_r02_app_tokens_are_short(self) -> None:
@@ -89,10 +84,8 @@ class RefreshingRules(Rules):
         """
         manifest = self.subject.manifest
         lists = self.subject.supports(Capability.LIST_RESOURCES)
-        require(
-            not lists or manifest.app_tokens or manifest.install_oauth,
-            "declares listings, but no credential for them",
-        )
+        has_credential = manifest.app_tokens or manifest.install_oauth
+        require(not lists or has_credential, "declares listings, but no credential for them")
 
     @rule("R06")
     def test_r06_fixed_parameters_are_the_providers(self) -> None:

@@ -27,7 +27,6 @@ SUBSCRIBE = CallingHook(
         "topic": "webhooks",
         "memory": "core remembers what is registered",
         "session": "subscription.session",
-        "harm": "stops the upkeep of every other webhook of the installation",
     },
 )
 

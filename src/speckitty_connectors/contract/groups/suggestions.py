@@ -71,9 +71,8 @@ class SuggestionRules(Rules):
         """
         for resource in self._known:
             tied = tuple(_fitting(resource, project, self._web) for project in ("apollo", "gemini"))
-            require(
-                not self._suggest((resource,), tied), f"chose between two projects that both name {resource.key}"
-            )
+            chosen = self._suggest((resource,), tied)
+            require(not chosen, f"chose between two projects that both name {resource.key}")
 
     @rule("S05", needs=SUGGESTING)
     def test_s05_nothing_from_nothing(self) -> None:
@@ -103,9 +102,8 @@ class SuggestionRules(Rules):
             )
             for remote in remotes:
                 signal = evolve(_fitting(resource, "apollo", self._web), remote_url=remote)
-                require(
-                    PASSWORD not in repr(self._suggest((resource,), (signal,))), "showed the password of a remote"
-                )
+                shown = repr(self._suggest((resource,), (signal,)))
+                require(PASSWORD not in shown, "showed the password of a remote")
 
     @rule("S07", needs=SUGGESTING)
     def test_s07_only_what_was_asked_about(self) -> None:

@@ -49,8 +49,7 @@ def tolerance(case: SchemeCase, *, future: bool = False) -> timedelta:
 
 def downgraded(case: SchemeCase, headers: Mapping[str, str], body: bytes) -> Iterator[dict[str, str]]:
     """Yield headers with a proof that is right, but by an algorithm that must not count."""
-    key = SECRET.reveal_bytes()
-    name = headers_read(case.scheme)[0]
+    key, name = SECRET.reveal_bytes(), headers_read(case.scheme)[0]
     without = {other: value for other, value in headers.items() if other != name}
     match case.scheme:
         case HexHmac() | TimestampedHmac():
@@ -69,15 +68,20 @@ def downgraded(case: SchemeCase, headers: Mapping[str, str], body: bytes) -> Ite
             weak = base64.b64encode(hmac.digest(decoded, stem.encode() + body, "sha1")).decode()
             yield from ({**headers, name: f"{version},{weak}"} for version in ("v1", "v0"))
         case BearerJwt():
-            claims = {"iat": int(NOW.timestamp()), "exp": int(NOW.timestamp()) + 60}
-            keys: dict[str, Any] = {"none": None, "HS384": key, "HS512": key}
-            for algorithm, used in keys.items():
-                with warnings.catch_warnings(action="ignore"):  # PyJWT warns of what is tried here
-                    token = jwt.encode(claims, used, algorithm=algorithm)
-                yield {**headers, name: f"Bearer {token}"}
+            yield from ({**headers, name: f"Bearer {token}"} for token in _other_tokens(key))
         case PlainToken():
-            for digest in ("sha1", "md5", "sha256"):
-                yield {**headers, name: hashlib.new(digest, key).hexdigest()}
+            yield from (
+                {**headers, name: hashlib.new(digest, key).hexdigest()} for digest in ("sha1", "md5", "sha256")
+            )
+
+
+def _other_tokens(key: bytes) -> Iterator[str]:
+    """Yield tokens that are unsigned, or signed by algorithms that no scheme has."""
+    claims = {"iat": int(NOW.timestamp()), "exp": int(NOW.timestamp()) + 60}
+    keys: dict[str, Any] = {"none": None, "HS384": key, "HS512": key}
+    for algorithm, used in keys.items():
+        with warnings.catch_warnings(action="ignore"):  # PyJWT warns of what is tried here
+            yield jwt.encode(claims, used, algorithm=algorithm)
 
 
 def _verifies(case: SchemeCase, secret: Secret, headers: Mapping[str, str], body: bytes) -> bool:

@@ -147,10 +147,8 @@ class VerificationLimitRules(Proving):
         proof = request.headers[headers_read(scheme.scheme)[0]]
         told = "\n".join([answer.body, *lines])
         hidden = (SECRET.reveal(), STRANGERS_SECRET.reveal(), proof, request.body.decode("utf-8", "replace"))
-        require(
-            not any(text and text in told for text in hidden),
-            "repeated the secret, the proof or the body of a refused delivery",
-        )
+        is_told = any(text and text in told for text in hidden)
+        require(not is_told, "repeated the secret, the proof or the body of a refused delivery")
 
     @rule("V20")
     def test_v20_other_media_types_are_refused(self) -> None:

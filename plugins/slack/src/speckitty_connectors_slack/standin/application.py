@@ -58,9 +58,8 @@ class SlackStandIn:
         organization: bool = False,
         rotates: bool = True,
     ) -> None:
-        self._authorization = Authorization(
-            codes=StandInCodes(callback_url=callback_url), organization=organization, rotates=rotates
-        )
+        codes = StandInCodes(callback_url=callback_url)
+        self._authorization = Authorization(codes=codes, organization=organization, rotates=rotates)
         self.is_admin = True
         self._throttled_page = throttled_page
         self._organization = organization

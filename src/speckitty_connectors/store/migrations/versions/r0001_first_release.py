@@ -282,7 +282,7 @@ def make_policies() -> None:
     """Make layer 4's tables: what a workspace, an installation or a project states of a provider's fields."""
     make_policy_table("workspace_policies", "provider")
     make_policy_table("installation_policies", "installation_id", belongs_to("installations", "installation_id"))
-    make_policy_table("policy_overrides", "provider", *columns(IDENTIFIER, "project_id", primary_key=True))
+    make_policy_table("project_policies", "provider", *columns(IDENTIFIER, "project_id", primary_key=True))
 
 
 def make_policy_table(name: str, owner: str, *others: SchemaItem) -> None:

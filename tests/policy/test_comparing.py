@@ -8,7 +8,7 @@ from attrs import evolve
 from speckitty_connectors import ConflictError, PolicyScope, Resource, ResourceReference, Target
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.mappings.service import Mappings
-from speckitty_connectors.policy.service import Overrides
+from speckitty_connectors.policy.service import Policies
 from speckitty_connectors.store.engine import Store
 from testbed.layers import add_installation, add_resources, audited
 
@@ -33,14 +33,14 @@ def map_board(store: Store, installation: Installation, target: Target) -> None:
 
 
 def test_projects_that_differ_from_the_default_are_told(
-    store: Store, overrides: Overrides, installation: Installation
+    store: Store, policies: Policies, installation: Installation
 ) -> None:
     """An exception that says what the default says, or that a lock overrules, is no deviation."""
-    overrides.set(WORKSPACE, fields={"digest_hours": 12}, actor=MONA)
-    overrides.set(project("apollo"), fields={"digest_hours": 1, "labels": ["x"]}, actor="member:ada")
-    overrides.set(project("gemini"), fields={"digest_hours": 12}, actor=MONA)
-    overrides.lock(evolve(WORKSPACE, installation_id=installation.id), fields=["labels"], actor=MONA)
-    (found,) = overrides.deviations(workspace="w1", installation_id=installation.id)
+    policies.set(WORKSPACE, fields={"digest_hours": 12}, actor=MONA)
+    policies.set(project("apollo"), fields={"digest_hours": 1, "labels": ["x"]}, actor="member:ada")
+    policies.set(project("gemini"), fields={"digest_hours": 12}, actor=MONA)
+    policies.lock(evolve(WORKSPACE, installation_id=installation.id), fields=["labels"], actor=MONA)
+    (found,) = policies.deviations(workspace="w1", installation_id=installation.id)
     assert (found.project_id, found.field, found.before.value, found.after.value) == (
         "apollo",
         "digest_hours",
@@ -48,12 +48,12 @@ def test_projects_that_differ_from_the_default_are_told(
         1,
     )
     assert "digest_hours 12 (workspace, by member:mona" in str(found)
-    overrides.clear(project("apollo"), actor=MONA)
-    assert overrides.deviations(workspace="w1", installation_id=installation.id) == ()
+    policies.clear(project("apollo"), actor=MONA)
+    assert policies.deviations(workspace="w1", installation_id=installation.id) == ()
 
 
 def test_a_dry_run_tells_what_a_default_would_touch_and_changes_nothing(
-    store: Store, overrides: Overrides, installation: Installation
+    store: Store, policies: Policies, installation: Installation
 ) -> None:
     """Mapped projects that inherit are touched, those with an exception of their own and feeds aren't."""
     add_resources(store, installation, Resource(kind="board", id="b1", key="kitchen/b1"))
@@ -63,22 +63,22 @@ def test_a_dry_run_tells_what_a_default_would_touch_and_changes_nothing(
         Target(kind="feed", id="all"),
     ):
         map_board(store, installation, target)
-    overrides.set(project("gemini"), fields={"digest_hours": 1}, actor=MONA)
+    policies.set(project("gemini"), fields={"digest_hours": 1}, actor=MONA)
     elsewhere = add_installation(store, account_id="8")
-    overrides.set(evolve(WORKSPACE, installation_id=elsewhere.id), fields={"digest_hours": 2}, actor=MONA)
+    policies.set(evolve(WORKSPACE, installation_id=elsewhere.id), fields={"digest_hours": 2}, actor=MONA)
     before = audited(store)
-    touched = overrides.touched_by(WORKSPACE, fields={"digest_hours": 12})
+    touched = policies.touched_by(WORKSPACE, fields={"digest_hours": 12})
     assert [(each.installation_id, each.project_id, each.before.value, each.after.value) for each in touched] == [
         (installation.id, "", 24, 12),
         (installation.id, "apollo", 24, 12),
     ]
-    assert overrides.get(WORKSPACE).statements == {}
+    assert policies.get(WORKSPACE).statements == {}
     assert audited(store) == before
-    assert overrides.touched_by(WORKSPACE, fields={"digest_hours": 24}) == ()
+    assert policies.touched_by(WORKSPACE, fields={"digest_hours": 24}) == ()
 
 
-def test_a_dry_run_is_refused_like_the_change(overrides: Overrides, installation: Installation) -> None:
+def test_a_dry_run_is_refused_like_the_change(policies: Policies, installation: Installation) -> None:
     """What couldn't be set can't be tried."""
-    overrides.lock(WORKSPACE, fields=["digest_hours"], actor=MONA)
+    policies.lock(WORKSPACE, fields=["digest_hours"], actor=MONA)
     with pytest.raises(ConflictError):
-        overrides.touched_by(evolve(WORKSPACE, installation_id=installation.id), fields={"digest_hours": 1})
+        policies.touched_by(evolve(WORKSPACE, installation_id=installation.id), fields={"digest_hours": 1})

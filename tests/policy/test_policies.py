@@ -10,7 +10,7 @@ from speckitty_connectors.contract.fake import FakePolicy
 from speckitty_connectors.installations.statuses import InstallationStatus
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.policy import repository
-from speckitty_connectors.policy.service import Overrides
+from speckitty_connectors.policy.service import Policies
 from speckitty_connectors.policy.types import EffectivePolicy, Level
 from speckitty_connectors.store.engine import Store
 from testbed.layers import MOMENT, add_installation, audited
@@ -25,26 +25,26 @@ def of(installation: Installation) -> PolicyScope:
     return evolve(WORKSPACE, installation_id=installation.id)
 
 
-def holding(overrides: Overrides, installation: Installation, project: str = "apollo") -> EffectivePolicy:
+def holding(policies: Policies, installation: Installation, project: str = "apollo") -> EffectivePolicy:
     """Return what holds for a project."""
-    return overrides.effective(workspace="w1", installation_id=installation.id, project_id=project)
+    return policies.effective(workspace="w1", installation_id=installation.id, project_id=project)
 
 
-def test_the_library_speaks_where_nobody_else_does(overrides: Overrides, installation: Installation) -> None:
+def test_the_library_speaks_where_nobody_else_does(policies: Policies, installation: Installation) -> None:
     """Without a word from anyone, the defaults of core and of the plugin hold, and say where they come from."""
-    policy = holding(overrides, installation)
+    policy = holding(policies, installation)
     assert policy.own == FakePolicy()
     assert policy.core.owner(CoreIssueField.TITLE).value == "external"
     assert {said.source.level for said in policy.statements.values() if said.source} == {Level.LIBRARY}
     assert policy.exceptions == {}
 
 
-def test_each_level_goes_further_than_the_broader_one(overrides: Overrides, installation: Installation) -> None:
+def test_each_level_goes_further_than_the_broader_one(policies: Policies, installation: Installation) -> None:
     """The narrowest word holds, field by field, and each value has its level, author and moment."""
-    overrides.set(WORKSPACE, fields={"digest_hours": 12, "labels": ["a"], "muted_kinds": ["star"]}, actor=MONA)
-    overrides.set(of(installation), fields={"labels": ["b"], "muted_kinds": ["fork"]}, actor="member:ada")
-    overrides.set(APOLLO, fields={"muted_kinds": None}, actor="member:eve")
-    policy = holding(overrides, installation)
+    policies.set(WORKSPACE, fields={"digest_hours": 12, "labels": ["a"], "muted_kinds": ["star"]}, actor=MONA)
+    policies.set(of(installation), fields={"labels": ["b"], "muted_kinds": ["fork"]}, actor="member:ada")
+    policies.set(APOLLO, fields={"muted_kinds": None}, actor="member:eve")
+    policy = holding(policies, installation)
     assert policy.own == FakePolicy(digest_hours=12, labels=("b",))
     assert policy.core.muted_kinds is None
     sources = {name: said.source for name, said in policy.exceptions.items()}
@@ -54,96 +54,94 @@ def test_each_level_goes_further_than_the_broader_one(overrides: Overrides, inst
         "muted_kinds": (Level.PROJECT, "member:eve"),
     }
     assert all(each and each.at for each in sources.values())
-    assert holding(overrides, installation, project="").core.muted_kinds == ("fork",)
+    assert holding(policies, installation, project="").core.muted_kinds == ("fork",)
     assert "digest_hours = 12 (workspace, by member:mona at" in "\n".join(policy.lines())
 
 
-def test_none_is_set_and_a_cleared_field_inherits(overrides: Overrides, installation: Installation) -> None:
+def test_none_is_set_and_a_cleared_field_inherits(policies: Policies, installation: Installation) -> None:
     """None is a value of its own, apart from a field that isn't named; clearing one leaves the others."""
-    overrides.set(WORKSPACE, fields={"digest_hours": 12}, actor=MONA)
-    overrides.set(APOLLO, fields={"digest_hours": None, "labels": ["urgent"]}, actor=MONA)
-    assert overrides.get(APOLLO).fields == {"digest_hours": None, "labels": ["urgent"]}
-    assert holding(overrides, installation).own == FakePolicy(digest_hours=None, labels=("urgent",))
-    overrides.clear(APOLLO, fields=["digest_hours"], actor=MONA)
-    assert holding(overrides, installation).own == FakePolicy(digest_hours=12, labels=("urgent",))
+    policies.set(WORKSPACE, fields={"digest_hours": 12}, actor=MONA)
+    policies.set(APOLLO, fields={"digest_hours": None, "labels": ["urgent"]}, actor=MONA)
+    assert policies.get(APOLLO).fields == {"digest_hours": None, "labels": ["urgent"]}
+    assert holding(policies, installation).own == FakePolicy(digest_hours=None, labels=("urgent",))
+    policies.clear(APOLLO, fields=["digest_hours"], actor=MONA)
+    assert holding(policies, installation).own == FakePolicy(digest_hours=12, labels=("urgent",))
 
 
 def test_a_reset_inherits_everything_and_each_change_is_audited_once(
-    store: Store, overrides: Overrides, installation: Installation
+    store: Store, policies: Policies, installation: Installation
 ) -> None:
     """What changes nothing isn't a change."""
     for _ in range(2):
-        overrides.set(APOLLO, fields={"digest_hours": None}, actor=MONA)
+        policies.set(APOLLO, fields={"digest_hours": None}, actor=MONA)
     for _ in range(2):
-        overrides.lock(of(installation), fields=["labels"], actor=MONA)
+        policies.lock(of(installation), fields=["labels"], actor=MONA)
     for _ in range(2):
-        overrides.clear(APOLLO, actor=MONA)
+        policies.clear(APOLLO, actor=MONA)
     for _ in range(2):
-        overrides.unlock(of(installation), fields=["labels"], actor=MONA)
-    assert holding(overrides, installation).exceptions == {}
-    assert overrides.get(APOLLO).statements == {}
-    assert audited(store) == ["override.cleared", "override.locked", "override.set", "override.unlocked"]
+        policies.unlock(of(installation), fields=["labels"], actor=MONA)
+    assert holding(policies, installation).exceptions == {}
+    assert policies.get(APOLLO).statements == {}
+    assert audited(store) == ["policy.cleared", "policy.locked", "policy.set", "policy.unlocked"]
 
 
-def test_another_workspace_sees_nothing_of_it(
-    store: Store, overrides: Overrides, installation: Installation
-) -> None:
+def test_another_workspace_sees_nothing_of_it(store: Store, policies: Policies, installation: Installation) -> None:
     """The same project id in another workspace is another project, and its installations can't be named."""
     theirs = add_installation(store, workspace="w2")
     for scope in (WORKSPACE, of(installation), APOLLO):
-        overrides.set(scope, fields={"digest_hours": 1}, actor=MONA)
-    overrides.clear(evolve(APOLLO, workspace="w2"), actor="member:eve")
-    there = overrides.effective(workspace="w2", installation_id=theirs.id, project_id="apollo")
+        policies.set(scope, fields={"digest_hours": 1}, actor=MONA)
+    policies.clear(evolve(APOLLO, workspace="w2"), actor="member:eve")
+    there = policies.effective(workspace="w2", installation_id=theirs.id, project_id="apollo")
     assert there.exceptions == {}
-    assert overrides.get(APOLLO).fields == {"digest_hours": 1}
+    assert policies.get(APOLLO).fields == {"digest_hours": 1}
     with pytest.raises(NotFoundError):
-        overrides.set(evolve(of(installation), workspace="w2"), fields={"digest_hours": 1}, actor="member:eve")
+        policies.set(evolve(of(installation), workspace="w2"), fields={"digest_hours": 1}, actor="member:eve")
     with pytest.raises(NotFoundError):
-        overrides.effective(workspace="w2", installation_id=installation.id)
+        policies.effective(workspace="w2", installation_id=installation.id)
 
 
-def test_a_locked_field_cannot_be_set_below(overrides: Overrides, installation: Installation) -> None:
+def test_a_locked_field_cannot_be_set_below(policies: Policies, installation: Installation) -> None:
     """Who tries is told at which level it is locked, by whom, and that this is where to ask; others stay open."""
-    overrides.set(WORKSPACE, fields={"digest_hours": 12}, actor=MONA)
-    overrides.lock(WORKSPACE, fields=["digest_hours"], actor=MONA)
+    policies.set(WORKSPACE, fields={"digest_hours": 12}, actor=MONA)
+    policies.lock(WORKSPACE, fields=["digest_hours"], actor=MONA)
     for scope in (of(installation), APOLLO):
         with pytest.raises(ConflictError, match=r"digest_hours is locked: workspace, by member:mona.*unlocked"):
-            overrides.set(scope, fields={"digest_hours": 1}, actor="member:eve")
-        overrides.set(scope, fields={"labels": ["x"]}, actor="member:eve")
+            policies.set(scope, fields={"digest_hours": 1}, actor="member:eve")
+        policies.set(scope, fields={"labels": ["x"]}, actor="member:eve")
     with pytest.raises(ConflictError):
-        overrides.lock(of(installation), fields=["digest_hours"], actor="member:eve")
-    overrides.set(WORKSPACE, fields={"digest_hours": 6}, actor=MONA)
-    assert holding(overrides, installation).own == FakePolicy(digest_hours=6, labels=("x",))
+        policies.lock(of(installation), fields=["digest_hours"], actor="member:eve")
+    policies.set(WORKSPACE, fields={"digest_hours": 6}, actor=MONA)
+    assert holding(policies, installation).own == FakePolicy(digest_hours=6, labels=("x",))
 
 
 def test_a_lock_overrules_what_was_said_before_until_it_is_gone(
-    overrides: Overrides, installation: Installation
+    policies: Policies, installation: Installation
 ) -> None:
     """An exception waits under a lock, even one that locks what is inherited there."""
-    overrides.set(APOLLO, fields={"digest_hours": 1}, actor=MONA)
-    overrides.lock(of(installation), fields=["digest_hours"], actor="member:ada")
-    policy = holding(overrides, installation)
+    policies.set(APOLLO, fields={"digest_hours": 1}, actor=MONA)
+    policies.lock(of(installation), fields=["digest_hours"], actor="member:ada")
+    policy = holding(policies, installation)
     assert policy.own == FakePolicy()
     lock = policy.statements["digest_hours"].lock
     assert lock is not None
     assert (lock.level, lock.actor) == (Level.INSTALLATION, "member:ada")
-    overrides.unlock(of(installation), fields=["digest_hours"], actor="member:ada")
-    assert holding(overrides, installation).own == FakePolicy(digest_hours=1)
+    policies.unlock(of(installation), fields=["digest_hours"], actor="member:ada")
+    assert holding(policies, installation).own == FakePolicy(digest_hours=1)
 
 
 def test_an_exception_may_be_set_where_some_installation_lets_it_hold(
-    store: Store, overrides: Overrides, installation: Installation
+    store: Store, policies: Policies, installation: Installation
 ) -> None:
     """It is refused where every connected installation locks the field; one that was removed doesn't count."""
     other = add_installation(store, account_id="8")
     add_installation(store, account_id="9", status=InstallationStatus.REMOVED)
-    overrides.lock(of(installation), fields=["digest_hours"], actor=MONA)
-    overrides.set(APOLLO, fields={"digest_hours": 1}, actor=MONA)
-    assert holding(overrides, installation).own == FakePolicy()
-    assert holding(overrides, other).own == FakePolicy(digest_hours=1)
-    overrides.lock(of(other), fields=["digest_hours"], actor=MONA)
+    policies.lock(of(installation), fields=["digest_hours"], actor=MONA)
+    policies.set(APOLLO, fields={"digest_hours": 1}, actor=MONA)
+    assert holding(policies, installation).own == FakePolicy()
+    assert holding(policies, other).own == FakePolicy(digest_hours=1)
+    policies.lock(of(other), fields=["digest_hours"], actor=MONA)
     with pytest.raises(ConflictError):
-        overrides.set(APOLLO, fields={"digest_hours": 2}, actor=MONA)
+        policies.set(APOLLO, fields={"digest_hours": 2}, actor=MONA)
 
 
 @pytest.mark.parametrize(
@@ -162,51 +160,51 @@ def test_an_exception_may_be_set_where_some_installation_lets_it_hold(
         ({"labels": [object()]}, r"\$\.labels\[0\]"),
     ],
 )
-def test_a_mistake_is_told_with_its_path(overrides: Overrides, fields: dict[str, object], told: str) -> None:
+def test_a_mistake_is_told_with_its_path(policies: Policies, fields: dict[str, object], told: str) -> None:
     """Nothing is turned into what it isn't, and nothing of a faulty change is kept."""
     with pytest.raises(ConfigurationError, match=told):
-        overrides.set(APOLLO, fields={"muted_kinds": ["star"], **fields}, actor=MONA)
-    assert overrides.get(APOLLO).statements == {}
+        policies.set(APOLLO, fields={"muted_kinds": ["star"], **fields}, actor=MONA)
+    assert policies.get(APOLLO).statements == {}
 
 
-def test_what_cannot_be_meant_is_refused(store: Store, overrides: Overrides, installation: Installation) -> None:
+def test_what_cannot_be_meant_is_refused(store: Store, policies: Policies, installation: Installation) -> None:
     """A project within an installation, a lock below everything, an installation of another provider."""
     with pytest.raises(ConfigurationError):
         evolve(APOLLO, installation_id=installation.id)
     with pytest.raises(ConfigurationError):
-        overrides.lock(APOLLO, fields=["labels"], actor=MONA)
+        policies.lock(APOLLO, fields=["labels"], actor=MONA)
     with pytest.raises(ConfigurationError, match="no field"):
-        overrides.lock(WORKSPACE, fields=["label"], actor=MONA)
+        policies.lock(WORKSPACE, fields=["label"], actor=MONA)
     other = add_installation(store, account_id="8", provider="other", host="other.example")
     with pytest.raises(ConfigurationError, match="one of other"):
-        overrides.set(of(other), fields={"labels": []}, actor=MONA)
+        policies.set(of(other), fields={"labels": []}, actor=MONA)
 
 
-def test_split_is_kept_as_split_ownership(overrides: Overrides, installation: Installation) -> None:
+def test_split_is_kept_as_split_ownership(policies: Policies, installation: Installation) -> None:
     """Both spellings are one mode; who isn't named is shared."""
-    overrides.set(
+    policies.set(
         APOLLO, fields={"doctrine_mode": "split", "doctrine_field_owners": {"status": "local"}}, actor=MONA
     )
-    assert overrides.get(APOLLO).fields["doctrine_mode"] == "split_ownership"
-    core = holding(overrides, installation).core
+    assert policies.get(APOLLO).fields["doctrine_mode"] == "split_ownership"
+    core = holding(policies, installation).core
     assert [core.owner(each).value for each in (CoreIssueField.STATUS, CoreIssueField.TITLE)] == ["local", "shared"]
-    overrides.set(APOLLO, fields={"doctrine_mode": "spec_kitty_authoritative"}, actor=MONA)
-    assert {holding(overrides, installation).core.owner(each).value for each in CoreIssueField} == {"local"}
+    policies.set(APOLLO, fields={"doctrine_mode": "spec_kitty_authoritative"}, actor=MONA)
+    assert {holding(policies, installation).core.owner(each).value for each in CoreIssueField} == {"local"}
 
 
 def test_values_of_a_newer_schema_survive_being_written_back(
-    store: Store, overrides: Overrides, installation: Installation
+    store: Store, policies: Policies, installation: Installation
 ) -> None:
     """Unknown fields and unknown words of known fields are kept, hold nowhere, and may be cleared."""
     newer = {"colour": {"dark": [1, None]}, "doctrine_mode": "by_committee"}
     with store.transaction() as connection:
         repository.put(connection, APOLLO, values=newer, actor=MONA, at=MOMENT)
-    read = overrides.get(APOLLO).fields
-    overrides.set(APOLLO, fields={**read, "digest_hours": 1}, actor="member:ada")
-    assert overrides.get(APOLLO).fields == {**newer, "digest_hours": 1}
-    policy = holding(overrides, installation)
+    read = policies.get(APOLLO).fields
+    policies.set(APOLLO, fields={**read, "digest_hours": 1}, actor="member:ada")
+    assert policies.get(APOLLO).fields == {**newer, "digest_hours": 1}
+    policy = holding(policies, installation)
     assert {name: said.value for name, said in policy.passed_over.items()} == newer
     assert policy.core.doctrine_mode == "external_authoritative"
     assert policy.own == FakePolicy(digest_hours=1)
-    overrides.clear(APOLLO, fields=["colour", "doctrine_mode"], actor=MONA)
-    assert holding(overrides, installation).passed_over == {}
+    policies.clear(APOLLO, fields=["colour", "doctrine_mode"], actor=MONA)
+    assert holding(policies, installation).passed_over == {}

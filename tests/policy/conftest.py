@@ -7,7 +7,7 @@ import pytest
 from speckitty_connectors.contract.fake import FakeProvider
 from speckitty_connectors.installations.types import Installation
 from speckitty_connectors.loading.registry import Registry
-from speckitty_connectors.policy.service import Overrides
+from speckitty_connectors.policy.service import Policies
 from speckitty_connectors.store.engine import Store
 from testbed.layers import add_installation
 
@@ -21,9 +21,9 @@ def registry() -> Registry:
 
 
 @pytest.fixture
-def overrides(store: Store, registry: Registry) -> Overrides:
+def policies(store: Store, registry: Registry) -> Policies:
     """What is said of policies."""
-    return Overrides(store, registry)
+    return Policies(store, registry)
 
 
 @pytest.fixture
