@@ -309,7 +309,7 @@ class Connectors:
         return self.endpoint_url(app.app.provider, endpoint_id)
 
     def endpoint_url(self, provider: str, endpoint_id: str) -> str:
-        """Return the URL of an end point."""
+        """Return the URL of an endpoint."""
         return f"{self.settings.public_url}/webhooks/{provider}/{endpoint_id}"
 
     def callback_url(self, provider: str, host: str) -> str:

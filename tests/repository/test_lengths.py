@@ -18,7 +18,6 @@ NOT_YET: Final = (
     "src/speckitty_connectors/connectors.py",
     "src/speckitty_connectors/conversations/*",
     "src/speckitty_connectors/dispatch/*",
-    "src/speckitty_connectors/inbox/*",
     "src/speckitty_connectors/installations/*",
     "src/speckitty_connectors/resources/*",
     "src/speckitty_connectors/routing/*",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
 from sqlalchemy import Connection, text
 
 from speckitty_connectors.errors import StoreUnavailableError
+from speckitty_connectors.store import deadline
+from speckitty_connectors.store.deadline import answering
 from speckitty_connectors.store.engine import CONNECTIONS, Store
 from testbed.freezing_proxy import freezable
 
@@ -89,3 +92,39 @@ def test_a_database_that_accepts_no_connection_is_given_up(postgresql_url: str) 
         proxy.thaw()
         assert keys(store) == []
         store.close()
+
+
+def test_after_one_request_waited_in_vain_the_next_do_not_wait(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are told at once, reading or writing, until the rest is over or work that answers nobody got through."""
+    monkeypatch.setattr(deadline, "REST_SECONDS", 3600)
+    with freezable(postgresql_url) as (url, proxy):
+        store = Store(url)
+        proxy.freeze()
+        with pytest.raises(StoreUnavailableError), answering(), store.transaction(within_seconds=0.05):
+            pytest.fail("nobody answered")
+        proxy.thaw()
+        with pytest.raises(StoreUnavailableError, match="doesn't answer"), answering():
+            keys(store)
+        with pytest.raises(StoreUnavailableError, match="didn't answer"), answering():
+            store.check_writing()
+        assert keys(store) == []
+        with answering():
+            store.check_writing()
+            assert keys(store) == []
+        store.close()
+
+
+def test_those_who_write_to_sqlite_take_turns(sqlite_url: str) -> None:
+    """Many at once within a process all get through, although SQLite itself has no queue."""
+    store = Store(sqlite_url)
+
+    def add(number: int) -> None:
+        with store.transaction() as connection:
+            write(connection, f"{number:03}")
+
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        list(pool.map(add, range(100)))
+    assert len(keys(store)) == 100
+    store.close()

@@ -103,13 +103,7 @@ class Principals:
         self._kept: dict[tuple[str, str], Principal] = {}
         self._nobodys = {"": new_webhook_secret()}
 
-    def verify(
-        self,
-        manifest: Manifest,
-        endpoint_id: str,
-        headers: Mapping[str, str],
-        body: bytes,
-    ) -> Verified:
+    def verify(self, manifest: Manifest, endpoint_id: str, headers: Mapping[str, str], body: bytes) -> Verified:
         """Return who proved the request; an unknown endpoint costs what a wrong signature costs.
 
         Either way the bytes are hashed once and the database is asked once, for the ids of the endpoint's secrets:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 from urllib.parse import parse_qsl
 
@@ -284,7 +284,7 @@ def read_body(body: bytes | Readable, limit: int, *, seconds: Callable[[], float
 
     Args:
         body: the body, or a stream of it.
-        limit: how many bytes it may have.
+        limit: in bytes.
         seconds: a clock that only goes forward.
 
     Raises:
@@ -295,19 +295,20 @@ def read_body(body: bytes | Readable, limit: int, *, seconds: Callable[[], float
     if isinstance(body, bytes):
         _check_size(len(body), limit)
         return body
-    chunks: list[bytes] = []
-    size = 0
-    end = seconds() + BODY_SECONDS
     try:
-        while chunk := body.read(min(CHUNK_BYTES, limit + 1 - size)):
-            size += len(chunk)
-            _check_size(size, limit)
-            if seconds() > end:
-                raise BodyTooSlowError(f"the body took longer than {BODY_SECONDS:.0f} seconds to arrive")
-            chunks.append(chunk)
+        return b"".join(_chunks(body, limit, seconds))
     except OSError:
         raise DeliveryRefusedError("the body ended too early") from None
-    return b"".join(chunks)
+
+
+def _chunks(body: Readable, limit: int, seconds: Callable[[], float]) -> Iterator[bytes]:
+    size, end = 0, seconds() + BODY_SECONDS
+    while chunk := body.read(min(CHUNK_BYTES, limit + 1 - size)):
+        size += len(chunk)
+        _check_size(size, limit)
+        if seconds() > end:
+            raise BodyTooSlowError(f"the body took longer than {BODY_SECONDS:.0f} seconds to arrive")
+        yield chunk
 
 
 def _check_size(size: int, limit: int) -> None:

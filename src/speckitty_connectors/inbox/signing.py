@@ -46,22 +46,26 @@ def sign(
     ...      b"Hello, World!", now=datetime.now(UTC))
     {'X-Hub-Signature-256': 'sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17'}
     """
-    key, seconds = secret.reveal_bytes(), int(now.timestamp())
+    return _proof(scheme, secret, body, str(int(now.timestamp())), headers or {})
+
+
+def _proof(
+    scheme: SignatureScheme, secret: Secret, body: bytes, seconds: str, headers: Mapping[str, str]
+) -> dict[str, str]:
+    key = secret.reveal_bytes()
     match scheme:
         case HexHmac():
             return {scheme.header: macs.hex_hmac(scheme, key, body)}
         case TimestampedHmac():
-            signature = macs.timestamped_hmac(scheme, key, str(seconds), body)
-            return {scheme.timestamp_header: str(seconds), scheme.header: signature}
+            signature = macs.timestamped_hmac(scheme, key, seconds, body)
+            return {scheme.timestamp_header: seconds, scheme.header: signature}
         case StandardWebhooks():
-            message_id = (headers or {}).get(scheme.id_header) or new_id()
-            return {
-                scheme.id_header: message_id,
-                scheme.timestamp_header: str(seconds),
-                scheme.signature_header: macs.standard_webhooks(key, message_id, str(seconds), body),
-            }
+            message_id = headers.get(scheme.id_header) or new_id()
+            signature = macs.standard_webhooks(key, message_id, seconds, body)
+            proof = {scheme.id_header: message_id, scheme.timestamp_header: seconds}
+            return {**proof, scheme.signature_header: signature}
         case PlainToken():
             return {scheme.header: secret.reveal()}
         case BearerJwt():
-            claims = {"iat": seconds, "exp": seconds + TOKEN_LIFETIME_SECONDS}
+            claims = {"iat": int(seconds), "exp": int(seconds) + TOKEN_LIFETIME_SECONDS}
             return {"Authorization": f"Bearer {jwt.encode(claims, key, algorithm=JWT_ALGORITHM)}"}

@@ -74,16 +74,14 @@ def find(
 
 
 def find_scopes(connection: Connection, scopes: Collection[PolicyScope]) -> LoadedPolicies:
-    """Return the policies of these scopes, of any workspaces and providers; with one statement, or none."""
+    """Return the policies of these scopes, of any workspaces and providers; one statement, or none for no scope."""
     wanted: dict[Level, dict[tuple[str, ...], PolicyScope]] = defaultdict(dict)
     for scope in scopes:
         wanted[scope.level][tuple(_key(scope).values())] = scope
     if not wanted:
         return LoadedPolicies()
     scoped: dict[PolicyScope, dict[str, Statement]] = defaultdict(dict)
-    for row in connection.execute(
-        union_all(*(_select_of(level, keys) for level, keys in wanted.items()))
-    ).mappings():
+    for row in connection.execute(union_all(*(_set_in(level, keys) for level, keys in wanted.items()))).mappings():
         key = (row["workspace_id"], row["installation_id"] or row["provider"], row["project_id"])
         scope = wanted[level := Level(row["level"])][key if level is Level.PROJECT else key[:2]]
         scoped[scope][row["field"]] = _statement(level, row)
@@ -142,12 +140,12 @@ def _select(table: Table) -> Select[Any]:
     return select(*scope, *shared)
 
 
-def _select_of(level: Level, keys: Mapping[tuple[str, ...], PolicyScope]) -> Select[Any]:
+def _set_in(level: Level, keys: Mapping[tuple[str, ...], PolicyScope]) -> Select[Any]:
     """Return the query of the policies of some scopes of one level."""
     table = TABLES[level]
     columns = [table.c[name] for name in _key(next(iter(keys.values())))]
-    query = _select(table).add_columns(table.c.workspace_id, literal(level.value).label("level"))
-    return query.where(tuple_(*columns).in_(sorted(keys)))
+    found = _select(table).add_columns(table.c.workspace_id, literal(level.value).label("level"))
+    return found.where(tuple_(*columns).in_(sorted(keys)))
 
 
 def _key(scope: PolicyScope) -> dict[str, str]:

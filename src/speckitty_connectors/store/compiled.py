@@ -36,21 +36,18 @@ class Compiled:
         )
         self._sql: str = compiled.string
         self._by_position = compiled.positiontup is not None
-        names = compiled.positiontup or compiled.binds
-        types = (compiled.binds[name].type.dialect_impl(dialect) for name in names)
-        self._processors: list[Processor | None] = [each.bind_processor(dialect) for each in types]
-        self._names = list(names)
-        self._keys = [name.removeprefix(GIVEN) for name in names]
+        self._names = list(compiled.positiontup or compiled.binds)
+        self._keys = [name.removeprefix(GIVEN) for name in self._names]
+        types = (compiled.binds[name].type.dialect_impl(dialect) for name in self._names)
+        processors: list[Processor | None] = [each.bind_processor(dialect) for each in types]
+        self._processors = [(index, process) for index, process in enumerate(processors) if process]
 
     def execute(self, cursor: DBAPICursor, values: Mapping[str, object]) -> bool:
         """Run it; return whether a row was added or changed."""
-        processed = [
-            values[key] if process is None else process(values[key])
-            for key, process in zip(self._keys, self._processors, strict=True)
-        ]
-        cursor.execute(
-            self._sql, processed if self._by_position else dict(zip(self._names, processed, strict=True))
-        )
+        row = list(map(values.__getitem__, self._keys))
+        for index, process in self._processors:
+            row[index] = process(row[index])
+        cursor.execute(self._sql, row if self._by_position else dict(zip(self._names, row, strict=True)))
         return bool(cursor.rowcount)
 
     def rows(self, cursor: DBAPICursor, values: Mapping[str, object]) -> Sequence[Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from threading import RLock, Semaphore
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar, Token
+from queue import Empty, SimpleQueue
+from threading import RLock
 from typing import Final
 
 from attrs import define, frozen
@@ -57,50 +58,53 @@ class _Budget:
 _BUDGET: ContextVar[_Budget | None] = ContextVar("budget", default=None)
 
 
-@contextmanager
-def within(seconds: float | None, *, is_answer: bool = False) -> Iterator[None]:
+class within:  # noqa: N801 - read as a word of the statement that it begins
     """Give what the block asks of the database this many seconds altogether; None sets no limit of its own.
 
     A block inside another has at most what the outer one has left. What else the block does takes nothing away, so
     that a provider's slow answer doesn't cost what it gave.
 
-    >>> with within(5), within(None), within(60), spending():
-    ...     4 < seconds_left() <= 5
-    True
+    >>> with within(5), within(None), within(60):
+    ...     seconds_left()
+    5
     """
-    if seconds is None:
-        yield
-        return
-    token = _BUDGET.set(_Budget(seconds, _BUDGET.get(), is_answer))
-    try:
-        yield
-    finally:
-        _BUDGET.reset(token)
+
+    def __init__(self, seconds: float | None, *, is_answer: bool = False) -> None:
+        self._seconds = seconds
+        self._is_answer = is_answer
+
+    def __enter__(self) -> None:
+        self._token: Token[_Budget | None] | None = None
+        if self._seconds is not None:
+            self._token = _BUDGET.set(_Budget(self._seconds, _BUDGET.get(), self._is_answer))
+
+    def __exit__(self, *_: object) -> None:
+        if self._token is not None:
+            _BUDGET.reset(self._token)
 
 
-@contextmanager
-def answering() -> Iterator[None]:
+def answering() -> within:
     """Give what a request asks of the database `ANSWER_SECONDS`; while it doesn't answer, fail at once.
 
     Raises:
         StoreUnavailableError: by transactions in the block: see `Gate`.
     """
-    with within(ANSWER_SECONDS, is_answer=True):
-        yield
+    return within(ANSWER_SECONDS, is_answer=True)
 
 
-@contextmanager
-def spending() -> Iterator[None]:
-    """Let the time of the block count."""
-    started, budget = [], _BUDGET.get()
-    while budget is not None and math.isinf(budget.began):
-        budget.began = time.monotonic()
-        started.append(budget)
-        budget = budget.outer
-    try:
-        yield
-    finally:
-        for each in started:
+class _Spending:
+    """Lets the time of the block count."""
+
+    def __enter__(self) -> None:
+        self._started: list[_Budget] = []
+        budget = _BUDGET.get()
+        while budget is not None and math.isinf(budget.began):
+            budget.began = time.monotonic()
+            self._started.append(budget)
+            budget = budget.outer
+
+    def __exit__(self, *_: object) -> None:
+        for each in self._started:
             each.left -= time.monotonic() - each.began
             each.began = math.inf
 
@@ -163,7 +167,7 @@ class _Breaker:
     @contextmanager
     def attempt(self, patience: float, *, reads_only: bool) -> Iterator[float]:
         """Give the seconds that the block may wait, and remember whether it was in vain."""
-        with self._patience(patience, reads_only=reads_only) as seconds:
+        with self._patience(patience, reads_only=reads_only) if self._trouble else nullcontext(patience) as seconds:
             try:
                 yield seconds
             except StoreUnavailableError as error:
@@ -223,8 +227,11 @@ class Gate:
     """
 
     def __init__(self, connections: int, *, one_writer: bool) -> None:
-        self._turns = Semaphore(connections)
-        self._writer = RLock() if one_writer else None  # for a transaction inside another, too
+        self._free: SimpleQueue[None] = SimpleQueue()  # a semaphore of Python's own takes ten times as long
+        for _ in range(connections):
+            self._free.put(None)
+        self._one_writer = one_writer
+        self._writer = RLock()  # for a transaction inside another, too
         self._breaker = _Breaker()
 
     def check_writing(self) -> None:
@@ -249,9 +256,9 @@ class Gate:
         """
         with (
             within(within_seconds),
-            spending(),
+            _Spending(),
             self._breaker.attempt(patience, reads_only=reads_only) as seconds,
-            self._queue(seconds, reads_only=reads_only),
+            self._queue(seconds) if self._one_writer and not reads_only else nullcontext(),
             self._connection(seconds),
         ):
             lock_seconds = min(seconds, SHARE_OF_LOCKS * seconds_left())
@@ -262,10 +269,7 @@ class Gate:
                 BEGINNING.reset(token)
 
     @contextmanager
-    def _queue(self, patience: float, *, reads_only: bool) -> Iterator[None]:
-        if self._writer is None or reads_only:
-            yield
-            return
+    def _queue(self, patience: float) -> Iterator[None]:
         if not self._writer.acquire(timeout=min(patience, SHARE_OF_LOCKS * seconds_left())):
             raise StoreBusyError("others write to the database", remedy=REMEDY)
         try:
@@ -275,9 +279,11 @@ class Gate:
 
     @contextmanager
     def _connection(self, patience: float) -> Iterator[None]:
-        if not self._turns.acquire(timeout=min(seconds_left(), patience)):
-            raise StoreUnavailableError("all connections to the database are in use", remedy=REMEDY)
+        try:
+            self._free.get(timeout=min(patience, seconds_left()))
+        except Empty:
+            raise StoreUnavailableError("all connections to the database are in use", remedy=REMEDY) from None
         try:
             yield
         finally:
-            self._turns.release()
+            self._free.put(None)

@@ -27,7 +27,7 @@ from ..identifiers import Clock, utc_now
 from .confinement import confine
 from .contention import PASSING_SQLITE_ERRORS, is_contention
 from .deadline import REMEDY, WAIT_SECONDS, Gate
-from .sqlite import begin, open_sqlite
+from .sqlite import QueuedConnection, open_sqlite
 
 CONNECTIONS: Final = 15
 """How many transactions one store runs at once; what SQLAlchemy's pool opens by default."""
@@ -132,8 +132,9 @@ class Store:
             StoreUnavailableError: the database can't be reached or is too busy.
         """
         with self._turn(reads_only=reads_only) as engine, _lent(engine) as connection:
-            if self.is_sqlite:
-                begin(connection)
+            driver = connection.driver_connection
+            if isinstance(driver, QueuedConnection):
+                driver.begin()
             cursor = connection.cursor()
             yield cursor
             cursor.close()
@@ -160,9 +161,15 @@ class Store:
         if self._process != os.getpid():  # in a forked process the connections are the parent's
             self.engine.dispose(close=False)
             self._process, self._gate = os.getpid(), self._new_gate()
-        turn = self._gate.turn(patience=self._wait_seconds, within_seconds=within_seconds, reads_only=reads_only)
-        with turn, _typed_errors(self.engine):
-            yield self.engine
+        driver = self.engine.dialect.loaded_dbapi
+        with self._gate.turn(patience=self._wait_seconds, within_seconds=within_seconds, reads_only=reads_only):
+            try:
+                yield self.engine
+            except (DBAPIError, PoolTimeoutError, driver.Error) as error:
+                typed = _typed(error, driver)
+                if typed is None:
+                    raise
+                raise typed from error
 
 
 def _open_engine(url: URL, wait_seconds: float, connections: int, **postgresql: Any) -> Engine:
@@ -218,21 +225,8 @@ def _lent(engine: Engine) -> Iterator[PoolProxiedConnection]:
         connection.close()
 
 
-@contextmanager
-def _typed_errors(engine: Engine) -> Iterator[None]:
-    """Tell the failures of the database itself, which pass, from mistakes in what was asked of it."""
-    driver = engine.dialect.loaded_dbapi
-    try:
-        yield
-    except (DBAPIError, PoolTimeoutError, driver.Error) as error:
-        typed = _typed(error, driver)
-        if typed is None:
-            raise
-        raise typed from error
-
-
 def _typed(error: Exception, driver: Any) -> ConnectorsError | None:
-    """Return what a failure means, or None where only its own words say it."""
+    """Tell the failures of the database itself, which pass, from mistakes in what was asked of it: None."""
     cause = getattr(error, "orig", None) or error
     says = f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
     if is_contention(cause):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Generator
 from concurrent.futures import Future
+from functools import partial
 from threading import Thread
 from typing import Any, Final, TypeVar, cast
 
@@ -71,36 +73,42 @@ def open_postgresql(
         connect_args={name: value for name, value in CONNECT_ARGUMENTS.items() if name not in url.query},
         execution_options={"schema_translate_map": {None: schema}} if schema else {},
     )
-
-    @event.listens_for(engine, "do_connect")
-    def connect(_: object, __: object, arguments: list[Any], parameters: dict[str, Any]) -> BoundedConnection:
-        connection = _connect(arguments, {**parameters, "autocommit": True})
-        try:
-            _refuse_forgetful(connection)
-        except BaseException:
-            connection.close()
-            raise
-        if not prepared_statements:
-            connection.prepare_threshold = None
-        return connection
-
-    @event.listens_for(engine, "checkout")
-    def start(connection: BoundedConnection, entry: ConnectionPoolEntry, _: object) -> None:
-        try:
-            _begin(connection)
-        except psycopg.OperationalError as error:
-            if not (connection.closed and USED in entry.info and seconds_left()):
-                raise
-            raise InvalidatePoolError from error  # the server was away; the pool connects anew
-        entry.info[USED] = True
-
-    @event.listens_for(engine, "begin")
-    def start_again(connection: Connection) -> None:
-        driver = cast("BoundedConnection", connection.connection.driver_connection)
-        if driver.info.transaction_status is TransactionStatus.IDLE:
-            _begin(driver)
-
+    event.listen(engine, "do_connect", partial(_open_connection, prepared_statements=prepared_statements))
+    event.listen(engine, "checkout", _start)
+    event.listen(engine, "begin", _start_again)
     return engine
+
+
+def _open_connection(
+    _: object, __: object, arguments: list[Any], parameters: dict[str, Any], *, prepared_statements: bool
+) -> BoundedConnection:
+    connection = _connect(arguments, {**parameters, "autocommit": True})
+    try:
+        _refuse_forgetful(connection)
+    except BaseException:
+        connection.close()
+        raise
+    if not prepared_statements:
+        connection.prepare_threshold = None
+    return connection
+
+
+def _start(connection: BoundedConnection, entry: ConnectionPoolEntry, _: object) -> None:
+    """Begin the transaction for which the pool lends a connection."""
+    try:
+        _begin(connection)
+    except psycopg.OperationalError as error:
+        if not (connection.closed and USED in entry.info and seconds_left()):
+            raise
+        raise InvalidatePoolError from error  # the server was away; the pool connects anew
+    entry.info[USED] = True
+
+
+def _start_again(connection: Connection) -> None:
+    """Begin a further transaction on a connection that is lent already."""
+    driver = cast("BoundedConnection", connection.connection.driver_connection)
+    if driver.info.transaction_status is TransactionStatus.IDLE:
+        _begin(driver)
 
 
 def _begin(connection: BoundedConnection) -> None:
@@ -114,8 +122,9 @@ def _begin(connection: BoundedConnection) -> None:
 def _in_time(exchange: Generator[Any, Any, Result]) -> Generator[Any, Any, Result]:
     """Pass everything through until the deadline; psycopg comes by at least once in each interval."""
     ready: object = None
+    end = time.monotonic() + seconds_left()
     try:
-        while seconds_left():
+        while time.monotonic() < end:
             ready = yield exchange.send(ready)
         raise TimeoutError
     except StopIteration as finished:

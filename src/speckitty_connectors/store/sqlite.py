@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from ..errors import ConfigurationError
 from .deadline import BEGINNING, seconds_left
@@ -20,18 +20,31 @@ LOOK_SECONDS: Final = 0.01
 """How often to look whether others are done, where SQLite doesn't wait by itself."""
 
 
+class QueuedConnection(sqlite3.Connection):
+    """A connection whose transactions wait for other writers no longer than they may."""
+
+    busy_timeout = reads_only = -1
+
+    def begin(self) -> None:
+        """Start a transaction as `BEGINNING` says; one that reads can't write."""
+        how = BEGINNING.get()
+        milliseconds = 100 * int(10 * how.lock_seconds)  # each change may have SQLite compile every statement anew
+        if self.busy_timeout != milliseconds:
+            self.execute(f"PRAGMA busy_timeout = {milliseconds}")
+            self.busy_timeout = milliseconds
+        if self.reads_only != how.reads_only:
+            self.execute(f"PRAGMA query_only = {how.reads_only:d}")
+            self.reads_only = how.reads_only
+        self.execute("BEGIN" if how.reads_only else "BEGIN IMMEDIATE")
+
+
 def open_sqlite(url: URL, wait_seconds: float, connections: int) -> Engine:
     """Return an engine; a database in memory is one connection that its users take turns with.
 
     Raises:
         ConfigurationError: Python was built with an SQLite that is too old.
     """
-    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        raise ConfigurationError(
-            f"SQLite {sqlite3.sqlite_version} is too old",
-            subject="the SQLite that Python was built with",
-            remedy=f"use one of {'.'.join(map(str, OLDEST_SQLITE))} or later, or PostgreSQL",
-        )
+    _refuse_old()
     in_memory = url.database in {None, "", ":memory:"}
     engine = create_engine(
         url,
@@ -40,7 +53,7 @@ def open_sqlite(url: URL, wait_seconds: float, connections: int) -> Engine:
         pool_size=1 if in_memory else connections,
         max_overflow=0,
         pool_timeout=wait_seconds,
-        connect_args={"check_same_thread": False, "timeout": wait_seconds},
+        connect_args={"check_same_thread": False, "timeout": wait_seconds, "factory": QueuedConnection},
     )
 
     @event.listens_for(engine, "connect")
@@ -49,20 +62,18 @@ def open_sqlite(url: URL, wait_seconds: float, connections: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
-        begin(connection.connection)
+        cast("QueuedConnection", connection.connection.driver_connection).begin()
 
     return engine
 
 
-def begin(connection: PoolProxiedConnection) -> None:
-    """Start a transaction that waits for other writers no longer than it may; one that reads can't write."""
-    driver, how = cast("sqlite3.Connection", connection.driver_connection), BEGINNING.get()
-    pragmas = {"busy_timeout": 100 * int(10 * how.lock_seconds), "query_only": int(how.reads_only)}
-    for pragma, value in pragmas.items():
-        if connection.info.get(pragma) != value:  # each time SQLite may have to compile every statement anew
-            driver.execute(f"PRAGMA {pragma} = {value}")
-            connection.info[pragma] = value
-    driver.execute("BEGIN" if how.reads_only else "BEGIN IMMEDIATE")
+def _refuse_old() -> None:
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise ConfigurationError(
+            f"SQLite {sqlite3.sqlite_version} is too old",
+            subject="the SQLite that Python was built with",
+            remedy=f"use one of {'.'.join(map(str, OLDEST_SQLITE))} or later, or PostgreSQL",
+        )
 
 
 def _set_up(connection: sqlite3.Connection, wait_seconds: float) -> None:

@@ -92,7 +92,7 @@ class Subscriptions:
         key = InstallationKey(workspace=workspace, id=installation_id)
         with self._store.reading() as connection:
             installations.get(connection, key)
-            return repository.list_all(connection, key)
+            return [webhook for webhook in repository.list_all(connection, key) if webhook.missed_at is None]
 
     def sync(self, *, workspace: str, installation_id: str) -> SubscriptionResult:
         """Make the webhooks of an installation what they should be; the same call twice changes nothing.
@@ -190,8 +190,9 @@ class Subscriptions:
         """
         with self._store.reading() as connection:
             installation = installations.get(connection, InstallationKey(workspace=workspace, id=installation_id))
+            known = repository.list_all(connection, installation)
         progress = _Progress()
-        for webhook in self.webhooks(workspace=workspace, installation_id=installation_id):
+        for webhook in known:
             try:
                 if webhook.is_by_hand:
                     self._ledger.forget(webhook, "removed", "made by hand")
@@ -209,9 +210,18 @@ class Subscriptions:
             read = webhook if untouched else registrar.check(webhook)
             if isinstance(read, Webhook):
                 progress.there.append(read)
-            elif webhook.registration:
+            elif webhook.registration and webhook.missed_at is None:
                 progress.removed += 1
                 progress.faults.append(": ".join(filter(None, ["a webhook isn't there any more", read.reason])))
+        self._forget_copies(progress)
+
+    def _forget_copies(self, progress: _Progress) -> None:
+        """Forget what was missed and is the very one that was written down in its place."""
+        for missed in [webhook for webhook in progress.there if webhook.missed_at is not None]:
+            same = [each for each in progress.there if each.registration == missed.registration]
+            if len(same) > 1:
+                self._ledger.forget(missed, "abandoned", "it is written down twice")
+                progress.there.remove(missed)
 
     def _bring_in_line(self, registrar: Registrar, progress: _Progress) -> None:
         """Register what is missing in the best scope that the provider allows, then remove what is left over."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from speckitty_connectors.plugin import (
+    ApiError,
     ApiSession,
     Refused,
     Subscribed,
@@ -115,8 +116,10 @@ def _register(session: ApiSession, subscription: Subscription) -> SubscriptionAn
             reason=f"Jira doesn't register it: {'; '.join(results[0].errors) if results else 'it gives no reason'}",
             remedy="check that the person who connected the site may browse the mapped projects",
         )
-    registered = next((each for each in _registered(session) if each.id == created), Webhook(id=created))
-    return _subscribed(registered)
+    try:
+        return _subscribed(next(each for each in _registered(session) if each.id == created))
+    except (ApiError, StopIteration):
+        return _subscribed(Webhook(id=created))  # its end is read back later; its id is told only now
 
 
 def _check(session: ApiSession, subscription: Subscription) -> SubscriptionAnswer:
