@@ -11,7 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, select, update
 
 from ..errors import ConflictError, NotFoundError
@@ -281,18 +281,6 @@ def resolve_key(connection: Connection, installation: InstallationKey, wanted: R
             remedy="name the one you mean by its kind and the provider's id",
         )
     return found[0]
-
-
-def identify(
-    connection: Connection, installation: InstallationKey, reference: ResourceReference
-) -> ResourceReference:
-    """Return a mention that has a key alone with the id of the one resource that has this key today.
-
-    A key that none, or more than one, of the installation's resources has stays without an id.
-    """
-    bearers = find_by_key(connection, installation.workspace, reference, installation_id=installation.id)
-    today = [each for each in bearers if each.key == reference.key and each.status is ResourceStatus.ACTIVE]
-    return evolve(reference, id=today[0].external_id) if len(today) == 1 else reference
 
 
 def former_keys(connection: Connection, *, workspace: str, resource_id: str) -> list[str]:

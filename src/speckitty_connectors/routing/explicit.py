@@ -67,8 +67,11 @@ def explicit(event: Event, surroundings: Surroundings, rank: Callable[[str], int
     True
     """
     levels = _levels(event, surroundings, rank)
-    if not levels:
-        return None
+    return _by_level(event, levels) if levels else None
+
+
+def _by_level(event: Event, levels: dict[_Level, list[_Candidate]]) -> Conclusion:
+    """Return what the most specific of the levels decides."""
     deciding = levels.pop(min(levels))
     rules = [_rule(mapping, event) for mapping, _ in deciding]
     won = [mapping for (mapping, _), rule in zip(deciding, rules, strict=True) if rule == MAPPING]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import attrs
-from attrs import evolve, fields_dict, frozen
-from sqlalchemy import Connection, Select, and_, select, tuple_
+from attrs import evolve, fields_dict
+from sqlalchemy import Connection, Row, Select, and_, select, tuple_
 
 from ..credentials.tables import endpoints
 from ..errors import NotFoundError
@@ -32,48 +32,47 @@ UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """NUL, which PostgreSQL refuses in text, and lone surrogates, which UTF-8 has no form for."""
 
 
+Covers = tuple[ResourceReference, ...]
+"""What a webhook was registered for; nothing where that is a whole account."""
+
+
 class PluginOutcomeError(Exception):
     """The plugin raised, or answered something else than one outcome; the text has nothing of the delivery."""
 
 
-@frozen(kw_only=True)
-class ClaimedDelivery:
-    """A claimed delivery as it was stored.
+def interpret(registry: Registry, claim: Claim, row: Row[Any], covers: Covers) -> Interpretation:
+    """Ask the plugin of a delivery what it means.
 
-    Attributes:
-        claim: ours until the transaction that decides it has ended.
-        row: the row of the inbox.
-        app_id: the app of its endpoint; empty where that is no app's, or was removed.
+    Args:
+        registry: the plugins.
+        claim: ours until the transaction that decides the delivery has ended.
+        row: the delivery, as `load_deliveries` found it.
         covers: what the webhook that sent it was registered for.
-        headers: the kept headers, or None where it was recorded without its body.
-        media_type: of the body.
-        body: the raw body.
+
+    Raises:
+        ConnectorsError: the plugin can't be used, or the delivery can't be read.
+        PluginOutcomeError: the plugin raised, or answered something else than exactly one outcome.
     """
+    if row.headers is None:
+        raise NotFoundError("there is no such delivery with a body", subject=f"delivery {row.id}")
+    provider = registry.provider(row.provider)
+    delivery = StoredDelivery(**{name: getattr(row, name) for name in fields_dict(StoredDelivery)})
+    content = read_delivery(
+        delivery, provider.manifest, headers=row.headers, media_type=row.content_type, body=row.body
+    )
+    outcome = ask(provider, evolve(content, covers=covers))
+    return Interpretation(
+        claim=claim, delivery=delivery, app_id=row.app_id or "", manifest=provider.manifest, outcome=outcome
+    )
 
-    claim: Claim
-    row: StoredDelivery
-    app_id: str
-    covers: tuple[ResourceReference, ...]
-    headers: Mapping[str, str] | None
-    media_type: str
-    body: bytes
 
-
-def load_deliveries(connection: Connection, claims: Sequence[Claim]) -> list[ClaimedDelivery]:
-    """Return the deliveries of claims, in their order; two statements at most."""
+def load_deliveries(connection: Connection, claims: Sequence[Claim]) -> list[tuple[Claim, Row[Any], Covers]]:
+    """Return the deliveries of claims, in their order, with what their webhooks were registered for."""
     found = {(row.workspace, row.id): row for row in connection.execute(_stored(claims))}
     own = {(row.workspace, row.endpoint_id) for row in found.values() if row.workspace != OPERATOR}
     covers = covered_by(connection, own) if own else {}
     return [
-        ClaimedDelivery(
-            claim=claim,
-            row=StoredDelivery(**{name: getattr(row, name) for name in fields_dict(StoredDelivery)}),
-            app_id=row.app_id or "",
-            covers=covers.get((row.workspace, row.endpoint_id), ()),
-            headers=row.headers,
-            media_type=row.content_type,
-            body=row.body,
-        )
+        (claim, row, covers.get((row.workspace, row.endpoint_id), ()))
         for claim in claims
         if (row := found.get((claim.workspace, claim.id)))
     ]
@@ -89,32 +88,6 @@ def _stored(claims: Sequence[Claim]) -> Select[Any]:
         .outerjoin(inbox_bodies, bodies)
         .outerjoin(endpoints, of_endpoint)
         .where(tuple_(inbox.c.workspace_id, inbox.c.id).in_([(claim.workspace, claim.id) for claim in claims]))
-    )
-
-
-def interpret(registry: Registry, delivery: ClaimedDelivery) -> Interpretation:
-    """Ask the plugin of a delivery what it means.
-
-    Raises:
-        ConnectorsError: the plugin can't be used, or the delivery can't be read.
-        PluginOutcomeError: the plugin raised, or answered something else than exactly one outcome.
-    """
-    if delivery.headers is None:
-        raise NotFoundError("there is no such delivery with a body", subject=f"delivery {delivery.row.id}")
-    provider = registry.provider(delivery.row.provider)
-    content = read_delivery(
-        delivery.row,
-        provider.manifest,
-        headers=delivery.headers,
-        media_type=delivery.media_type,
-        body=delivery.body,
-    )
-    return Interpretation(
-        claim=delivery.claim,
-        delivery=delivery.row,
-        app_id=delivery.app_id,
-        manifest=provider.manifest,
-        outcome=ask(provider, evolve(content, covers=delivery.covers)),
     )
 
 

@@ -75,11 +75,11 @@ class Router:
         """Ask the plugins; where one can't say, put the delivery back for later."""
         with self._store.reading() as connection:
             deliveries = load_deliveries(connection, claims)
-        for delivery in deliveries:
+        for claim, row, covers in deliveries:
             try:
-                yield interpret(self.registry, delivery)
+                yield interpret(self.registry, claim, row, covers)
             except (PluginOutcomeError, ConnectorsError) as error:
-                self._put_back(delivery.claim, str(error))
+                self._put_back(claim, str(error))
 
     def _settle(self, interpretations: Sequence[Interpretation]) -> None:
         """Decide a batch in one transaction, or one by one where that fails."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from attrs import evolve, frozen
@@ -16,7 +16,7 @@ from ...providers.deliveries import Event
 from ...providers.manifest import Manifest
 from ...providers.suggestions import Evidence
 from ..admission import open_cases
-from ..batch import RECEIVING
+from ..batch import RECEIVING, Case
 from ..decide import decide
 from ..loading import load
 from ..types import UNTRUSTED, Conclusion, Decision, Stage
@@ -63,16 +63,23 @@ def replay(connection: Connection, item: ReviewItem, manifest: Manifest, *, now:
     events = [each.outcome for each in waiting if isinstance(each.outcome, Event)]
     cases = open_cases(connection, installation, events, manifest)
     past = [evolve(case, past=(_waited(item, before),)) for case, before in zip(cases, waiting, strict=True)]
-    batch = load(connection, past)
-    conclusions = zip(waiting, batch.cases, decide(batch), strict=True)
-    left = [each for each in conclusions if each[2].stage is not Stage.REVIEW]
-    learnt = learn(connection, [(case, conclusion) for _, case, conclusion in left], now)
-    decided = [_redecided(before, new, now) for (before, _, _), new in zip(left, learnt, strict=True)]
-    redecide_all(connection, decided)
+    decided = _decide_again(connection, waiting, past, now)
     review_records.release(connection, item, [decision.id for decision in decided])
     if len(decided) == len(held):
         review_records.set_state(connection, item, ReviewState.MAPPED)
     return Replay(decided=Counter(new.stage for new in decided), waiting=len(held) - len(decided))
+
+
+def _decide_again(
+    connection: Connection, waiting: Sequence[Decision], cases: Sequence[Case], now: datetime
+) -> list[Decision]:
+    """Decide what waited, and write what leaves the queue by that."""
+    decided = zip(waiting, cases, decide(load(connection, cases)), strict=True)
+    left = [each for each in decided if each[2].stage is not Stage.REVIEW]
+    learnt = learn(connection, [(case, conclusion) for _, case, conclusion in left], now)
+    anew = [_redecided(before, new, now) for (before, _, _), new in zip(left, learnt, strict=True)]
+    redecide_all(connection, anew)
+    return anew
 
 
 def _waited(item: ReviewItem, before: Decision) -> Evidence:
