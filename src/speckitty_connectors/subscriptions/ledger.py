@@ -7,6 +7,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from ..apps.endpoints import (
     Endpoint,
@@ -22,7 +23,7 @@ from ..credentials.secret import Secret, new_webhook_secret
 from ..credentials.vault import Vault
 from ..identifiers import new_id
 from ..installations.types import Installation
-from ..providers.subscriptions import Subscribed, SubscriptionRules
+from ..providers.subscriptions import Subscribed, SubscriptionRules, SubscriptionScope
 from ..store.audit import record_change
 from ..store.engine import Store
 from . import repository
@@ -33,6 +34,11 @@ REGISTERING: Final = timedelta(minutes=2)
 
 CHECK_EVERY: Final = timedelta(days=1)
 """How often a webhook is read back: nobody tells when one is deleted."""
+
+
+MISSED_AGAIN: Final = timedelta(hours=1)
+MISSED_LONG: Final = timedelta(days=1)
+"""When a webhook that isn't there is looked for once more, and how long before it is forgotten."""
 
 
 @frozen(kw_only=True)
@@ -135,6 +141,35 @@ class Ledger:
                 remove_endpoint(connection, self.vault, endpoint)
             repository.remove(connection, webhook)
             self._record(connection, webhook, verb, reason)
+
+    def miss(self, webhook: Webhook, reason: str) -> None:
+        """Note that the provider says once that a webhook isn't there: another one may be registered in its place.
+
+        It is forgotten when the provider has said so for a day; until then its endpoint takes what still arrives.
+        """
+        now = self.store.now()
+        if webhook.missed_at is not None:
+            if now - webhook.missed_at >= MISSED_LONG:
+                self.forget(webhook, "abandoned", reason)
+            return
+        with self.store.transaction() as connection:
+            repository.save(
+                connection, evolve(webhook, missed_at=now, covers=webhook.id, due_at=now + MISSED_AGAIN)
+            )
+            self._record(connection, webhook, "missing", reason)
+
+    def find_again(self, webhook: Webhook) -> Webhook:
+        """Let a webhook that was missed be what it was, unless another one was registered in its place."""
+        if webhook.missed_at is None:
+            return webhook
+        wanted = Wanted(scope=SubscriptionScope(webhook.scope), resources=webhook.resources)
+        found = evolve(webhook, missed_at=None, covers=wanted.covers)
+        try:
+            with self.store.transaction() as connection:
+                repository.save(connection, found)
+        except IntegrityError:
+            return webhook
+        return found
 
     def is_ending(self, webhook: Webhook, rules: SubscriptionRules) -> bool:
         """Return whether the end of a webhook is so near that it should be renewed."""

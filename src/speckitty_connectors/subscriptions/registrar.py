@@ -125,9 +125,12 @@ class Registrar:
     def _confirm(self, step: SubscriptionStep, webhook: Webhook, verb: str) -> Webhook | Unsubscribed:
         match self._ask(step, webhook):
             case Subscribed() as answer:
-                return self._keep(webhook, answer, verb)
+                return self._keep(self.ledger.find_again(webhook), answer, verb)
             case Unsubscribed() as answer:
-                self.ledger.forget(webhook, "missing" if webhook.registration else "abandoned", answer.reason)
+                if webhook.registration:
+                    self.ledger.miss(webhook, answer.reason)
+                else:
+                    self.ledger.forget(webhook, "abandoned", answer.reason)
                 return answer
             case answer:
                 raise self._wrong(step, answer)

@@ -44,6 +44,7 @@ webhooks = Table(
     Column("expires_at", UtcDateTime),
     Column("due_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("missed_at", UtcDateTime),
     UniqueConstraint("workspace_id", "installation_id", "covers"),
     belongs_to("installations", "installation_id"),
     Index(None, "workspace_id", "endpoint_id"),
@@ -52,7 +53,7 @@ webhooks = Table(
 """One row a webhook, written before the provider is asked, so that no crash leaves one that nobody knows.
 
 `registration` is the provider's id, empty until it is known. `covers` is a digest of scope and resources: two
-processes can't register the same twice. `due_at` is when it must be looked at again; NULL for what a person made.
+processes can't register the same twice; that of a missed one is its own id. `due_at` is when it must be looked at again; NULL for what a person made.
 """
 
 

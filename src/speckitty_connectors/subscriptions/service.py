@@ -92,7 +92,7 @@ class Subscriptions:
         key = InstallationKey(workspace=workspace, id=installation_id)
         with self._store.reading() as connection:
             installations.get(connection, key)
-            return repository.list_all(connection, key)
+            return [webhook for webhook in repository.list_all(connection, key) if webhook.missed_at is None]
 
     def sync(self, *, workspace: str, installation_id: str) -> SubscriptionResult:
         """Make the webhooks of an installation what they should be; the same call twice changes nothing.
@@ -190,8 +190,9 @@ class Subscriptions:
         """
         with self._store.reading() as connection:
             installation = installations.get(connection, InstallationKey(workspace=workspace, id=installation_id))
+            known = repository.list_all(connection, installation)
         progress = _Progress()
-        for webhook in self.webhooks(workspace=workspace, installation_id=installation_id):
+        for webhook in known:
             try:
                 if webhook.is_by_hand:
                     self._ledger.forget(webhook, "removed", "made by hand")
@@ -209,7 +210,7 @@ class Subscriptions:
             read = webhook if untouched else registrar.check(webhook)
             if isinstance(read, Webhook):
                 progress.there.append(read)
-            elif webhook.registration:
+            elif webhook.registration and webhook.missed_at is None:
                 progress.removed += 1
                 progress.faults.append(": ".join(filter(None, ["a webhook isn't there any more", read.reason])))
 

@@ -309,6 +309,7 @@ def make_subscriptions() -> None:
         *columns(TEXT, "scheme", "fault"),
         *columns(MOMENT, "expires_at", "due_at", nullable=True),
         *columns(MOMENT, "created_at"),
+        *columns(MOMENT, "missed_at", nullable=True),
         UniqueConstraint("workspace_id", "installation_id", "covers"),
         belongs_to("installations", "installation_id"),
         Index(None, "workspace_id", "endpoint_id"),
