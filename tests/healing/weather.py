@@ -47,13 +47,7 @@ CODES = {
 """How Slack says the same, with status 200."""
 
 TOKENS = ("/oauth/token", "/oauth.v2.access", "/access_tokens")
-"""Where tokens are given out; what is given there and lost is lost at any provider, so nothing is given in trouble."""
-
-SIDE_FIELDS = ("scope", "token_type", "expires_in", "name", "default_branch", "visibility", "url", "html_url", "style")
-"""Fields that nothing depends on."""
-
-STEP = 7
-"""Of so many requests in a row, none is answered by the same trouble twice where there are several."""
+"""Where tokens are given out: what is given there and lost is lost at any provider, so none is given in trouble."""
 
 
 @define
@@ -74,7 +68,9 @@ class Weather:
             return self._refused(trouble)
         if trouble is Trouble.TIME_OUT:
             return None
-        if trouble is not Trouble.ODD and (request.path.endswith(TOKENS) or request.method not in _reading(request)):
+        if trouble is not Trouble.ODD and (
+            request.path.endswith(TOKENS) or request.method not in _reading(request)
+        ):
             return self._refused(Trouble.UNAVAILABLE)
         return _changed(trouble, stand_in())
 
@@ -96,7 +92,9 @@ def _changed(trouble: Trouble, response: StandInResponse) -> StandInResponse:
         case Trouble.EMPTY:
             return evolve(response, document=_cut(document, lambda entries: []), headers={})
         case Trouble.SHORT:
-            return evolve(response, document=_cut(document, lambda entries: entries[: len(entries) // 2]), headers={})
+            return evolve(
+                response, document=_cut(document, lambda entries: entries[: len(entries) // 2]), headers={}
+            )
         case Trouble.DRIFTING:
             return evolve(response, document=_map(document, lambda entries: entries[1:]))
         case _:

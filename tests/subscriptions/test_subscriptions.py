@@ -214,11 +214,40 @@ def test_a_webhook_that_is_gone_degrades_the_installation_until_it_is_back(conne
         InstallationStatus.DEGRADED,
         "webhooks_incomplete: a webhook isn't there any more: somebody deleted it",
     )
-    assert endpoint_of(connected, before) is None
+    assert endpoint_of(connected, before) is not None
     assert connected.sync().registered == 1
     assert status(connected) == (InstallationStatus.ACTIVE, "")
     verbs = audited(connected.desk.store)
     assert {"webhook.missing", "installation.degraded", "installation.recovered"} <= set(verbs)
+
+
+def test_a_webhook_that_is_gone_for_a_day_is_forgotten(connected: Connected) -> None:
+    """Until then its address takes what may still arrive; after that, it refuses everything."""
+    (before,) = connected.sync().webhooks
+    connected.plugin.there.clear()
+    for hours in (0, 1, 22):
+        connected.desk.clock.advance(hours * 3600)
+        connected.sync()
+        assert endpoint_of(connected, before) is not None
+    connected.desk.clock.advance(2 * 3600)
+    connected.sync()
+    assert endpoint_of(connected, before) is None
+
+
+def test_a_webhook_that_was_missed_by_mistake_is_the_one_that_stays(connected: Connected) -> None:
+    """Where none was registered in its place, it is what it was; else the one that is left over goes."""
+    (before,) = connected.sync().webhooks
+    kept = dict(connected.plugin.there)
+    connected.plugin.there.clear()
+    connected.check()
+    connected.plugin.there.update(kept)
+    assert connected.sync().webhooks[0].id == before.id
+    connected.plugin.there.clear()
+    (second,) = connected.sync().webhooks
+    connected.plugin.there.update(kept)
+    connected.desk.clock.advance(3600)
+    assert [webhook.id for webhook in connected.sync().webhooks] == [second.id]
+    assert list(connected.plugin.there) == [second.registration]
 
 
 def test_a_webhook_that_the_provider_disabled_says_so(connected: Connected) -> None:

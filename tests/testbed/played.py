@@ -38,11 +38,12 @@ from speckitty_connectors.http.session import Transport
 from speckitty_connectors.identifiers import utc_now
 from speckitty_connectors.inbox.signing import sign
 from speckitty_connectors.installations.steps import Done
-from speckitty_connectors.standin import StandInRequest, StandInResponse, stand_ins
+from speckitty_connectors.standin import StandInRequest, StandInResponse, StandInWebhook, stand_ins
 
 from .hosts import DROPPED, ProviderHost, Received, Reply
 from .serving import Served
 
+KEY = KeyRing.new_key()
 PROJECT = Target(kind="project", id="apollo")
 PROVIDERS = ("github", "gitlab", "jira", "linear", "slack")
 
@@ -153,11 +154,18 @@ class Played:
         return self.connectors.inventory.sync(installation.workspace, installation.id)
 
     def map(
-        self, installation: Installation, *, target: Target = PROJECT, index: int = 0, **values: Any
+        self,
+        installation: Installation,
+        *,
+        target: Target = PROJECT,
+        index: int = 0,
+        key: str = "",
+        **values: Any,
     ) -> ResourceReference:
         """Map a resource of the most specific kind; return it."""
         rank = self.connectors.registry.provider(self.key).manifest.rank
-        listed = self.connectors.inventory.resources(installation.workspace, installation.id)
+        known = self.connectors.inventory.resources(installation.workspace, installation.id)
+        listed = [each for each in known if key in {"", each.key}]
         chosen = sorted(listed, key=lambda each: (rank(each.kind), each.external_id))[index]
         resource = ResourceReference(kind=chosen.kind, id=chosen.external_id, key=chosen.key)
         self.connectors.mappings.create(
@@ -189,15 +197,37 @@ class Played:
             connection.execute(update(grants).values(not_before=passed))
 
     def post(
-        self, document: Mapping[str, Any] | bytes, headers: Mapping[str, str] | None = None
+        self,
+        document: Mapping[str, Any] | bytes,
+        headers: Mapping[str, str] | None = None,
+        webhook: StandInWebhook | None = None,
     ) -> tuple[int, str]:
-        """Deliver a document to the app's endpoint as the provider does; return the status and the code."""
+        """Deliver a document as the provider does, to the app's endpoint or by a webhook; return what came."""
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
-        scheme = next(iter(self.connectors.registry.provider(self.key).manifest.webhooks.schemes.values()))
+        schemes = self.connectors.registry.provider(self.key).manifest.webhooks.schemes
+        scheme = schemes[webhook.scheme] if webhook else next(iter(schemes.values()))
+        secret = Secret(webhook.secret) if webhook else self.secret
         whole = {"Content-Type": "application/json", **(headers or {})}
-        whole |= sign(scheme, self.secret, body, now=self.clock(), headers=whole)
-        response = requests.post(self.app_url, data=body, headers=whole, timeout=60)
+        whole |= sign(scheme, secret, body, now=self.clock(), headers=whole)
+        response = requests.post(webhook.url if webhook else self.app_url, data=body, headers=whole, timeout=60)
         return response.status_code, response.json()["code"]
+
+    def tell(self, number: int) -> None:
+        """Let the first event of the stand-in's story happen once more, and report it by every webhook there is."""
+        told = self.provider.stand_in.deliveries()[0]
+        rules = self.connectors.registry.provider(self.key).manifest.webhooks
+        document = {**json.loads(told.content), "number of this telling": number}
+        if "checkout_sha" in document:
+            document |= {"after": f"{number:040x}", "checkout_sha": f"{number:040x}"}
+        if rules.delivery_id_field:
+            document[rules.delivery_id_field] = f"Ev{number}"
+        webhooks = getattr(self.provider.stand_in, "webhooks", lambda: (None,))()
+        for position, webhook in enumerate(webhooks):
+            named = {rules.kind_header: told.kind, rules.delivery_id_header: f"told-{number}-{position}"}
+            headers = {name: value for name, value in named.items() if name} | dict(told.headers)
+            status, code = self.post(document, headers, webhook)
+            assert status in {200, 202}, (status, code)
+        self.work()
 
     def work(self) -> None:
         """Let a worker do all there is."""
@@ -224,7 +254,7 @@ def open_played(key: str, database_url: str, **stand_in: Any) -> Iterator[Played
             host = registry.provider(key).manifest.hosts.default
         settings = Settings(
             database_url=database_url,
-            keys={"test": KeyRing.new_key()},
+            keys={"test": KEY},
             public_url=here.url,
             allowed_hosts=frozenset({provider.host.address}),
         )

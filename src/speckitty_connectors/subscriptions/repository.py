@@ -53,7 +53,8 @@ webhooks = Table(
 """One row a webhook, written before the provider is asked, so that no crash leaves one that nobody knows.
 
 `registration` is the provider's id, empty until it is known. `covers` is a digest of scope and resources: two
-processes can't register the same twice; that of a missed one is its own id. `due_at` is when it must be looked at again; NULL for what a person made.
+processes can't register the same twice; that of a missed one is its own id. `due_at` is when it must be looked at
+again; NULL for what a person made.
 """
 
 

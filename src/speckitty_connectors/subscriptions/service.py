@@ -213,6 +213,15 @@ class Subscriptions:
             elif webhook.registration and webhook.missed_at is None:
                 progress.removed += 1
                 progress.faults.append(": ".join(filter(None, ["a webhook isn't there any more", read.reason])))
+        self._forget_copies(progress)
+
+    def _forget_copies(self, progress: _Progress) -> None:
+        """Forget what was missed and turned out to be what was written down in its place: the provider has it once."""
+        for missed in [webhook for webhook in progress.there if webhook.missed_at is not None]:
+            same = [each for each in progress.there if each.registration == missed.registration]
+            if len(same) > 1:
+                self._ledger.forget(missed, "abandoned", "it is written down twice")
+                progress.there.remove(missed)
 
     def _bring_in_line(self, registrar: Registrar, progress: _Progress) -> None:
         """Register what is missing in the best scope that the provider allows, then remove what is left over."""

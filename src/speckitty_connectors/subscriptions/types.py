@@ -35,8 +35,8 @@ class Webhook:
         expires_at: when it ends, in UTC, or None.
         due_at: when it must be looked at again, in UTC, or None for one that a person made.
         created_at: when it was begun, in UTC.
-        missed_at: since when the provider says that it isn't there, in UTC, or None. Another one is registered then;
-            if this one is there all the same, it is removed.
+        missed_at: since when the provider says that it isn't there, in UTC, or None. Another one is registered
+            then; if this one is there all the same, it is removed.
 
     >>> from datetime import UTC
     >>> Webhook(workspace="w1", id="h1", installation_id="i1", endpoint_id="e1", scope="account", covers="…",

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from speckitty_connectors.plugin import (
+    ApiError,
     ApiSession,
     Refused,
     Subscribed,
@@ -62,6 +63,7 @@ class Webhooks(msgspec.Struct, rename="camel"):
 
     values: list[Webhook]
     is_last: bool = False
+    total: int | None = None
 
 
 class Registered(msgspec.Struct, rename="camel"):
@@ -115,8 +117,10 @@ def _register(session: ApiSession, subscription: Subscription) -> SubscriptionAn
             reason=f"Jira doesn't register it: {'; '.join(results[0].errors) if results else 'it gives no reason'}",
             remedy="check that the person who connected the site may browse the mapped projects",
         )
-    registered = next((each for each in _registered(session) if each.id == created), Webhook(id=created))
-    return _subscribed(registered)
+    try:
+        return _subscribed(next(each for each in _registered(session) if each.id == created))
+    except (ApiError, StopIteration):
+        return _subscribed(Webhook(id=created))  # its end is read back later; its id is told only now
 
 
 def _check(session: ApiSession, subscription: Subscription) -> SubscriptionAnswer:
@@ -143,7 +147,9 @@ def _registered(session: ApiSession) -> Iterator[Webhook]:
         yield from page.values
         start += len(page.values)
         if page.is_last or not page.values:
-            return
+            break
+    if start < (page.total or 0):
+        raise ApiError(f"Jira counts {page.total} webhooks, and gave {start}", remedy="try again later")
 
 
 def _filter(subscription: Subscription) -> str:
