@@ -7,7 +7,7 @@ runs every hour, and deliveries come in. In the end every installation, resource
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ class Model:
             rows = connection.execute(select(grants.c.credential_id, grants.c.condition))
             kept = sorted((row.credential_id, row.condition) for row in rows)
         resources = connectors.inventory.resources(key.workspace, key.id)
-        there = getattr(self.played.provider.stand_in, "webhooks", tuple)()
+        there: Sequence[object] = getattr(self.played.provider.stand_in, "webhooks", tuple)()
         return {
             "installation": (now.status, now.status_reason, now.account_id, now.credential_id, now.scopes),
             "grants": kept,
@@ -122,7 +122,7 @@ def try_out(model: Model, sequence: list[list[Trouble]]) -> None:
     model.recover()
     assert model.state() == model.before
     assert len(model.played.dispatched) == model.told
-    assert model.played.connectors.review.list(workspace="w1") == []
+    assert not list(model.played.connectors.review.list(workspace="w1"))
     revoked = [path for path in model.played.provider.paths() if "revoke" in path or path.endswith("/grant")]
     assert revoked == []
 

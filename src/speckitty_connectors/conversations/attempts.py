@@ -118,7 +118,7 @@ class Attempt:
     id: str = ""
 
     def objection(self, visit: Visit, *, now: datetime) -> Refusal | None:
-        """Return why it may not go on for whoever came back, or None."""
+        """Return why it may not go on for the person who came back, or None."""
         if self.purpose not in visit.purposes or self.stage not in visit.stages:
             return Refusal.STATE_UNKNOWN
         if now >= self.expires_at:

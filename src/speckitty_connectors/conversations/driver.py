@@ -289,7 +289,7 @@ class Conversations:
             keep(connection, self._vault, attempt, state=state, sealed=sealed, now=now)
 
     def _take(self, visit: Visit) -> tuple[Attempt, Mapping[str, Secret]]:
-        """Use up a state, whoever brings it, and only then look whether it is theirs."""
+        """Use up a state, and only then look whether it is of the person who brings it."""
         brought, now = digest(visit.state), self._store.now()
         with self._store.transaction() as connection:
             taken = None

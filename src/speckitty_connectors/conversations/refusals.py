@@ -78,7 +78,7 @@ WORDS: dict[Refusal, tuple[str, str]] = {
     ),
     Refusal.ACCOUNT_UNAVAILABLE: (
         "this account can't be connected to this workspace",
-        "ask whoever runs this service",
+        "ask the people who run this service",
     ),
     Refusal.ALREADY_LINKED: (
         "another member of this workspace is linked to this identity",

@@ -33,7 +33,7 @@ class Taken:
     Attributes:
         attempt: what it belongs to.
         sealed: its secrets, which are nowhere else any more.
-        objection: why it is good for nothing, whoever brought it; or None.
+        objection: why it is good for nothing, no matter who brought it; or None.
     """
 
     attempt: Attempt

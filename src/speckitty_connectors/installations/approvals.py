@@ -50,24 +50,9 @@ def settle(
 
     The provider names the requester in a signed delivery, and the requester was proven by a grant when they
     asked: browser state has no part in it, as the owner's browser has none ("Requesting a GitHub App from your
-    organization owner" of GitHub). What was asked for exactly this account comes first. A request for an account we
-    don't know counts only where no second workspace waits for the same person, because nothing says which of the
-    two the owner meant; there, the person can still claim it.
+    organization owner" of GitHub).
     """
     if lifecycle.change is not Change.INSTALLED or lifecycle.requester is None or lifecycle.account is None:
-        return []
-    pending = repository.find_pending(
-        connection,
-        provider=provider,
-        host=host,
-        requester_id=lifecycle.requester.id,
-        account_id=lifecycle.account.id,
-        since=now - APPROVAL_LASTS,
-    )
-    named = [waiting for waiting in pending if waiting.account_id]
-    chosen = named or pending
-    if not named and len({waiting.workspace for waiting in chosen}) > 1:
-        logger.warning("an approval fits several workspaces, so none was connected; the requester can claim it")
         return []
     settled = [
         fulfil(
@@ -79,9 +64,38 @@ def settle(
             now=now,
             follow=follow,
         )
-        for waiting in chosen
+        for waiting in _approved(connection, lifecycle.requester, lifecycle.account, provider, host, now)
     ]
     return [installation for installation in settled if installation is not None]
+
+
+def _approved(
+    connection: Connection,
+    requester: ExternalIdentity,
+    account: Account,
+    provider: str,
+    host: str,
+    now: datetime,
+) -> list[Installation]:
+    """Return what waited for this approval.
+
+    What was asked for exactly this account comes first. A request for an account we don't know counts only where no
+    second workspace waits for the same person, because nothing says which of the two the owner meant; there, the
+    person can still claim it.
+    """
+    pending = repository.find_pending(
+        connection,
+        provider=provider,
+        host=host,
+        requester_id=requester.id,
+        account_id=account.id,
+        since=now - APPROVAL_LASTS,
+    )
+    named = [waiting for waiting in pending if waiting.account_id]
+    if not named and len({waiting.workspace for waiting in pending}) > 1:
+        logger.warning("an approval fits several workspaces, so none was connected; the requester can claim it")
+        return []
+    return named or pending
 
 
 def fulfil(

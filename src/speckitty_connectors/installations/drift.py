@@ -1,4 +1,4 @@
-"""What differs between an installation here and on the provider's side, why it matters, and what mends it."""
+"""What differs between an installation here and on the provider's side, why it matters, and what fixes it."""
 
 from __future__ import annotations
 
@@ -106,10 +106,10 @@ class Difference:
     """One difference between an installation here and on the provider's side.
 
     Attributes:
-        installation: as it stands here.
+        installation: as it is here.
         kind: what differs.
         text: what that means, for a person.
-        fix: what `Upkeep.fix` would apply, as if the provider had told of it; None where only a person can mend it.
+        fix: what `Upkeep.fix` would apply, as if the provider had announced it; None where only a person can.
         remedy: what the person does.
     """
 

@@ -163,9 +163,33 @@ class _Progress:
                 remedy="sync again; nothing is taken for missing",
             )
 
+    def result(self, unseen: Unseen) -> SyncResult:
+        """Return what came of it, and tell the operator where too much would be missing."""
+        if unseen.held_back:
+            logger.warning(
+                "%s: %d resources are shown no more, too many at once to be believed: look at the account, then "
+                "run: speckitty-connectors installations sync --confirm-missing",
+                self.installation.subject,
+                unseen.held_back,
+            )
+        return SyncResult(
+            listed=self.listed,
+            pages=self.pages,
+            missing=unseen.missing,
+            complete=self.is_complete,
+            cursor=self.cursor,
+            doubted=unseen.doubted,
+            held_back=unseen.held_back,
+            skipped=self.skipped,
+        )
+
 
 class Inventory:
     """Keeps what installations can see.
+
+    A listing that is resumed, or that stops before its end, never takes anything for missing. What a complete one
+    doesn't show is missing when another one an hour later doesn't show it either, unless it is more than half of
+    all: then a person has to confirm it. Both numbers are settings.
 
     Args:
         store: the database.
@@ -205,16 +229,11 @@ class Inventory:
     ) -> SyncResult:
         """List the installation's resources; each page is kept by a transaction of its own, with its cursor.
 
-        A listing that is resumed, or that stops before its end, never takes anything for missing. What a complete
-        one doesn't show is missing when another one an hour later doesn't show it either, unless it is more than
-        half of all: then a person has to confirm it. Both numbers are settings.
-
         Args:
             workspace: the workspace.
             installation_id: the installation.
-            resume: whether to go on after the last page that was kept, also by a process that is gone; from the
-                beginning where the last listing reached its end.
-            report: is told after each page.
+            resume: whether to go on after the last page that was kept, also by a process that is gone.
+            report: is called after each page.
             actor: who asks, for the audit.
             is_confirmed: whether what isn't shown is missing at once, because a person says that it is.
 
@@ -223,30 +242,12 @@ class Inventory:
             ConflictError: its status doesn't let the provider answer.
             SyncInterruptedError: a page could not be had; what came before it is kept.
         """
-        with self._store.transaction() as connection:
-            installation = repository.get(connection, InstallationKey(workspace=workspace, id=installation_id))
-            _check_listable(installation)
-            note_opening(connection, installation, actor=actor, purpose="sync", at=self._store.now())
-        cursor = installation.inventory_cursor if resume else ""
-        progress = _Progress(
-            installation=installation,
-            began=self._store.now(),
-            from_beginning=not cursor,
-            cursor=cursor,
-            report=report,
-        )
+        progress = self._begin(workspace, installation_id, resume=resume, report=report, actor=actor)
         try:
             self._walk_from(progress)
             progress.check_total()
         except ApiError as error:
-            self._interrupted(progress, error)
-            raise SyncInterruptedError(
-                f"the listing was interrupted: {error.what}",
-                subject=installation.subject,
-                remedy=error.remedy or "sync again, and resume or begin anew",
-                cursor=progress.cursor,
-                listed=progress.listed,
-            ) from error
+            raise self._interrupted(progress, error) from error
         return self._end(progress, is_confirmed=is_confirmed)
 
     def resources(self, workspace: str, installation_id: str) -> list[KnownResource]:
@@ -269,6 +270,19 @@ class Inventory:
         with self._store.reading() as connection:
             get_resource(connection, workspace=workspace, resource_id=resource_id)
             return former_keys(connection, workspace=workspace, resource_id=resource_id)
+
+    def _begin(
+        self, workspace: str, installation_id: str, *, resume: bool, report: Report, actor: str
+    ) -> _Progress:
+        now = self._store.now()
+        with self._store.transaction() as connection:
+            installation = repository.get(connection, InstallationKey(workspace=workspace, id=installation_id))
+            _check_listable(installation)
+            note_opening(connection, installation, actor=actor, purpose="sync", at=now)
+        cursor = installation.inventory_cursor if resume else ""
+        return _Progress(
+            installation=installation, began=now, from_beginning=not cursor, cursor=cursor, report=report
+        )
 
     def _walk_from(self, progress: _Progress) -> None:
         """List from the cursor, or from the beginning where the provider doesn't know that cursor any more."""
@@ -333,25 +347,9 @@ class Inventory:
             if unseen.missing:
                 _record(connection, installation, "resources_missing", now, {"resources": unseen.missing})
             self._follow(connection, installation, now)
-        if unseen.held_back:
-            logger.warning(
-                "%s: %d resources are shown no more, too many at once to be believed: look at the account, then "
-                "run: speckitty-connectors installations sync --confirm-missing",
-                installation.subject,
-                unseen.held_back,
-            )
-        return SyncResult(
-            listed=progress.listed,
-            pages=progress.pages,
-            missing=unseen.missing,
-            complete=progress.is_complete,
-            cursor=progress.cursor,
-            doubted=unseen.doubted,
-            held_back=unseen.held_back,
-            skipped=progress.skipped,
-        )
+        return progress.result(unseen)
 
-    def _interrupted(self, progress: _Progress, error: ApiError) -> None:
+    def _interrupted(self, progress: _Progress, error: ApiError) -> SyncInterruptedError:
         """Bring the layers above in line with what was kept; a refusal shows in the status until a listing ends.
 
         Only the second refusal of a grant itself asks for a person, and the renewal of tokens finds that out.
@@ -363,6 +361,13 @@ class Inventory:
             if reason and known.status is InstallationStatus.ACTIVE:
                 _set_status(connection, known, InstallationStatus.DEGRADED, reason, "degraded", now)
             self._follow(connection, installation, now)
+        return SyncInterruptedError(
+            f"the listing was interrupted: {error.what}",
+            subject=installation.subject,
+            remedy=error.remedy or "sync again, and resume or begin anew",
+            cursor=progress.cursor,
+            listed=progress.listed,
+        )
 
 
 REFUSALS: Final[Mapping[type[ApiError], str]] = {

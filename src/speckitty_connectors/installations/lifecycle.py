@@ -60,7 +60,7 @@ TOLD: Mapping[Change, Mapping[str, object]] = {
     Change.RESOURCE_RESTORED: {"archived": False, **PRESENT},
     Change.RESOURCE_RENAMED: {},
 }
-"""What a change tells of the resources that it names, besides their keys of today."""
+"""What a change says about the resources that it names, besides their keys of today."""
 
 
 def apply_to_resources(
@@ -102,7 +102,7 @@ def _note(
     told: Mapping[str, object],
     at: datetime,
 ) -> list[ResourceReference]:
-    """Note what a change tells of resources; return those that it changed."""
+    """Note what a change says about resources; return those that it changed."""
     references = successors(connection, installation, lifecycle.resources)
     places = [reference.place for reference in references]
     before = find_resources(connection, installation, places)
@@ -213,7 +213,7 @@ def apply(
     Applying it twice changes nothing more. What occurred before what is known already doesn't undo it; a change
     without a moment of its own is taken for one of now. The grant of what was uninstalled is forgotten. What waits
     for approval is left to `approvals.settle`.
-    `follow` is told of every installation that the lifecycle may have touched: a transfer touches two of them.
+    `follow` is called for every installation that the lifecycle may have touched: a transfer touches two of them.
     """
     known = repository.get(connection, installation, lock=True)
     if known.status is InstallationStatus.PENDING_APPROVAL:

@@ -246,7 +246,7 @@ def read_installation(row: Row[tuple[object, ...]]) -> Installation:
 def find_holders(connection: Connection, account: Account, *, provider: str, host: str) -> list[Installation]:
     """Return what is connected to an account, **across workspaces**, and not gone; locked, oldest first.
 
-    Whoever decides by it whether anyone else needs what is at the provider, decides one after the other.
+    Transactions that ask whether anyone else needs what is at the provider run one after the other.
     """
     with across_workspaces(connection):
         rows = connection.execute(

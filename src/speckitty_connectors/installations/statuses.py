@@ -119,7 +119,7 @@ REASONS: Mapping[str, NextStep] = {
         action=Action.RESTORE_WEBHOOK, text="add the webhook again on the provider's side, or connect it again"
     ),
     StatusReason.WEBHOOKS_INCOMPLETE: NextStep(
-        action=Action.RESTORE_WEBHOOK, text="mend what the reason names; the webhooks are then made by themselves"
+        action=Action.RESTORE_WEBHOOK, text="fix what the reason names; the webhooks are then made by themselves"
     ),
 }
 """The next steps that depend on the reason."""

@@ -64,7 +64,7 @@ def _cause(error: Exception | None) -> BaseException | None:
 
 
 class Upkeep:
-    """Looks after what no webhook tells of.
+    """Looks after what no webhook announces.
 
     Args:
         store: the database.
@@ -132,7 +132,7 @@ class Upkeep:
     def _follow_lists(self, failed: Mapping[str, Exception]) -> list[Installation]:
         """Look up what failed, and what is suspended, in the apps' own lists of installations; apply what they say.
 
-        A webhook that told of it may have been lost. That an installation is gone is believed only where the
+        A webhook that announced it may have been lost. That an installation is gone is believed only where the
         provider also answered to the installation's own request that it isn't there.
         """
         with self._store.reading() as connection:
@@ -211,14 +211,14 @@ class Upkeep:
             return tuple(each for each in listed if not self._is_connected(connection, app, each))
 
     def fix(self, difference: Difference, *, actor: str) -> Installation:
-        """Apply the fix of a difference, as if the provider had told of it; return the installation as it is then.
+        """Apply the fix of a difference, as if the provider had announced it; return the installation after it.
 
         Raises:
-            ConflictError: only a person can mend this one.
+            ConflictError: only a person can fix this one.
         """
         if difference.fix is None:
             raise ConflictError(
-                f"nothing but a person can mend this: {difference.text}",
+                f"nothing but a person can fix this: {difference.text}",
                 subject=difference.installation.subject,
                 remedy=difference.remedy,
             )

@@ -28,8 +28,8 @@ def rekey_resource(
 ) -> bool:
     """Give a resource its new immutable id, so that what is mapped to it stays; return whether it changed.
 
-    What was told of the new id before is kept, as the later of the two. The former id stays behind and leads to
-    the new one, for what is told of it late.
+    What was said about the new id before is kept, as the later of the two. The former id stays behind and leads to
+    the new one, for what is reported late.
     """
     former = ResourceReference(kind=renewed.kind, id=former_id)
     today = _successor(connection, installation, evolve(renewed, key=""))

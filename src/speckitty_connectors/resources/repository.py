@@ -1,7 +1,7 @@
 """Writes resources as listings and deliveries show them, and the history of their keys.
 
-Each attribute that a provider changes holds what was told of the latest moment; of one moment, the greater value.
-So what is told may arrive in any order and any number of times, and ends in the same row.
+Each attribute that a provider changes holds what was said about the latest moment; of one moment, the greater
+value. So what is told may arrive in any order and any number of times, and ends in the same row.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .tables import resource_keys, resources
 from .types import NEVER, Belief, KnownResource, ResourceStatus
 
 CHANGING = ("key", "status", "archived", "private")
-"""The columns that changes are told of, each with a column ``…_at`` for the moment."""
+"""The columns that changes are about, each with a column ``…_at`` for the moment."""
 
 DETAILS = ("url", "parent_id", "attributes")
 """The columns that only listings know."""
@@ -33,7 +33,7 @@ PRESENT: Mapping[str, object] = MappingProxyType({"status": ResourceStatus.ACTIV
 """What a mention tells at least: that the resource is there."""
 
 NOTHING_MORE: Mapping[str, object] = MappingProxyType({})
-"""What a mention tells that tells of a key alone."""
+"""What a mention says that has a key alone."""
 
 
 def upsert_resources(
@@ -66,7 +66,7 @@ def note_references(
     at: datetime,
     told: Mapping[str, object] = PRESENT,
 ) -> int:
-    """Write what a delivery tells of resources; return how many there were.
+    """Write what a delivery says about resources; return how many there were.
 
     What wasn't known is noted, so that what occurred before it and comes after it finds it there. Details that
     a listing found stay as they are.
@@ -313,9 +313,9 @@ def change_resource(
     at: datetime,
     told: Mapping[str, object] = NOTHING_MORE,
 ) -> bool:
-    """Change what is told of a resource that is known; return whether anything changed.
+    """Change what is known about a resource; return whether anything changed.
 
-    What was told of a later moment stays, so that a late delivery undoes nothing. A key is added to the history.
+    What was said about a later moment stays, so that a late delivery undoes nothing. A key is added to the history.
 
     Args:
         connection: the transaction.

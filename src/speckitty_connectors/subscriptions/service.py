@@ -216,7 +216,7 @@ class Subscriptions:
         self._forget_copies(progress)
 
     def _forget_copies(self, progress: _Progress) -> None:
-        """Forget what was missed and turned out to be what was written down in its place: the provider has it once."""
+        """Forget what was missed and is the very one that was written down in its place."""
         for missed in [webhook for webhook in progress.there if webhook.missed_at is not None]:
             same = [each for each in progress.there if each.registration == missed.registration]
             if len(same) > 1:

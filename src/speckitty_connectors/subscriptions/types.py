@@ -26,7 +26,7 @@ class Webhook:
         id: our id.
         installation_id: the installation that it belongs to.
         endpoint_id: where it posts to; of its own, or the app's.
-        scope: what it tells of, a `SubscriptionScope`, or ``by_hand``.
+        scope: what it reports, a `SubscriptionScope`, or ``by_hand``.
         covers: digest of scope and resources.
         resources: what it is registered for; empty for the whole account.
         registration: the provider's id of it; empty where it isn't known.
