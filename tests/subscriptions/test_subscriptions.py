@@ -225,6 +225,7 @@ def test_a_webhook_that_is_gone_for_a_day_is_forgotten(connected: Connected) -> 
     """Until then its address takes what may still arrive; after that, it refuses everything."""
     (before,) = connected.sync().webhooks
     connected.plugin.there.clear()
+    connected.plugin.there["somebody else's"] = "https://elsewhere.example"  # so that no id is given twice
     for hours in (0, 1, 22):
         connected.desk.clock.advance(hours * 3600)
         connected.sync()

@@ -102,6 +102,14 @@ class Transport:
         self.adapter.close()
 
 
+class _CredentialThrottledError(Exception):
+    """The credential itself couldn't be had for a limit, which was waited out as long as patience lasted."""
+
+    def __init__(self, error: ApiThrottledError) -> None:
+        super().__init__(error.what)
+        self.error = error
+
+
 class _Authorization(AuthBase):
     """Puts the credential into a request at the last moment, so that no frame of ours holds it."""
 
@@ -109,7 +117,10 @@ class _Authorization(AuthBase):
         self._authorization = authorization
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = self._authorization()
+        try:
+            request.headers["Authorization"] = self._authorization()
+        except ApiThrottledError as error:
+            raise _CredentialThrottledError(error) from None
         if _is_header_value(request.headers["Authorization"]):
             return request
         # Refused here, because the standard library's error would show the value.
@@ -219,7 +230,10 @@ class TransportSession:
         patience = Patience(self._patience_seconds, repeatable=repeatable or request.method == "GET")
         pauses = iter(self._unauthorized_pauses)
         while True:
-            outcome = self._paused() or self._attempt(request, patience.throttled)
+            try:
+                outcome = self._paused() or self._attempt(request, patience.throttled)
+            except _CredentialThrottledError as throttled:
+                raise throttled.error from None
             if isinstance(outcome, ProviderAnswer):
                 return outcome
             failure = outcome
