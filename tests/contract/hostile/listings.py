@@ -11,7 +11,16 @@ from typing import Any
 
 from attrs import evolve
 
-from speckitty_connectors import ApiForbiddenError, Capability, Confidence, Evidence, Resource, Suggestion, Target
+from speckitty_connectors import (
+    ApiForbiddenError,
+    ApiUnavailableError,
+    Capability,
+    Confidence,
+    Evidence,
+    Resource,
+    Suggestion,
+    Target,
+)
 from speckitty_connectors.contract.subject import Samples
 from speckitty_connectors.plugin import Listing, ResourcePage, SuggestionRequest, hookimpl
 
@@ -92,6 +101,19 @@ class EndsQuietly(Hostile):
             yield from super().list_resources(listing)
 
 
+@switch("L06")
+class CallsAnOutageAPart(Hostile):
+    """Takes a provider that is down for a part that refused."""
+
+    @hookimpl
+    def list_resources(self, listing: Listing) -> Iterator[ResourcePage]:
+        """List as far as it goes, and name what is left out."""
+        try:
+            yield from super().list_resources(listing)
+        except ApiUnavailableError as error:
+            yield ResourcePage(resources=(), skipped=(f"the rest: {error.what}",))
+
+
 @switch("L07")
 class TakesNothingForEmpty(Hostile):
     """Takes an answer that it doesn't understand for an empty one."""
@@ -132,6 +154,15 @@ class ListsWithoutKeys(Hostile):
         page = super().page(listing, cursor)
         *others, last = page.resources
         return page if page.cursor else evolve(page, resources=(*others, evolve(last, key=" ")))
+
+
+@switch("L12")
+class CountsMoreThanItGives(Hostile):
+    """Counts the boards that it doesn't list, too."""
+
+    def page(self, listing: Listing, cursor: str) -> ResourcePage:
+        """Count one more."""
+        return evolve(super().page(listing, cursor), total=99)
 
 
 @switch("L11")

@@ -9,7 +9,13 @@ from attrs import evolve
 
 from speckitty_connectors import BaseUrls, Capability, Manifest, ResourceKind, Suggestion, Support
 from speckitty_connectors.loading.discovery import PluginEntryPoint
-from speckitty_connectors.plugin import AppTokenRules, RateLimitDialect, RefreshRules, SuggestionRequest
+from speckitty_connectors.plugin import (
+    AppTokenRules,
+    RateLimitDialect,
+    RefreshRules,
+    RevocationReach,
+    SuggestionRequest,
+)
 
 from .boards import MANIFEST, OAUTH
 from .switches import Hostile, switch
@@ -85,7 +91,9 @@ class EndsInASlash(Hostile):
 class RevokesElsewhere(Hostile):
     """Has an OAuth URL that core can't fill in."""
 
-    manifest = evolve(MANIFEST, link_oauth=evolve(OAUTH, revoke_url="https://{host}/revoke"))
+    manifest = evolve(
+        MANIFEST, link_oauth=evolve(OAUTH, revoke_url="https://{host}/revoke", revokes=RevocationReach.TOKEN)
+    )
 
 
 @switch("M08")
@@ -242,3 +250,10 @@ class ExplainsNoSetting(Hostile):
     """Asks for a setting without saying what it is."""
 
     manifest = evolve(MANIFEST, app_settings={"slug": ""})
+
+
+@switch("M16")
+class RevokesWithoutSayingWhat(Hostile):
+    """Has an address for revocations, and doesn't say what else ends there."""
+
+    manifest = evolve(MANIFEST, link_oauth=evolve(OAUTH, revoke_url="{web}/revoke"))

@@ -251,6 +251,19 @@ class ManifestRules(Rules):
         again = Registry(entry_points=()).register(self.subject.plugin)
         require(again.manifest == self.subject.manifest, "showed another manifest to a second registry")
 
+    @rule("M16")
+    def test_m16_what_a_revocation_ends_is_stated(self) -> None:
+        """A flow whose tokens can be revoked states what that ends.
+
+        Each flow with a revoke_url has to have `revokes`.
+        Why: where one token serves a whole account, one customer who leaves would disconnect all others.
+        Fix: try it with two authorisations of one account, by one person and by two, and state what was left.
+        """
+        for name, flow in self.flows():
+            require(
+                not flow.revoke_url or flow.revokes is not None, f"doesn't state what {name} ends by a revocation"
+            )
+
 
 def strength_of(scheme: SignatureScheme) -> int:
     """Return how much a scheme proves: 2 for sender and body, 1 for sender and time, 0 for a shared word."""
