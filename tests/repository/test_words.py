@@ -22,7 +22,6 @@ READ: Final = (
 """What people read: pages, changelogs, and sources with their docstrings, errors and help texts."""
 
 NOT_YET: Final = (
-    "docs/api.md",
     "src/speckitty_connectors/connectors.py",
     "src/speckitty_connectors/dispatch/*",
 )
