@@ -97,7 +97,6 @@ def test_a_pull_request_on_a_path_mapping(play: Play, delivery_cases: Mapping[st
     assert any("01HXABCD" in each.text for each in decision.decision.evidence)
 
 
-@pytest.mark.xfail(strict=True, reason="issue 11, J: the rest of it follows")
 def test_a_late_delivery_with_an_old_name(play: Play, delivery_cases: Mapping[str, Any]) -> None:
     """It is routed by the id, the label stays, and another repository may bear the old name."""
     case = delivery_cases["github-late-delivery-with-an-old-name"]

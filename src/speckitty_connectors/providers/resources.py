@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from attrs import field, frozen
 
@@ -15,7 +16,8 @@ class ResourceReference:
 
     The identity is (provider, host, `kind`, `id`). `key` is the label the provider gave in this mention; it
     refreshes what people are shown and decides nothing; only where a delivery knows no `id` at all, the resource
-    of that key today is meant.
+    of that key today is meant. `named_at` is the provider's own time of the resource in this mention, in UTC, or
+    None where it states none: a key of an earlier time than the known one changes no label.
 
     >>> ResourceReference(kind="repository", id="1296269", key="octo-org/hello").id
     '1296269'
@@ -24,6 +26,7 @@ class ResourceReference:
     kind: str
     id: str
     key: str = ""
+    named_at: datetime | None = field(default=None, eq=False)
 
     @property
     def place(self) -> tuple[str, str]:

@@ -135,8 +135,11 @@ def _bounded(outcome: Outcome) -> Outcome:
 
 
 def _reference(reference: ResourceReference) -> ResourceReference:
-    return ResourceReference(
-        kind=_identifier(reference.kind), id=_identifier(reference.id), key=reference.key[:LONGEST_IDENTIFIER]
+    return evolve(
+        reference,
+        kind=_identifier(reference.kind),
+        id=_identifier(reference.id),
+        key=reference.key[:LONGEST_IDENTIFIER],
     )
 
 

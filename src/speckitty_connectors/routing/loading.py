@@ -143,7 +143,7 @@ def _load_mappings(
 def renamed(batch: CaseBatch) -> list[tuple[Installation, ResourceReference, datetime]]:
     """Return the known resources that the events of a batch call by another key, and when each was called so."""
     return [
-        (case.installation, reference, case.event.occurred_at or case.delivery.received_at)
+        (case.installation, reference, reference.named_at or case.event.occurred_at or case.delivery.received_at)
         for case in batch.cases
         if case.installation and case.event and case.delivery
         for reference in case.event.resources

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from attrs import asdict
 from sqlalchemy import (
     JSON,
     Column,
@@ -108,11 +107,18 @@ def find_due(connection: Connection, *, now: datetime) -> set[tuple[str, str]]:
 
 
 def _references(documents: list[dict[str, str]]) -> tuple[ResourceReference, ...]:
-    return tuple(ResourceReference(**document) for document in documents)
+    return tuple(
+        ResourceReference(kind=document["kind"], id=document["id"], key=document["key"]) for document in documents
+    )
 
 
 def _values(webhook: Webhook) -> dict[str, object]:
-    return to_row(webhook, resources=[asdict(resource) for resource in webhook.resources])
+    return to_row(
+        webhook,
+        resources=[
+            {"kind": resource.kind, "id": resource.id, "key": resource.key} for resource in webhook.resources
+        ],
+    )
 
 
 def _webhook(row: Row[tuple[object, ...]]) -> Webhook:

@@ -16,6 +16,7 @@ from speckitty_connectors.plugin import (
     NotAnObject,
     ResourceReference,
     read_identifier,
+    read_moment,
     read_text,
 )
 
@@ -265,7 +266,8 @@ def reference(repository: object) -> ResourceReference | None:
         return None
     owner = read_text(repository.owner.login) if isinstance(repository.owner, Owner) else ""
     key = read_text(repository.full_name) or (f"{owner}/{read_text(repository.name)}" if owner else "")
-    return ResourceReference(kind=REPOSITORY, id=read_identifier(repository.id), key=key)
+    named_at = read_moment(repository.updated_at)
+    return ResourceReference(kind=REPOSITORY, id=read_identifier(repository.id), key=key, named_at=named_at)
 
 
 def installation_id(payload: Payload) -> str:
