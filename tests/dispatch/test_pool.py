@@ -16,7 +16,7 @@ from speckitty_connectors.store.engine import Store
 
 from .waiting import Waiting, until
 
-SETTINGS = WorkerSettings(lease_seconds=0.3, poll_seconds=0.02, handler_limit_seconds=0.3)
+SETTINGS = WorkerSettings(lease_seconds=0.3, poll_seconds=0.02, handler_limit_seconds=2.0)
 
 
 def pool_of(waiting: Waiting, keeper: LeaseKeeper, *, threads: int = 1, grace_seconds: float = 60.0) -> WorkerPool:
