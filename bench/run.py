@@ -19,6 +19,7 @@ import reading_slack
 import routing_scale
 import signals_scale
 import starting
+import waiting_turns
 from rounds import Report
 
 DEFAULT_CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus" / "github"
@@ -35,6 +36,7 @@ def main() -> None:
     report = Report()
     if arguments.scale:
         routing_scale.measure(report, rounds=arguments.rounds)
+        waiting_turns.measure(report, waiting=10_000)
         signals_scale.measure(report, largest=arguments.signals, rounds=arguments.rounds)
         return
     starting.measure(report, rounds=arguments.rounds)

@@ -24,6 +24,7 @@ _NAMES = {
     "credentials.secret": "Secret",
     "dispatch.handlers": "Dispatch EffectHandler TransactionalHandler",
     "dispatch.parked": "ParkedCount ParkedFilter ParkedWork",
+    "dispatch.pool": "WorkerPool",
     "dispatch.worker": "Worker",
     "errors": (
         "ConfigurationError ConflictError ConnectorsError NotFoundError StoreUnavailableError TextRefusedError"

@@ -33,6 +33,7 @@ from .dispatch.handlers import TransactionalHandler as TransactionalHandler
 from .dispatch.parked import ParkedCount as ParkedCount
 from .dispatch.parked import ParkedFilter as ParkedFilter
 from .dispatch.parked import ParkedWork as ParkedWork
+from .dispatch.pool import WorkerPool as WorkerPool
 from .dispatch.worker import Worker as Worker
 from .errors import ConfigurationError as ConfigurationError
 from .errors import ConflictError as ConflictError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
@@ -22,6 +21,7 @@ from .dispatch.announcements import Announcements, Hook, read_name
 from .dispatch.handlers import EVERY_OTHER, EffectHandler, Handlers, TransactionalHandler
 from .dispatch.leases import LeaseKeeper
 from .dispatch.parked import ParkedWork
+from .dispatch.pool import WorkerPool
 from .dispatch.worker import Worker, queue_of
 from .http.session import Transport
 from .identifiers import Clock, InstallationKey, utc_now
@@ -49,9 +49,11 @@ from .routing.explanation import Explanation, explain
 from .routing.review.queue import ReviewQueue
 from .routing.router import Router
 from .routing.simulation import Proposal, Simulation, simulate
+from .routing.tables import dispatches
 from .signals.service import Signals
 from .store import migrations
 from .store.audit import Audit
+from .store.claims import ClaimQueue
 from .store.confinement import check_confinement, confined
 from .store.engine import Store
 from .store.row_level_security import confined_tables
@@ -287,20 +289,35 @@ class Connectors:
             after_seconds=after_seconds,
         )
 
+    def pool(self, *, threads: int = 1, after_seconds: float = 0.0) -> WorkerPool:
+        """Return workers to be run in threads, see `worker`; `working` does so in a block."""
+        return WorkerPool(
+            lambda: self.worker(after_seconds=after_seconds),
+            self._keeper,
+            threads=threads,
+            grace_seconds=self.settings.workers.grace_seconds,
+        )
+
+    @property
+    def worker_id(self) -> str:
+        """What this process is called in the rows that its workers have."""
+        return self._keeper.worker
+
+    def release(self, worker_id: str) -> int:
+        """Make due again what a process had that was stopped and has ended; return how many rows that were."""
+        with self.store.transaction() as connection:
+            queues = (ClaimQueue(table) for table in (inbox, dispatches))
+            return sum(queue.release_worker(connection, worker_id) for queue in queues)
+
     @contextmanager
     def working(self, *, threads: int = 1, after_seconds: float = 0.0) -> Iterator[None]:
-        """Run workers in threads while the block runs; see `worker`."""
-        stop = threading.Event()
-        workers = [self.worker(after_seconds=after_seconds) for _ in range(threads)]
-        running = [threading.Thread(target=worker.run, args=(stop,), name="worker") for worker in workers]
+        """Run workers in threads while the block runs; handlers that still run at its end get their grace."""
+        pool = self.pool(threads=threads, after_seconds=after_seconds)
+        pool.start()
         try:
-            for thread in running:
-                thread.start()
             yield
         finally:
-            stop.set()
-            for thread in filter(threading.Thread.is_alive, running):
-                thread.join()
+            pool.stop()
 
     def webhook_url(self, app: RegisteredApp) -> str:
         """Return the URL to enter as the webhook of an app."""
@@ -392,6 +409,7 @@ class Connectors:
     def close(self) -> None:
         """Close every connection, to the database and outside."""
         self._transport.close()
+        self._keeper.close()
         self.store.close()
 
     def __enter__(self) -> Connectors:

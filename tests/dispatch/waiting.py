@@ -16,6 +16,7 @@ from speckitty_connectors.configuration import WorkerSettings
 from speckitty_connectors.dispatch.handlers import Handlers
 from speckitty_connectors.dispatch.leases import LeaseKeeper
 from speckitty_connectors.dispatch.worker import Worker, queue_of
+from speckitty_connectors.identifiers import new_id
 from speckitty_connectors.inbox.tables import inbox
 from speckitty_connectors.routing.router import Router
 from speckitty_connectors.routing.tables import dispatches
@@ -41,14 +42,20 @@ class Waiting:
         """Return it without any dispatch."""
         return cls(store=store, inbound=Inbound.on(store), settings=settings or WorkerSettings())
 
+    def hook(self, workspace: str = "w1") -> Callable[[], str]:
+        """Connect and map what a workspace has; return what delivers an event of it, with the event's id."""
+        account = f"{workspace}-{new_id()}"
+        installation = add_installation(self.store, workspace, account_id=account)
+        add_resources(self.store, installation, Resource(kind="board", id=account, key=account))
+        self.inbound.map(installation, account, "apollo")
+        endpoint = self.inbound.endpoint(workspace=workspace, installation_id=installation.id)
+        return lambda: self.inbound.deliver(endpoint, card(account, account))
+
     def add(self, count: int, workspace: str = "w1") -> None:
         """Let so many events of a workspace be decided, each for one project."""
-        installation = add_installation(self.store, workspace, account_id=workspace)
-        add_resources(self.store, installation, Resource(kind="board", id=workspace, key=workspace))
-        self.inbound.map(installation, workspace, "apollo")
-        endpoint = self.inbound.endpoint(workspace=workspace, installation_id=installation.id)
+        deliver = self.hook(workspace)
         for _ in range(count):
-            self.inbound.deliver(endpoint, card(workspace, workspace))
+            deliver()
         while self.inbound.router().route_due():
             pass
 
@@ -74,6 +81,7 @@ class Waiting:
             stop.set()
             for thread in running:
                 thread.join()
+            keeper.close()
 
     def states(self) -> Counter[str]:
         """Return how many dispatches are in which state."""
@@ -84,6 +92,16 @@ class Waiting:
         """Return the attempts that were counted of each dispatch."""
         with self.store.reading() as connection:
             return list(connection.scalars(select(dispatches.c.attempts).order_by(dispatches.c.id)))
+
+    def crashes(self) -> list[int]:
+        """Return how many workers in a row fell silent with each dispatch."""
+        with self.store.reading() as connection:
+            return list(connection.scalars(select(dispatches.c.crashes).order_by(dispatches.c.id)))
+
+    def ids(self) -> list[str]:
+        """Return the dispatches, the oldest first."""
+        with self.store.reading() as connection:
+            return list(connection.scalars(select(dispatches.c.id).order_by(dispatches.c.id)))
 
     def let_pass(self, seconds: float) -> None:
         """Move everything that is stored so far into the past."""

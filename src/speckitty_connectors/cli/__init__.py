@@ -32,7 +32,7 @@ COMMANDS: Final = {
     "new": "Write a new provider plugin, as a package of its own.",
     "policy": "Show and change policies.",
     "providers": "List the provider plugins with their state.",
-    "retry": "Try a parked delivery or dispatch again.",
+    "retry": "Try parked deliveries and dispatches again.",
     "review": "Show what waits for a person, and decide.",
     "route": "Ask the router what would happen to an event.",
     "send": "Sign recorded deliveries, and send them.",

@@ -25,13 +25,16 @@ SHARE_SECONDS: Final = 1.0
 TICK_SECONDS: Final = 1.0
 """How often the keeper looks; short beside any lease that isn't a test's."""
 
+CLOSE_SECONDS: Final = 5.0
+"""How long a database that is away may hold up the end."""
+
 logger = logging.getLogger(__name__)
 
 
 Held = list[tuple[ClaimQueue, Claim]]
 
 
-def do_nothing() -> None:
+def do_nothing(*_: object) -> None:
     """Take no notice."""
 
 
@@ -46,6 +49,7 @@ class Batch:
         claimed: when, by the monotonic clock.
         started: when the latest start was.
         size: how many rows there were.
+        thread: who has them.
         is_late: whether a row runs for longer than it may; its lease is then left to end.
     """
 
@@ -55,6 +59,7 @@ class Batch:
     claimed: float = field(factory=time.monotonic)
     started: float = field(factory=time.monotonic)
     size: int
+    thread: threading.Thread = field(factory=threading.current_thread)
     is_late: bool = False
 
     def kept(self) -> Iterator[Claim]:
@@ -83,7 +88,7 @@ class LeaseKeeper:
     def __init__(self, store: Store, *, limit_seconds: float, worker: str = "") -> None:
         self.worker = worker or new_id()
         self.when_released: Callable[[], None] = do_nothing
-        self.when_late: Callable[[], None] = do_nothing
+        self.when_late: Callable[[threading.Thread], None] = do_nothing
         self._store = store
         self._limit = limit_seconds
         self._lock = threading.Lock()
@@ -91,6 +96,7 @@ class LeaseKeeper:
         self._left: Held = []
         self._extended = 0.0
         self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
 
     @contextmanager
     def claimed(self, turns: Round | Named, *, limit: int, start: bool = False) -> Iterator[Batch]:
@@ -112,6 +118,22 @@ class LeaseKeeper:
                 self._left.extend(zip(repeat(batch.queue), (*batch.waiting, *batch.running)))
             if self._left:
                 self._release()
+
+    def give_up(self) -> None:
+        """Give back what runs, too, because this process ends; not what ran past the limit, which is suspect."""
+        with self._lock:
+            for batch in self._batches:
+                self._left += [(batch.queue, claim) for claim in batch.kept()]
+                batch.waiting.clear()
+        self._release()
+
+    def close(self) -> None:
+        """Let the thread end before the database is closed, unless something is still held."""
+        with self._lock:
+            thread = None if self._batches else self._thread
+        if thread is not None and thread is not threading.current_thread():
+            self._closing.set()
+            thread.join(CLOSE_SECONDS)
 
     def start_each(self, batch: Batch, stop: threading.Event) -> Iterator[Claim]:
         """Yield a batch's rows, each of them running until the next is asked for, until `stop` is set."""
@@ -159,7 +181,8 @@ class LeaseKeeper:
                 if not leases and not self._left:
                     self._thread = None
                     return
-            time.sleep(min([TICK_SECONDS, *(lease / 6 for lease in leases)]))
+            self._closing.wait(min([TICK_SECONDS, *(lease / 6 for lease in leases)]))
+            self._closing.clear()
             self._look()
 
     def _look(self) -> None:
@@ -174,7 +197,7 @@ class LeaseKeeper:
         for batch in late:
             batch.is_late = True
             logger.error("%s runs for longer than %g seconds", _named(batch.running), self._limit)
-            self.when_late()
+            self.when_late(batch.thread)
         self._release()
         self._extend(now)
 
