@@ -149,10 +149,8 @@ class LeaseKeeper:
 
     def _claim(self, turns: Round | Named, limit: int, *, start: bool) -> Batch:
         """Claim and commit; nothing while leases of our own may have ended, because we live."""
-        claims: list[Claim] = []
-        if not self._has_lapsed():
-            with self._store.transaction() as connection:
-                claims = turns.claim(connection, limit=limit)
+        with self._store.transaction() as connection:  # SQLite may have waited here for as long as a handler writes
+            claims = [] if self._has_lapsed() else turns.claim(connection, limit=limit)
         running, waiting = (claims, []) if start else ([], claims)
         batch = Batch(queue=turns.queue, waiting=deque(waiting), running=running, size=len(claims))
         if claims:
