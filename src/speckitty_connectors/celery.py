@@ -40,7 +40,7 @@ def use_celery(connectors: Connectors, app: Celery, *, queue: str = QUEUE) -> An
     def run(name: str) -> None:
         connectors.run(name)
 
-    task = app.task(name=TASK, ignore_result=True, acks_late=False, shared=False)(run)
+    task: Any = app.task(name=TASK, ignore_result=True, acks_late=False, shared=False)(run)
 
     @connectors.on_accepted
     def send(name: str) -> None:
