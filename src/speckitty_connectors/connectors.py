@@ -311,12 +311,17 @@ class Connectors:
 
     @contextmanager
     def working(self, *, threads: int = 1, after_seconds: float = 0.0) -> Iterator[None]:
-        """Run workers in threads while the block runs; handlers that still run at its end get their grace."""
+        """Run workers in threads while the block runs; handlers that still run at its end get their grace.
+
+        What this process accepts wakes them at once.
+        """
         pool = self.pool(threads=threads, after_seconds=after_seconds)
         pool.start()
+        self._announcements.add(pool.wake)
         try:
             yield
         finally:
+            self._announcements.remove(pool.wake)
             pool.stop()
 
     def webhook_url(self, app: RegisteredApp) -> str:

@@ -54,6 +54,10 @@ class Announcements:
         """Call a hook for everything that is accepted from now on."""
         self._hooks.append(hook)
 
+    def remove(self, hook: Hook) -> None:
+        """Call a hook no more."""
+        self._hooks.remove(hook)
+
     def announce(self, workspace: str, row_id: str) -> None:
         """Have every hook called soon; nothing is waited for."""
         if not self._hooks:
@@ -76,7 +80,7 @@ class Announcements:
     def _call(self, names: queue.Queue[str]) -> None:
         while True:
             name = names.get()
-            for hook in self._hooks:
+            for hook in tuple(self._hooks):
                 try:
                     hook(name)
                 except Exception as error:
