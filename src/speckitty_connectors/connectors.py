@@ -133,14 +133,7 @@ class Connectors:
         self.apps = Apps(self.store, vault, self.registry, allowed_hosts=settings.allowed_hosts)
         sessions = Sessions(self.store, vault, self._transport, self.registry, on_grant_change=update_holders)
         self._announcements = Announcements()
-        self.inbox = Inbox(
-            self.store,
-            self.registry,
-            vault,
-            settings.routed_kinds,
-            settings.signature_tolerances,
-            when_accepted=self._announcements.announce,
-        )
+        self.inbox = Inbox(self.store, self.registry, vault, settings.routed_kinds, settings.signature_tolerances)
         parts = (self.store, self.registry, self.apps, vault, sessions, self._transport, self.callback_url)
         self.subscriptions = Subscriptions(self.store, self.registry, self.apps, vault, sessions, self.endpoint_url)
         known = (self.store, self.registry, self.apps, sessions)
@@ -259,6 +252,7 @@ class Connectors:
         fails delays nothing, and what it loses the sweeper finds.
         """
         self._announcements.add(hook)
+        self.inbox.when_accepted = self._announcements.announce
         return hook
 
     def run(self, name: str) -> bool:
@@ -317,7 +311,7 @@ class Connectors:
         """
         pool = self.pool(threads=threads, after_seconds=after_seconds)
         pool.start()
-        self._announcements.add(pool.wake)
+        self.on_accepted(pool.wake)
         try:
             yield
         finally:

@@ -45,7 +45,7 @@ def waiver(rule: str, *, until: date = LATER, case: str = "") -> Waiver:
 
 def ending_quietly(**settings: Any) -> Examination:
     """Judge the provider that breaks L06."""
-    (switch,) = SWITCHES["L06"]
+    switch, *_ = SWITCHES["L06"]
     return examine(contract_of(switch(), honest_samples(), **settings))
 
 
@@ -315,7 +315,7 @@ def test_an_authors_file_is_ten_lines(run: Callable[..., str]) -> None:
     assert re.search(r"\n2 failed, 2\d\d passed, \d+ skipped", printed)
     assert re.search(r"L06 · contract\.hostile\S+EndsQuietly · listing-one-page\.json\n", printed)
     assert "  what it did: ended the listing quietly when the API answered 403\n" in printed
-    assert "  how to fix:  let the session's errors pass.\n" in printed
+    assert "  how to fix:  let the session's errors pass, or name what is left out.\n" in printed
     assert "FAILED test_contract.py::TestContract::test_l06_failures_are_errors[listing-two-pages.json]" in printed
 
 

@@ -45,7 +45,7 @@ def test_a_slow_handler_is_called_once(
         waiting.handlers.at_least_once(handle)
     waiting.add(6)
     with waiting.working(threads=2):
-        until(lambda: waiting.states() == {"done": 6})
+        until(lambda: waiting.states() == {"done": 6}, seconds=6 * seconds)
     assert called.total() == len(called) == 6
     assert waiting.attempts() == [1] * 6
 

@@ -114,9 +114,9 @@ class Waiting:
                 connection.execute(update(table).values(failing_since=failing, **earlier))
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds."""
-    end = time.monotonic() + PATIENCE_SECONDS
+def until(condition: Callable[[], bool], *, seconds: float = 0.0) -> None:
+    """Wait until a condition holds, for which something has to happen that takes so many seconds by itself."""
+    end = time.monotonic() + PATIENCE_SECONDS + seconds
     while not condition():
         assert time.monotonic() < end, "it didn't come about in time"
         time.sleep(0.01)

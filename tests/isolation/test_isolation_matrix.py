@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from typing import Any, Final
+from typing import Any, Final, Required, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -57,8 +57,14 @@ METHODS_OF_THE_OPERATOR: Final = {
     "link_url": "text made of what it is given",
     "on": "the host's own handlers",
     "on_effect": "the host's own handlers",
+    "on_accepted": "the host's own",
+    "parked.counts": "the operator's: of every workspace, or of the one that the filter names",
+    "parked.retry_all": "the operator's: of every workspace, or of the one that the filter names",
+    "pool": "serves every workspace",
     "reauthorise_url": "text made of what it is given",
     "register_app": "the operator's apps alone",
+    "release": "takes the id of a process, which serves every workspace",
+    "run": "takes a name that the inbox made; it tells nothing of what it runs",
     "start": "the host's own",
     "upgrade": "the host's own",
     "webhook_url": "takes an app, which names its workspace",
@@ -151,11 +157,23 @@ def test_every_method_has_its_place_in_the_matrix() -> None:
     assert SURFACE.keys() - ASKED.keys() == METHODS_OF_THE_OPERATOR.keys()
 
 
+def declared(method: Callable[..., Any]) -> Iterator[tuple[str, inspect.Parameter]]:
+    """Yield the parameters of a method by name, those of a typed dictionary of keywords too."""
+    for name, parameter in inspect.signature(method).parameters.items():
+        if parameter.kind is not parameter.VAR_KEYWORD:
+            yield name, parameter
+            continue
+        (keywords,) = get_args(get_type_hints(method)[name])
+        for keyword, kind in get_type_hints(keywords, include_extras=True).items():
+            if get_origin(kind) is Required:
+                yield keyword, inspect.Parameter(keyword, inspect.Parameter.KEYWORD_ONLY)
+
+
 def parameters_of(method: Callable[..., Any]) -> dict[str, bool]:
     """Return the parameters to give, and whether each is about what is tried: all that are needed, and all ids."""
     about = {"callback", "state", "account_ids", "identity", "resource", "target", "signals", "scope"}
     found = {}
-    for name, parameter in inspect.signature(method).parameters.items():
+    for name, parameter in declared(method):
         is_id = name.endswith("_id") and name not in VALUES
         is_given = name in {"workspace", "identity"} or parameter.default is parameter.empty
         if name != "self" and (is_id or is_given):

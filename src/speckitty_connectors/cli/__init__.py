@@ -39,7 +39,7 @@ COMMANDS: Final = {
     "serve": "Receive deliveries and callbacks, and process them.",
     "signals": "Report what was observed of projects, or forget it.",
     "suggestions": "Show suggestions; confirm, change or dismiss them.",
-    "work": "Route and dispatch events in a process of its own.",
+    "work": "Route and dispatch events in processes of their own.",
 }
 """Each command with its first line of help. Its module is named as it is, and listing them imports none."""
 

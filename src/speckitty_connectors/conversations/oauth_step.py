@@ -91,9 +91,14 @@ class Granting:
         return Revocation.UNSUPPORTED if rules is None else self._flow(rules, app).revoke(values)
 
     def reach(self, app: RegisteredApp, purpose: Purpose) -> RevocationReach:
-        """Return what else ends at the provider when such a grant is revoked; the worst where nobody says."""
+        """Return what else ends at the provider when such a grant is revoked; the worst where nobody says.
+
+        Where nothing can be revoked, nothing else ends.
+        """
         rules = self._rules_for(app, purpose)
-        return (rules and rules.revokes) or RevocationReach.ACCOUNT
+        if rules is None or not rules.revoke_url:
+            return RevocationReach.TOKEN
+        return rules.revokes or RevocationReach.ACCOUNT
 
     def can_uninstall(self, app: RegisteredApp) -> bool:
         """Return whether an app of this provider can uninstall itself."""

@@ -164,7 +164,9 @@ class LeaseKeeper:
         now = time.monotonic()
         with self._lock:
             return any(
-                max(batch.claimed, self._extended) + batch.queue.lease_seconds < now for batch in self._batches
+                max(batch.claimed, self._extended) + batch.queue.lease_seconds < now
+                for batch in self._batches
+                if not batch.is_late  # its lease is left to end
             )
 
     def _start(self) -> None:

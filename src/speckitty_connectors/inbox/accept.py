@@ -210,13 +210,15 @@ def _id_headers(rules: WebhookRules) -> tuple[str, ...]:
 class Inbox:
     """Takes what providers post; the host's web server hands each request to `accept`.
 
+    Attributes:
+        when_accepted: is given workspace and id of each row to be routed, after its commit; or None.
+
     Args:
         store: where deliveries are kept.
         registry: says what each provider's manifest asks for; no plugin code runs here.
         vault: opens the secrets of endpoints.
         routed_kinds: provider key → the kinds that the host wants; all where a provider isn't named.
         tolerances: provider key → seconds that a signed time may be from ours; the manifest's where not named.
-        when_accepted: is told workspace and id of each row that was stored to be routed, after its commit.
     """
 
     def __init__(
@@ -226,14 +228,13 @@ class Inbox:
         vault: Vault,
         routed_kinds: Mapping[str, frozenset[str]] | None = None,
         tolerances: Mapping[str, int] | None = None,
-        when_accepted: Callable[[str, str], None] = lambda _workspace, _id: None,
     ) -> None:
         self._store = store
         self._registry = registry
         self._principals = Principals(store, vault, tolerances)
         self._routed_kinds = routed_kinds or {}
         self._receptions: dict[str, Reception] = {}
-        self._when_accepted = when_accepted
+        self.when_accepted: Callable[[str, str], None] | None = None
 
     def accept(self, request: Request) -> Answer:
         """Answer a request: 2xx once the delivery is stored, 4xx for what can't be one, 503 for "try again".
@@ -286,8 +287,8 @@ class Inbox:
                 return handshake
             arrival = self._arrival(reception, verified, headers, members, body)
             recorded = record(self._store, arrival)
-        if recorded is Recorded.ACCEPTED:
-            self._when_accepted(arrival.endpoint.workspace, arrival.id)
+        if recorded is Recorded.ACCEPTED and self.when_accepted is not None:
+            self.when_accepted(arrival.endpoint.workspace, arrival.id)
         return reception.acknowledged(ANSWERS[recorded], media_type)
 
     def _reception(self, provider: str) -> Reception:

@@ -40,8 +40,9 @@ def note_claim(
     connection: Connection, claimant: Attempt | Installation, account: Account, verb: str, *, now: datetime
 ) -> None:
     """Tell all who hold an account that another workspace proved control of it; `verb` is one of `CLAIMS`."""
+    holders = _holders_elsewhere(connection, claimant, account)
     with across_workspaces(connection):
-        for holder in _holders_elsewhere(connection, claimant, account):
+        for holder in holders:
             record_event(connection, holder, verb, actor="system", at=now, reason=CLAIMS[verb])
 
 

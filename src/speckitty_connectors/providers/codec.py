@@ -9,9 +9,11 @@ from typing import Any, get_origin
 
 from cattrs import BaseValidationError, Converter
 from cattrs.cols import homogenous_tuple_structure_factory
+from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.strategies import configure_tagged_union
 
 from .deliveries import Event, Handshake, Ignored, Lifecycle, Outcome
+from .resources import ResourceReference
 
 TAG = "outcome"
 """The key of a document that says which of the four outcomes it is."""
@@ -36,6 +38,8 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(datetime, _write_moment)
     converter.register_unstructure_hook(StrEnum, lambda word: word.value)
     converter.register_structure_hook(datetime, lambda text, _: datetime.fromisoformat(text))
+    reference = make_dict_unstructure_fn(ResourceReference, converter, named_at=override(omit_if_default=True))
+    converter.register_unstructure_hook(ResourceReference, reference)  # few providers say it
     configure_tagged_union(Outcome, converter, tag_name=TAG, tag_generator=lambda kind: NAMES[kind])
     return converter
 

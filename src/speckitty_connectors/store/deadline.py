@@ -66,7 +66,7 @@ class within:  # noqa: N801 - read as a word of the statement that it begins
 
     >>> with within(5), within(None), within(60):
     ...     seconds_left()
-    5
+    5.0
     """
 
     def __init__(self, seconds: float | None, *, is_answer: bool = False) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
+from attrs import evolve
 
 from speckitty_connectors.plugin import (
     ApiError,
@@ -48,6 +49,10 @@ ADMIN_WEBHOOKS_ONLY = Refused(
     reason="Jira Data Center has no webhooks that an app registers.",
     remedy="Add a webhook by hand here, and let an administrator enter it in Jira under System → WebHooks.",
 )
+
+
+UNREAD = "it was registered, and can't be read back at the moment"
+"""Why nothing is known of when a webhook ends; the next look says."""
 
 
 class Webhook(msgspec.Struct, rename="camel"):
@@ -119,7 +124,7 @@ def _register(session: ApiSession, subscription: Subscription) -> SubscriptionAn
     try:
         return _subscribed(next(each for each in _registered(session) if each.id == created))
     except (ApiError, StopIteration):
-        return _subscribed(Webhook(id=created))  # its end is read back later; its id is told only now
+        return evolve(_subscribed(Webhook(id=created)), fault=UNREAD)  # its id is given only now
 
 
 def _check(session: ApiSession, subscription: Subscription) -> SubscriptionAnswer:
