@@ -9,6 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import repeat
+from math import inf
 from typing import Final
 
 from attrs import define, field
@@ -149,8 +150,11 @@ class LeaseKeeper:
 
     def _claim(self, turns: Round | Named, limit: int, *, start: bool) -> Batch:
         """Claim and commit; nothing while leases of our own may have ended, because we live."""
-        with self._store.transaction() as connection:  # SQLite may have waited here for as long as a handler writes
-            claims = [] if self._has_lapsed() else turns.claim(connection, limit=limit)
+        claims: list[Claim] = []
+        lapse = self._next_lapse()
+        if time.monotonic() < lapse:
+            with self._store.transaction() as connection:  # SQLite may wait here for as long as a handler writes
+                claims = turns.claim(connection, limit=limit) if time.monotonic() < lapse else []
         running, waiting = (claims, []) if start else ([], claims)
         batch = Batch(queue=turns.queue, waiting=deque(waiting), running=running, size=len(claims))
         if claims:
@@ -159,14 +163,12 @@ class LeaseKeeper:
                 self._start()
         return batch
 
-    def _has_lapsed(self) -> bool:
-        """Return whether leases of this process may have ended, so that it had better take none over."""
-        now = time.monotonic()
+    def _next_lapse(self) -> float:
+        """Return when the first lease of this process ends, which had better take none over then."""
         with self._lock:
-            return any(
-                max(batch.claimed, self._extended) + batch.queue.lease_seconds < now
-                for batch in self._batches
-                if not batch.is_late  # its lease is left to end
+            kept = [batch for batch in self._batches if not batch.is_late]  # what is late is left to others
+            return min(
+                (max(batch.claimed, self._extended) + batch.queue.lease_seconds for batch in kept), default=inf
             )
 
     def _start(self) -> None:
