@@ -16,13 +16,13 @@ from speckitty_connectors.store.engine import Store
 
 from .waiting import Waiting, until
 
-SHORT = WorkerSettings(lease_seconds=0.3, poll_seconds=0.02)
+SHORT = WorkerSettings(lease_seconds=1.0, poll_seconds=0.02)
 
 
 @pytest.mark.parametrize(
     ("settings", "seconds"),
     [
-        pytest.param(SHORT, 0.4, id="scaled"),
+        pytest.param(SHORT, 1.3, id="scaled"),
         pytest.param(WorkerSettings(), 40.0, id="by default", marks=pytest.mark.soak),
     ],
 )
