@@ -199,7 +199,7 @@ class _Plain:
 class HandsOutTwice(Hostile):
     """Looks at no lease when it hands out work."""
 
-    instead: ClassVar = {r"AND inbox\.not_before <= ": "AND 0 <= "}
+    instead: ClassVar = {r"AND inbox\.leased_until <= ": "AND 0 <= "}
 
 
 class LetsTheLateFinish(Hostile):
