@@ -107,14 +107,17 @@ class Shell:
             "work",
             *options,
         ]
-        running = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        running = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
         assert running.stdout is not None
         try:
             assert running.stdout.readline() == "working\n"
             yield running
         finally:
+            # the children too: until they notice that they are alone, they would take what the next test adds
             with suppress(ProcessLookupError):
-                running.kill()
+                os.killpg(running.pid, signal.SIGKILL)
             running.wait()
             running.stdout.close()
 

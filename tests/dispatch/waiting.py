@@ -24,7 +24,7 @@ from speckitty_connectors.store.engine import Store
 from testbed.inbound import Inbound, card
 from testbed.layers import add_installation, add_resources
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 300.0
 """How long a test waits for what it expects, on a busy machine."""
 
 
