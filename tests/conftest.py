@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from inspect import unwrap
 from pathlib import Path
@@ -21,6 +21,34 @@ from testbed.engines import reused_engines
 from testbed.postgresql import CUT_OTHERS, PostgresqlUnavailableError, fresh_database, running_postgresql
 
 PATIENCE_SECONDS = 60.0
+
+SOAKED_ON_POSTGRESQL = (
+    "cases/",
+    "gitlab/",
+    "healing/",
+    "host/test_canary",
+    "host/test_retrying",
+    "host/test_serving",
+    "installations/test_convergence",
+    "jira/",
+    "links/test_offboarding",
+    "linear/",
+    "slack/",
+)
+"""Tests of what is above the database, which a person's run tries on SQLite alone; the long run tries the rest."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    """Leave to the long run what says nothing of a database that the tests of its own room don't say."""
+    here = Path(__file__).parent
+    for item in items:
+        called = getattr(item, "callspec", None)
+        on_postgresql = called is not None and "postgresql" in called.params.values()
+        if on_postgresql or "postgresql_url" in getattr(item, "fixturenames", ()):
+            named = item.path.relative_to(here).as_posix() if item.path.is_relative_to(here) else ""
+            if named.startswith(SOAKED_ON_POSTGRESQL):
+                item.add_marker(pytest.mark.soak)
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,11 @@ from speckitty_connectors.cli import commands
 from speckitty_connectors.cli import new as scaffolding
 from speckitty_connectors.loading.discovery import PluginEntryPoint
 
-NAMES = ["acme", "azure-devops2", "the_longest_name_that_a_provider_can_be"]
+NAMES = [
+    "acme",
+    pytest.param("azure-devops2", marks=pytest.mark.soak),
+    pytest.param("the_longest_name_that_a_provider_can_be", marks=pytest.mark.soak),
+]
 
 Write = Callable[[str], Path]
 
@@ -111,6 +115,7 @@ def test_the_name_stands_in_each_place_as_it_must(write: Write) -> None:
         assert expected in manifest
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("rule", BREAKS)
 def test_what_an_author_breaks_is_named(write: Write, rule: str) -> None:
     """A mistake in the new package fails the rule that is about it."""

@@ -319,6 +319,7 @@ def test_an_authors_file_is_ten_lines(run: Callable[..., str]) -> None:
     assert "FAILED test_contract.py::TestContract::test_l06_failures_are_errors[listing-two-pages.json]" in printed
 
 
+@pytest.mark.soak
 def test_one_rule_and_one_sample_can_be_chosen(run: Callable[..., str]) -> None:
     """Ids are made of rules and file names, so that both can be chosen."""
     assert "2 passed" in run("-k", "l03")

@@ -156,6 +156,7 @@ def test_a_rotation_that_was_killed_goes_on_where_it_was(database_url: str, stor
     ]
 
 
+@pytest.mark.soak
 def test_rotations_at_once_do_no_harm(patient_store: Store) -> None:
     """Eight rotations beside eight who renew: none fails, and all ends under the new key, as it was renewed."""
     places = seal(patient_store, 4 * BATCH)

@@ -24,6 +24,7 @@ UNWELL = (
 )
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("key", PROVIDERS)
 def test_an_unhappy_hour_costs_few_requests(key: str, tmp_path: Path) -> None:
     """Whatever the provider answers to everything, also with the tokens that ended meanwhile."""

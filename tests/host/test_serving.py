@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -41,12 +42,16 @@ settings = { slug = "kitty" }
 """
 
 
+@cache
+def app_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 class Operator:
     """Somebody at a shell, with settings in a folder and secrets in the environment."""
 
     def __init__(self, folder: Path, database_url: str) -> None:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+        pem = app_key().private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
         (folder / "app.pem").write_bytes(pem)
         self.config = folder / "connectors.toml"
         self.config.write_text(SETTINGS)
@@ -117,6 +122,7 @@ def outcomes(store: Store) -> Counter[str]:
     raise AssertionError(f"deliveries still wait: {found}")
 
 
+@pytest.mark.soak
 def test_every_recorded_delivery_gets_an_answer_and_a_typed_outcome(
     operator: Operator, store: Store, corpus: Path
 ) -> None:
@@ -270,11 +276,11 @@ def test_a_recording_of_ones_own_is_sent_and_explained(operator: Operator, tmp_p
         (("send", PROVIDER, ".", "--url", "http://127.0.0.1:9/", "--secret-env", "NOT_SET"), 1, "NOT_SET"),
         (("installations", "list"), 2, "WORKSPACE"),
         (("db", "current"), 0, ""),
-        (("keys", "new"), 0, ""),
-        (("providers", "--json"), 0, ""),
-        (("installations", "list", "w1"), 0, ""),
-        (("mappings", "list", "w1"), 0, ""),
-        (("apps",), 0, ""),
+        pytest.param(("keys", "new"), 0, "", marks=pytest.mark.soak),
+        pytest.param(("providers", "--json"), 0, "", marks=pytest.mark.soak),
+        pytest.param(("installations", "list", "w1"), 0, "", marks=pytest.mark.soak),
+        pytest.param(("mappings", "list", "w1"), 0, "", marks=pytest.mark.soak),
+        pytest.param(("apps",), 0, "", marks=pytest.mark.soak),
     ],
 )
 def test_commands_end_with_their_documented_codes(
@@ -293,6 +299,7 @@ def register(connectors):
 """
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("command", [("serve", "--port", "0", "--upgrade"), ("work",)])
 def test_a_background_job_of_a_shell_ends_when_told(operator: Operator, command: tuple[str, ...]) -> None:
     """Such a job ignores interrupts, so that a supervisor's SIGTERM has to do by itself; it ends well."""

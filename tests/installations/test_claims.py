@@ -150,6 +150,7 @@ def status(store: Store, installation: Installation) -> str:
         return str(connection.exec_driver_sql(query).scalar_one())
 
 
+@pytest.mark.soak
 def test_two_hundred_races_have_two_hundred_winners(desk: Desk) -> None:
     """Two workspaces that proved control of an account write it at the same moment; SQL lets one of them."""
     outcomes: list[tuple[str, str]] = []

@@ -89,6 +89,7 @@ def test_the_same_person_in_another_workspace_stays(office: Office) -> None:
     assert [each.status for each in office.connectors.links.list(workspace="w2")] == [LinkStatus.ACTIVE]
 
 
+@pytest.mark.soak
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(leavers=st.sets(st.sampled_from(MEMBERS)), actor=st.sampled_from(["u0", "u1", "u2", "u9"]))
 def test_deactivating_any_members_changes_no_routing_decision(

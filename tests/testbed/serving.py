@@ -15,6 +15,8 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _Quiet(WSGIRequestHandler):
+    disable_nagle_algorithm = True  # else a body waits 40 ms for the other side to confirm the headers
+
     def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - the base class's name
         """Say nothing."""
 

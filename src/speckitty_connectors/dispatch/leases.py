@@ -8,7 +8,6 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import repeat
 from math import inf
 from typing import Final
 
@@ -32,7 +31,7 @@ CLOSE_SECONDS: Final = 5.0
 logger = logging.getLogger(__name__)
 
 
-Held = list[tuple[ClaimQueue, Claim]]
+Held = tuple[ClaimQueue, Claim]
 
 
 def do_nothing(*_: object) -> None:
@@ -47,7 +46,7 @@ class Batch:
         queue: what it was claimed from.
         waiting: what isn't started.
         running: what is.
-        claimed: when, by the monotonic clock.
+        claimed: when, by the monotonic clock; no later than the leases began.
         started: when the latest start was.
         size: how many rows there were.
         thread: who has them.
@@ -57,7 +56,7 @@ class Batch:
     queue: ClaimQueue
     waiting: deque[Claim]
     running: list[Claim] = field(factory=list)
-    claimed: float = field(factory=time.monotonic)
+    claimed: float
     started: float = field(factory=time.monotonic)
     size: int
     thread: threading.Thread = field(factory=threading.current_thread)
@@ -94,7 +93,7 @@ class LeaseKeeper:
         self._limit = limit_seconds
         self._lock = threading.Lock()
         self._batches: set[Batch] = set()
-        self._left: Held = []
+        self._left: dict[Held, float] = {}  # with when the lease of each ends
         self._extended = 0.0
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
@@ -116,7 +115,7 @@ class LeaseKeeper:
         finally:
             with self._lock:
                 self._batches.discard(batch)
-                self._left.extend(zip(repeat(batch.queue), (*batch.waiting, *batch.running)))
+                self._leave(batch, (*batch.waiting, *batch.running))
             if self._left:
                 self._release()
 
@@ -124,7 +123,7 @@ class LeaseKeeper:
         """Give back what runs, too, because this process ends; not what ran past the limit, which is suspect."""
         with self._lock:
             for batch in self._batches:
-                self._left += [(batch.queue, claim) for claim in batch.kept()]
+                self._leave(batch, batch.kept())
                 batch.waiting.clear()
         self._release()
 
@@ -151,12 +150,14 @@ class LeaseKeeper:
     def _claim(self, turns: Round | Named, limit: int, *, start: bool) -> Batch:
         """Claim and commit; nothing while leases of our own may have ended, because we live."""
         claims: list[Claim] = []
-        lapse = self._next_lapse()
-        if time.monotonic() < lapse:
+        claimed = time.monotonic()
+        if claimed < self._next_lapse():
             with self._store.transaction() as connection:  # SQLite may wait here for as long as a handler writes
-                claims = turns.claim(connection, limit=limit) if time.monotonic() < lapse else []
+                claimed = time.monotonic()  # before the database's clock says from when the leases count
+                if claimed < self._next_lapse():  # another thread may have claimed meanwhile
+                    claims = turns.claim(connection, limit=limit)
         running, waiting = (claims, []) if start else ([], claims)
-        batch = Batch(queue=turns.queue, waiting=deque(waiting), running=running, size=len(claims))
+        batch = Batch(queue=turns.queue, waiting=deque(waiting), running=running, size=len(claims), claimed=claimed)
         if claims:
             with self._lock:
                 self._batches.add(batch)
@@ -166,10 +167,16 @@ class LeaseKeeper:
     def _next_lapse(self) -> float:
         """Return when the first lease of this process ends, which had better take none over then."""
         with self._lock:
-            kept = [batch for batch in self._batches if not batch.is_late]  # what is late is left to others
-            return min(
-                (max(batch.claimed, self._extended) + batch.queue.lease_seconds for batch in kept), default=inf
-            )
+            kept = [self._lapse(batch) for batch in self._batches if not batch.is_late]  # late ones are for others
+            return min((*kept, *self._left.values()), default=inf)
+
+    def _lapse(self, batch: Batch) -> float:
+        return max(batch.claimed, self._extended) + batch.queue.lease_seconds
+
+    def _leave(self, batch: Batch, claims: Iterable[Claim]) -> None:
+        """Note what is to go back; until the database has heard of it, its leases run on."""
+        lapse = self._lapse(batch)
+        self._left.update(((batch.queue, claim), lapse) for claim in claims)
 
     def _start(self) -> None:
         if self._thread is None or not self._thread.is_alive():  # a forked process has none
@@ -193,7 +200,7 @@ class LeaseKeeper:
         with self._lock:
             for batch in self._batches:
                 if batch.waiting and now > batch.claimed + SHARE_SECONDS:
-                    self._left += [(batch.queue, claim) for claim in batch.waiting]
+                    self._leave(batch, batch.waiting)
                     batch.waiting.clear()
             late = [batch for batch in self._batches if self._is_newly_late(batch, now)]
         for batch in late:
@@ -216,17 +223,22 @@ class LeaseKeeper:
     def _release(self) -> None:
         """Give back what was left; while the database is away, the keeper's thread tries again."""
         with self._lock:
-            left, self._left = self._left, []
+            left = list(self._left)
         if not left:
             return
-        if self._change(left, ClaimQueue.release):
-            self.when_released()
-            return
+        is_released = self._change(left, ClaimQueue.release)
         with self._lock:
-            self._left += left
-            self._start()
+            if is_released:
+                for held in left:
+                    self._left.pop(held, None)  # another thread may have released them, too
+            else:
+                self._start()
+        if is_released:
+            self.when_released()
 
-    def _change(self, held: Held, change: Callable[[ClaimQueue, Connection, Iterable[Claim]], None]) -> bool:
+    def _change(
+        self, held: Iterable[Held], change: Callable[[ClaimQueue, Connection, Iterable[Claim]], None]
+    ) -> bool:
         """Change rows of each queue in one statement; return whether that was possible."""
         by_queue = defaultdict(list)
         for queue, claim in held:

@@ -16,7 +16,6 @@ from ..resources.repository import orphan_resources, revive_resources
 from ..store.audit import record_event
 from ..store.confinement import across_workspaces
 from . import repository
-from . import repository as across
 from .statuses import InstallationStatus, StatusReason
 from .types import Follow, Installation
 
@@ -106,19 +105,12 @@ def await_approval(
     if known is not None and known.is_live:
         return known
     waiting = evolve(
-        known or _blank(attempt, now),
+        _waiting(known or _blank(attempt, now), account, now),
         app_id=attempt.app_id,
-        account_id=account.id,
-        account_name=account.name,
-        account_kind=account.kind,
-        status=InstallationStatus.PENDING_APPROVAL,
-        status_reason=StatusReason.APPROVAL_REQUESTED,
-        status_at=now,
         credential_id=credential_id,
         connected_by=attempt.member,
         requester_id=requester_id,
         is_exclusive=exclusive,
-        updated_at=now,
     )
     if known is None:
         repository.add(connection, waiting)
@@ -126,6 +118,19 @@ def await_approval(
         repository.save(connection, waiting)
     _record(connection, waiting, "requested", f"member:{attempt.member}", now, known)
     return waiting
+
+
+def _waiting(installation: Installation, account: Account, now: datetime) -> Installation:
+    return evolve(
+        installation,
+        account_id=account.id,
+        account_name=account.name,
+        account_kind=account.kind,
+        status=InstallationStatus.PENDING_APPROVAL,
+        status_reason=StatusReason.APPROVAL_REQUESTED,
+        status_at=now,
+        updated_at=now,
+    )
 
 
 def activate(
@@ -145,7 +150,22 @@ def activate(
     Raises:
         AccountTakenError: the account may be connected once only, and another workspace was first.
     """
-    active = evolve(
+    active = _active(known, account, provider_installation_id, scopes, now)
+    _hold(connection, active)
+    if not known.is_live:
+        note_claim(connection, active, active.account, "shared", now=now)
+    repository.claim_url(connection, active)
+    revive_resources(connection, active)
+    follow(connection, active, now)
+    _record(connection, active, verb, actor, now, known)
+    return active
+
+
+def _active(
+    known: Installation, account: Account, provider_installation_id: str, scopes: tuple[str, ...], now: datetime
+) -> Installation:
+    """Return an installation as it is once its account is proven; it is listed from the beginning."""
+    return evolve(
         known,
         account_id=account.id,
         account_name=account.name or known.account_name,
@@ -160,14 +180,6 @@ def activate(
         inventory_cursor="",
         updated_at=now,
     )
-    _hold(connection, active)
-    if not known.is_live:
-        note_claim(connection, active, active.account, "shared", now=now)
-    across.claim_url(connection, active)
-    revive_resources(connection, active)
-    follow(connection, active, now)
-    _record(connection, active, verb, actor, now, known)
-    return active
 
 
 def _hold(connection: Connection, active: Installation) -> None:

@@ -26,7 +26,6 @@ from ..store.engine import Store
 from ..tokens.grants import note_opening
 from ..tokens.sessions import Sessions
 from . import repository
-from . import repository as across
 from .activation import AccountTakenError, activate
 from .statuses import InstallationStatus, StatusReason
 from .types import Follow, Installation, follow_nothing
@@ -211,7 +210,7 @@ class PendingApprovals:
         One that can't be asked about is left for the next time, and holds up no other.
         """
         with self._store.reading() as connection:
-            requests = across.find_requests(connection, since=self._store.now() - APPROVAL_LASTS)
+            requests = repository.find_requests(connection, since=self._store.now() - APPROVAL_LASTS)
         settled = []
         for waiting in requests:
             try:

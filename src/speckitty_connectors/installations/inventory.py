@@ -32,7 +32,6 @@ from ..store.engine import Store
 from ..tokens.grants import note_opening
 from ..tokens.sessions import Sessions
 from . import lifecycle, repository
-from . import repository as across
 from .statuses import InstallationStatus, StatusReason
 from .types import Follow, Installation, follow_nothing
 
@@ -328,7 +327,7 @@ class Inventory:
         named = lifecycle.with_name(known, account, self._store.now())
         relabelled = evolve(named, account_url=account.url or known.account_url)
         repository.save(connection, relabelled)
-        across.claim_url(connection, relabelled)
+        repository.claim_url(connection, relabelled)
 
     def _end(self, progress: _Progress, *, is_confirmed: bool) -> SyncResult:
         """Take what complete listings didn't show for missing; whatever was wrong with the access is over."""

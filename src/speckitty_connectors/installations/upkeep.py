@@ -23,7 +23,6 @@ from ..store.engine import Store
 from ..tokens.grants import note_opening
 from ..tokens.sessions import Sessions
 from . import lifecycle, repository
-from . import repository as across
 from .approvals import PendingApprovals
 from .drift import Difference, DifferenceKind, ProviderInstallation, compare, list_provider_side
 from .inventory import LISTABLE, Inventory, Report, SyncInterruptedError, report_nothing
@@ -106,7 +105,7 @@ class Upkeep:
         """
         settled, now = self._pending.ask_all(), self._store.now()
         with self._store.reading() as connection:
-            stale = across.find_stale(
+            stale = repository.find_stale(
                 connection,
                 statuses=LISTABLE,
                 before=now - older_than,

@@ -7,7 +7,7 @@ import hmac
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jwt
@@ -30,6 +30,12 @@ LONGEST_JWT_SECONDS = 600
 """How far ahead an app's JWT may end ("Generating a JSON Web Token (JWT) for a GitHub App")."""
 
 
+@cache
+def _process_key() -> rsa.RSAPrivateKey:
+    """Return the key of every stand-in in this process: making one takes longer than all the rest of a start."""
+    return rsa.generate_private_key(public_exponent=65_537, key_size=2048)
+
+
 @frozen(kw_only=True)
 class Authorization:
     """The app's credentials, made up at the start, and the codes and tokens that were given out."""
@@ -39,9 +45,7 @@ class Authorization:
     client_id: str = field(factory=lambda: f"Iv1.{secrets.token_hex(8)}")
     client_secret: str = field(factory=lambda: secrets.token_hex(20), repr=False)
     webhook_secret: str = field(factory=lambda: secrets.token_hex(32), repr=False)
-    _key: rsa.RSAPrivateKey = field(
-        factory=lambda: rsa.generate_private_key(public_exponent=65_537, key_size=2048), init=False, repr=False
-    )
+    _key: rsa.RSAPrivateKey = field(factory=_process_key, init=False, repr=False)
     _codes: StandInCodes = field(
         default=Factory(lambda self: StandInCodes(callback_url=self.callback_url), takes_self=True),
         init=False,

@@ -7,6 +7,7 @@ import json
 import secrets
 import time
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import jwt
@@ -28,6 +29,12 @@ IDENTITY_SECONDS = 300
 KEY_ID = "stand-in"
 
 
+@cache
+def _process_key() -> rsa.RSAPrivateKey:
+    """Return the key of every stand-in in this process: making one takes longer than all the rest of a start."""
+    return rsa.generate_private_key(public_exponent=65_537, key_size=2048)
+
+
 @frozen(kw_only=True)
 class Authorization:
     """The app's credentials, made up at the start, and the codes and tokens that were given out."""
@@ -38,9 +45,7 @@ class Authorization:
     client_id: str = field(factory=lambda: f"{secrets.randbelow(10**11)}.{secrets.randbelow(10**12)}")
     client_secret: str = field(factory=lambda: secrets.token_hex(16), repr=False)
     signing_secret: str = field(factory=lambda: secrets.token_hex(16), repr=False)
-    _key: rsa.RSAPrivateKey = field(
-        factory=lambda: rsa.generate_private_key(public_exponent=65_537, key_size=2048), init=False, repr=False
-    )
+    _key: rsa.RSAPrivateKey = field(factory=_process_key, init=False, repr=False)
     _scopes: dict[str, str] = field(factory=dict, init=False, repr=False)
     _nonces: dict[str, str] = field(factory=dict, init=False, repr=False)
     _bot_tokens: list[str] = field(factory=list, init=False, repr=False)
