@@ -40,13 +40,13 @@ from .links.offboarding import Members
 from .links.service import Links
 from .loading.registry import Registry
 from .mappings.files import MappingFiles
-from .mappings.lifecycle import update_states
 from .mappings.service import Mappings
 from .policy.service import Policies
 from .providers.deliveries import Event
 from .resources.types import Belief
 from .routing.explanation import Explanation, explain
 from .routing.review.queue import ReviewQueue
+from .routing.review.replay import Following
 from .routing.router import Router
 from .routing.simulation import Proposal, Simulation, simulate
 from .routing.tables import dispatches
@@ -137,11 +137,12 @@ class Connectors:
         parts = (self.store, self.registry, self.apps, vault, sessions, self._transport, self.callback_url)
         self.subscriptions = Subscriptions(self.store, self.registry, self.apps, vault, sessions, self.endpoint_url)
         known = (self.store, self.registry, self.apps, sessions)
-        pending = PendingApprovals(*known, follow=update_states)
+        follow = Following(registry=self.registry)
+        pending = PendingApprovals(*known, follow=follow)
         self.onboarding = Onboarding(
             *parts,
             pending,
-            follow=update_states,
+            follow=follow,
             leave=self.subscriptions.remove,
             exclusive_accounts=settings.exclusive_accounts,
         )
@@ -149,8 +150,8 @@ class Connectors:
         self.members = Members(self.store, vault, self.links.ending)
         self.entered_tokens = EnteredTokens(self.store, self.registry, self.apps, vault, sessions)
         belief = Belief(interval=timedelta(hours=settings.missing_after_hours), share=settings.missing_share)
-        self.inventory = Inventory(*known, follow=update_states, belief=belief)
-        self.upkeep = Upkeep(*known, self.inventory, pending, follow=update_states)
+        self.inventory = Inventory(*known, follow=follow, belief=belief)
+        self.upkeep = Upkeep(*known, self.inventory, pending, follow=follow)
         self.mappings = Mappings(
             self.store, self.registry, target_kinds=settings.target_kinds, when_removed=turn_down
         )

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from attrs import define, field
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, example, given, seed, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -37,6 +37,10 @@ FIRST = {"linear": "Project 1"}
 TROUBLES = st.lists(st.sampled_from(Trouble), min_size=1, max_size=5)
 SEQUENCES = st.lists(TROUBLES, min_size=1, max_size=3)
 """Hours, each with the troubles that follow each other in it."""
+
+
+COMES_BACK = [[Trouble.EMPTY], [Trouble.DRIFTING], [Trouble.RIGHT]]
+"""What is mapped is missed for long enough to be taken for gone; an event comes before it is there again."""
 
 
 @define
@@ -134,6 +138,7 @@ def try_many(key: str, urls: Iterator[str], examples: int) -> None:
 
         @seed(SEED)
         @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @example(sequence=COMES_BACK)
         @given(sequence=SEQUENCES)
         def passes(sequence: list[list[Trouble]]) -> None:
             model = models.pop() if models else opened(stack, key, next(urls))

@@ -90,6 +90,30 @@ def test_events_of_one_resource_wait_in_one_item(desk: Desk) -> None:
     assert (item.id, item.count, item.held, item.reason) == (first["b1"].id, 3, 3, "orphaned")
 
 
+def test_what_waited_for_a_mapping_goes_on_when_the_mapping_routes_again(desk: Desk) -> None:
+    """A resource that is back adopts its mapping, and with it what came meanwhile, in the order of arrival."""
+    add_resources(desk.store, desk.installation, Resource(kind="board", id="b1", key="kitchen/b1"))
+    desk.inbound.map(desk.installation, "b1", "apollo")
+    _, *ids = desk.deliver(change("resources_removed", board={"id": "b1"}), card(), card())
+    assert desk.item().reason == "orphaned"
+    desk.deliver(change("resources_added", board={"id": "b1", "key": "kitchen/b1"}))
+    decisions = [desk.inbound.decision(event_id) for event_id in ids]
+    assert [decision.stage for decision in decisions] == [Stage.EXPLICIT] * 2
+    assert desk.told() == [(decision.id, "apollo") for decision in decisions]
+    assert desk.queue.list(workspace="w1") == ()
+    assert "review.replayed" in audited(desk.store)
+
+
+def test_what_a_person_dismissed_stays_so_when_a_mapping_routes_again(desk: Desk) -> None:
+    """Nothing of a dismissed item is handed over by itself."""
+    add_resources(desk.store, desk.installation, Resource(kind="board", id="b1", key="kitchen/b1"))
+    desk.inbound.map(desk.installation, "b1", "apollo")
+    desk.deliver(change("resources_removed", board={"id": "b1"}), card())
+    desk.queue.dismiss(workspace="w1", item_id=desk.item().id, actor="member:mona", reason="a playground")
+    desk.deliver(change("resources_added", board={"id": "b1", "key": "kitchen/b1"}))
+    assert desk.told() == []
+
+
 def test_mapping_an_item_replays_what_waited_in_order_and_once(desk: Desk) -> None:
     """The mapping is made, each event gets its dispatch in the order of arrival, and the item is done."""
     ids = desk.deliver(*(card() for _ in range(5)))

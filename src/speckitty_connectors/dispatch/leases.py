@@ -149,13 +149,9 @@ class LeaseKeeper:
 
     def _claim(self, turns: Round | Named, limit: int, *, start: bool) -> Batch:
         """Claim and commit; nothing while leases of our own may have ended, because we live."""
-        claims: list[Claim] = []
-        claimed = time.monotonic()
-        if claimed < self._next_lapse():
-            with self._store.transaction() as connection:  # SQLite may wait here for as long as a handler writes
-                claimed = time.monotonic()  # before the database's clock says from when the leases count
-                if claimed < self._next_lapse():  # another thread may have claimed meanwhile
-                    claims = turns.claim(connection, limit=limit)
+        with self._store.transaction() as connection:  # SQLite may wait here for as long as a handler writes
+            claimed = time.monotonic()  # before the database's clock says from when the leases count
+            claims = turns.claim(connection, limit=limit) if claimed < self._next_lapse() else []
         running, waiting = (claims, []) if start else ([], claims)
         batch = Batch(queue=turns.queue, waiting=deque(waiting), running=running, size=len(claims), claimed=claimed)
         if claims:

@@ -11,9 +11,8 @@ from sqlalchemy import Connection
 from ..installations import approvals
 from ..installations import lifecycle as installations
 from ..installations.lifecycle import as_of_the_account
-from ..installations.types import Installation
+from ..installations.types import Follow, Installation
 from ..links import lifecycle as links
-from ..mappings import lifecycle as mappings
 from ..providers.deliveries import Lifecycle
 from ..providers.suggestions import Evidence
 from .batch import Case, Interpretation
@@ -26,6 +25,7 @@ def apply_lifecycle(
     lifecycle: Lifecycle,
     cases: Sequence[Case],
     now: datetime,
+    follow: Follow,
 ) -> list[tuple[Case, Conclusion]]:
     """Apply a change to every installation that it concerns; return a case for each, with its conclusion.
 
@@ -44,15 +44,20 @@ def apply_lifecycle(
         concerned |= {installation.id: installation for installation in settled}
     if not concerned:
         return [(case, _of_no_installation(lifecycle)) for case in cases]
-    return [_apply(connection, cases[0], each, lifecycle, now) for each in concerned.values()]
+    return [_apply(connection, cases[0], each, lifecycle, now, follow) for each in concerned.values()]
 
 
 def _apply(
-    connection: Connection, case: Case, installation: Installation, reported: Lifecycle, now: datetime
+    connection: Connection,
+    case: Case,
+    installation: Installation,
+    reported: Lifecycle,
+    now: datetime,
+    follow: Follow,
 ) -> tuple[Case, Conclusion]:
     lifecycle = as_of_the_account(installation, reported)
     changed = installations.apply(
-        connection, installation=installation, lifecycle=lifecycle, now=now, follow=mappings.update_states
+        connection, installation=installation, lifecycle=lifecycle, now=now, follow=follow
     )
     evidence = Evidence(
         rule=lifecycle.change.value, text=f"the provider told of it; the installation is {changed.status}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import groupby
 
 from sqlalchemy import Connection
@@ -22,6 +23,7 @@ from .decide import decide
 from .interpretation import PluginOutcomeError, interpret, load_deliveries
 from .lifecycle import apply_lifecycle
 from .loading import load, renamed
+from .review.replay import Following
 from .types import Conclusion
 from .write import rename, write
 
@@ -105,9 +107,14 @@ class Router:
                 write(connection, _decide_events(connection, list(run)), now)
             for each in () if of_events else run:
                 if isinstance(each.outcome, Lifecycle):
-                    cases = load_cases(connection, [each])
-                    write(connection, apply_lifecycle(connection, each, each.outcome, cases, now), now)
+                    write(connection, self._apply(connection, each, each.outcome, now), now)
         self.queue.finish_all(connection, [(each.claim, _meaning(each)) for each in held])
+
+    def _apply(
+        self, connection: Connection, interpretation: Interpretation, lifecycle: Lifecycle, now: datetime
+    ) -> list[tuple[Case, Conclusion]]:
+        cases = load_cases(connection, [interpretation])
+        return apply_lifecycle(connection, interpretation, lifecycle, cases, now, Following(registry=self.registry))
 
     def _decision_failed(self, claim: Claim, error: Exception) -> None:
         """Put a delivery back: for a moment where the database was the reason, else as its failures say."""

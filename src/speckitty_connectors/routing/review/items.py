@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, or_, select, tuple_, update
 
 from ...errors import NotFoundError
+from ...identifiers import InstallationKey
 from ...providers.codec import converter
 from ...providers.resources import ResourceReference
 from ...resources.hierarchy import Place
@@ -153,6 +154,29 @@ def find_by_decision(connection: Connection, *, workspace: str, decision_id: str
         .where(review_events.c.workspace_id == workspace, review_events.c.decision_id == decision_id)
     ).mappings()
     return next(iter(_read(connection, workspace, rows.all())), None)
+
+
+def list_held_for(
+    connection: Connection, installation: InstallationKey, *, reason: str, lock: bool = False
+) -> list[ReviewItem]:
+    """Return the items of an installation that wait and hold events, some of them for a reason; in one order."""
+    columns = review_items.c
+    reasons = select(review_reasons.c.item_id).where(
+        review_reasons.c.workspace_id == installation.workspace, review_reasons.c.reason == reason
+    )
+    query = (
+        select(review_items)
+        .where(
+            columns.workspace_id == installation.workspace,
+            columns.installation_id == installation.id,
+            columns.state.in_(WAITING),
+            columns.held > 0,
+            columns.id.in_(reasons),
+        )
+        .order_by(columns.id)
+    )
+    rows = connection.execute(query.with_for_update() if lock else query).mappings()
+    return _read(connection, installation.workspace, rows.all())
 
 
 def held_decisions(

@@ -220,8 +220,7 @@ class ReviewQueue:
     ) -> Replay:
         manifest = self._registry.provider(item.provider).manifest
         replayed = replay(connection, item, manifest, now=self._store.now())
-        after = {"decided": {stage.value: count for stage, count in replayed.decided.items()}}
-        self._record(connection, item.workspace, item.id, verb, actor, reason, after=after)
+        self._record(connection, item.workspace, item.id, verb, actor, reason, after=replayed.audited())
         return replayed
 
     def _move(

@@ -12,14 +12,18 @@ from sqlalchemy import Connection
 from ...errors import ConflictError
 from ...identifiers import InstallationKey
 from ...installations import repository as installations
+from ...installations.types import Installation
+from ...loading.registry import Registry
+from ...mappings.lifecycle import update_states
 from ...providers.deliveries import Event
 from ...providers.manifest import Manifest
 from ...providers.suggestions import Evidence
+from ...store.audit import record
 from ..admission import open_cases
 from ..batch import RECEIVING, Case
 from ..decide import decide
 from ..loading import load
-from ..types import UNTRUSTED, Conclusion, Decision, Stage
+from ..types import ORPHANED, UNTRUSTED, Conclusion, Decision, Stage
 from ..write import learn, redecide_all
 from . import items as review_records
 from .items import ReviewItem, ReviewState
@@ -40,6 +44,10 @@ class Replay:
     decided: Mapping[Stage, int]
     waiting: int
 
+    def audited(self) -> dict[str, object]:
+        """Return what an entry of the audit shows of it."""
+        return {"decided": {stage.value: count for stage, count in self.decided.items()}}
+
 
 def replay(connection: Connection, item: ReviewItem, manifest: Manifest, *, now: datetime) -> Replay:
     """Decide anew what an item holds, as if it came now; lock the item before.
@@ -52,6 +60,12 @@ def replay(connection: Connection, item: ReviewItem, manifest: Manifest, *, now:
         ConflictError: the installation takes no events at this moment.
     """
     installation = installations.get(connection, InstallationKey.of(item), lock=True)
+    return _replay(connection, installation, item, manifest, now)
+
+
+def _replay(
+    connection: Connection, installation: Installation, item: ReviewItem, manifest: Manifest, now: datetime
+) -> Replay:
     if installation.status not in RECEIVING:
         raise ConflictError(
             f"the installation is {installation.status}, so nothing of it is routed",
@@ -68,6 +82,45 @@ def replay(connection: Connection, item: ReviewItem, manifest: Manifest, *, now:
     if len(decided) == len(held):
         review_records.set_state(connection, item, ReviewState.MAPPED)
     return Replay(decided=Counter(new.stage for new in decided), waiting=len(held) - len(decided))
+
+
+@frozen(kw_only=True)
+class Following:
+    """Brings mappings in line with an installation, and places what waited for those that route again.
+
+    It is what layers 1 and 3 are joined by; see `speckitty_connectors.installations.types.Follow`.
+
+    Attributes:
+        registry: the plugins, whose manifests say what contains what.
+    """
+
+    registry: Registry
+
+    def __call__(self, connection: Connection, key: InstallationKey, now: datetime) -> None:
+        """Do both, in the transaction that changed the installation or its resources."""
+        if update_states(connection, key, now) == 0:
+            return
+        installation = installations.get(connection, key, lock=True)
+        held = review_records.list_held_for(connection, key, reason=ORPHANED, lock=True)
+        if held and installation.status in RECEIVING:
+            manifest = self.registry.provider(installation.provider).manifest
+            for item in held:
+                _note(connection, item, _replay(connection, installation, item, manifest, now), now)
+
+
+def _note(connection: Connection, item: ReviewItem, replayed: Replay, now: datetime) -> None:
+    if replayed.decided:
+        record(
+            connection,
+            workspace=item.workspace,
+            at=now,
+            actor=f"provider:{item.provider}",
+            verb="review.replayed",
+            entity="review_item",
+            entity_id=item.id,
+            reason="a mapping of its resource routes again",
+            after=replayed.audited(),
+        )
 
 
 def _decide_again(
