@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, Select, bindparam, select, update
 
 from speckitty_connectors.dispatch import repository
 from speckitty_connectors.dispatch.handlers import Handlers, InTransaction
@@ -32,8 +32,10 @@ class UnhurriedWorker(Worker):
 class UnfencedQueue(ClaimQueue):
     """Finishes whatever it once claimed, also what another worker has claimed since."""
 
-    def hold(self, connection: Connection, claim: Claim) -> bool:
-        return True
+    def holding(self) -> Select[Any]:
+        columns = self.table.c
+        mine = (columns.workspace_id == bindparam("of_workspace"), columns.id == bindparam("of_id"))
+        return select(self.table).where(*mine).with_for_update()
 
     def finish(self, connection: Connection, claim: Claim, **values: Any) -> bool:
         done = update(self.table).where(self.table.c.id == claim.id).values(state="done", **values)
@@ -45,9 +47,10 @@ class MarkFirstWorker(Worker):
 
     def _hand_over(self, claim: Claim) -> None:
         with self._store.transaction() as connection:
-            if not self._queue.hold(connection, claim):
+            held = repository.hold(connection, self._queue, claim, self._router.registry)
+            if held is None:
                 return
-            dispatch = repository.load(connection, claim, self._router.registry)
+            dispatch = held.dispatch
             self._queue.finish(connection, claim)
         handler = self._handlers.find(dispatch.target.kind)
         assert isinstance(handler, InTransaction)

@@ -17,7 +17,6 @@ SOURCES: Final = ("src/*.py", "plugins/*/src/*.py")
 NOT_YET: Final = (
     "src/speckitty_connectors/connectors.py",
     "src/speckitty_connectors/conversations/*",
-    "src/speckitty_connectors/dispatch/*",
     "src/speckitty_connectors/installations/*",
     "src/speckitty_connectors/resources/*",
     "src/speckitty_connectors/routing/*",

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from types import ModuleType
 
 import pytest
-from sqlalchemy import event
 
 from speckitty_connectors import Resource, Signal
 from speckitty_connectors.routing import batch, decide, explicit, inference, router
@@ -20,6 +18,7 @@ from speckitty_connectors.signals.service import Signals
 from speckitty_connectors.store.engine import Store
 from testbed.inbound import Inbound, card
 from testbed.layers import add_installation, add_resources
+from testbed.statements import counted
 
 BATCH = 50
 BOARDS = 10
@@ -27,21 +26,6 @@ MOST_STATEMENTS = 12
 """Statements that route a batch of mapped events, the claim included."""
 
 Documents = Callable[[int], Mapping[str, object]]
-
-
-@contextmanager
-def counted(store: Store) -> Iterator[list[str]]:
-    """Collect the statements that are executed in the block."""
-    statements: list[str] = []
-
-    def note(*given: object) -> None:
-        statements.append(str(given[2]))
-
-    event.listen(store.engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(store.engine, "before_cursor_execute", note)
 
 
 def tenants(store: Store, inbound: Inbound) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, select, update
+from attrs import frozen
+from sqlalchemy import CTE, Connection, Row, ScalarSelect, Select, and_, bindparam, select, true, update
 
 from ..errors import NotFoundError
 from ..identifiers import InstallationKey
@@ -21,7 +24,7 @@ from ..providers.suggestions import Target
 from ..routing.batch import RECEIVING
 from ..routing.decide import project_of
 from ..routing.tables import decisions, dispatches
-from ..store.claims import PENDING, Claim
+from ..store.claims import PENDING, Claim, ClaimQueue, key_of
 from ..suggestions import repository as suggestions
 from .handlers import Dispatch
 
@@ -32,15 +35,38 @@ ROUTING = frozenset({MappingState.ACTIVE, MappingState.DEGRADED})
 """The states of a mapping over which events still go to its target."""
 
 
-def load(connection: Connection, claim: Claim, registry: Registry) -> Dispatch:
-    """Return the dispatch of a claim, with the policy as it is now.
+@frozen(kw_only=True)
+class HeldDispatch:
+    """A dispatch that is locked, together with all that says whether it may be handed over.
+
+    Attributes:
+        dispatch: what its handler gets.
+        revocation: why it may no longer be handed over; empty where it may.
+    """
+
+    dispatch: Dispatch
+    revocation: str
+
+
+def hold(connection: Connection, queue: ClaimQueue, claim: Claim, registry: Registry) -> HeldDispatch | None:
+    """Lock the dispatch of a claim, and load it with today's policy; None when the claim is no longer ours.
+
+    What is looked at of installation and mapping stays as it is until the transaction ends: who disconnects in the
+    meantime waits, and has no effect behind their back afterwards.
 
     Raises:
-        NotFoundError: its decision, or the event that it tells of, isn't there.
+        NotFoundError: its decision tells of no event.
     """
-    row = connection.execute(_DISPATCH, {"workspace": claim.workspace, "dispatch": claim.id}).one_or_none()
-    event = outcome_from(row.outcome) if row else None
-    if row is None or not isinstance(event, Event):
+    row = connection.execute(_held(queue), key_of(claim)).one_or_none()
+    if row is None:
+        return None
+    dispatch = _dispatch(connection, row, claim, registry)
+    return HeldDispatch(dispatch=dispatch, revocation=_revocation(connection, dispatch, row))
+
+
+def _dispatch(connection: Connection, row: Row[Any], claim: Claim, registry: Registry) -> Dispatch:
+    event = outcome_from(row.outcome)
+    if not isinstance(event, Event):
         raise NotFoundError("there is no event to hand over", subject=f"dispatch {claim.id}")
     target = Target(kind=row.target_kind, id=row.target_id)
     return Dispatch(
@@ -81,19 +107,6 @@ def find_waiting(connection: Connection, workspace: str, inbox_id: str) -> list[
     return [(row.workspace_id, row.id) for row in connection.execute(found)]
 
 
-def revocation(connection: Connection, dispatch: Dispatch) -> str:
-    """Return why a dispatch may no longer be handed over, or empty where it may.
-
-    What it looks at of installation and mapping stays as it is until the transaction ends: who disconnects in the
-    meantime waits, and has no effect behind their back afterwards.
-    """
-    if dispatch.policy.core.mutes(dispatch.event):
-        return f"its target doesn't want it any more: {dispatch.policy.why('muted_kinds')}"
-    if dispatch.mapping_id:
-        return _revocation_of_mapped(connection, dispatch)
-    return _revocation_of_inferred(connection, dispatch)
-
-
 def revoke(connection: Connection, claim: Claim, *, reason: str, now: datetime) -> None:
     """End a dispatch that is held without handing it over."""
     connection.execute(
@@ -107,49 +120,28 @@ def revoke(connection: Connection, claim: Claim, *, reason: str, now: datetime) 
     )
 
 
-def _revocation_of_mapped(connection: Connection, dispatch: Dispatch) -> str:
-    """Return why what a mapping says may no longer be handed over."""
-    row = connection.execute(
-        select(
-            installations.c.status,
-            resource_mappings.c.state,
-            resource_mappings.c.direction,
-            resource_mappings.c.target_kind,
-            resource_mappings.c.target_id,
-        )
-        .join(
-            resource_mappings,
-            and_(
-                resource_mappings.c.workspace_id == installations.c.workspace_id,
-                resource_mappings.c.installation_id == installations.c.id,
-            ),
-        )
-        .where(
-            resource_mappings.c.workspace_id == dispatch.workspace,
-            resource_mappings.c.id == dispatch.mapping_id,
-        )
-        .with_for_update(read=True)
-    ).one_or_none()
-    if row is None:
+def _revocation(connection: Connection, dispatch: Dispatch, row: Row[Any]) -> str:
+    """Return why a dispatch may no longer be handed over, or empty where it may."""
+    if dispatch.policy.core.mutes(dispatch.event):
+        return f"its target doesn't want it any more: {dispatch.policy.why('muted_kinds')}"
+    if dispatch.mapping_id and row.mapping_state is None:
         return "the mapping was removed"
     if InstallationStatus(row.status) not in RECEIVING:
         return f"the installation is {row.status}"
-    if Direction(row.direction) is Direction.OUT:
+    return _revocation_of_mapped(dispatch, row) if dispatch.mapping_id else _dismissal(connection, dispatch)
+
+
+def _revocation_of_mapped(dispatch: Dispatch, row: Row[Any]) -> str:
+    """Return why what a mapping says may no longer be handed over."""
+    if Direction(row.mapping_direction) is Direction.OUT:
         return "the mapping leads outwards only"
-    if Target(kind=row.target_kind, id=row.target_id) != dispatch.target:
+    if Target(kind=row.mapping_target_kind, id=row.mapping_target_id) != dispatch.target:
         return "the mapping leads to another target now"
-    return "" if MappingState(row.state) in ROUTING else f"the mapping is {row.state}"
+    return "" if MappingState(row.mapping_state) in ROUTING else f"the mapping is {row.mapping_state}"
 
 
-def _revocation_of_inferred(connection: Connection, dispatch: Dispatch) -> str:
+def _dismissal(connection: Connection, dispatch: Dispatch) -> str:
     """Return why what was inferred, and has no mapping, may no longer be handed over."""
-    status = connection.execute(
-        select(installations.c.status)
-        .where(installations.c.workspace_id == dispatch.workspace, installations.c.id == dispatch.installation_id)
-        .with_for_update(read=True)
-    ).scalar_one()
-    if InstallationStatus(status) not in RECEIVING:
-        return f"the installation is {status}"
     dismissed = suggestions.dismissed(
         connection,
         InstallationKey.of(dispatch),
@@ -159,22 +151,41 @@ def _revocation_of_inferred(connection: Connection, dispatch: Dispatch) -> str:
     return "a person has dismissed what it was inferred from" if pairs & dismissed else ""
 
 
-_DISPATCH = (
-    select(dispatches, decisions.c.inbox_id, decisions.c.outcome, decisions.c.installation_id)
-    .add_columns(installations.c.provider, installations.c.host)
-    .join(
-        decisions,
-        and_(
-            decisions.c.workspace_id == dispatches.c.workspace_id,
-            decisions.c.id == dispatches.c.decision_id,
-        ),
+@cache
+def _held(queue: ClaimQueue) -> Select[*tuple[Any, ...]]:
+    """Return the one statement that locks a dispatch, then its installation, then its mapping, and loads them.
+
+    Each lock waits for the one before it, because it asks for what that has found.
+    """
+    held = queue.holding().cte("held")
+    decided = and_(decisions.c.workspace_id == held.c.workspace_id, decisions.c.id == held.c.decision_id)
+    through = select(decisions.c.installation_id).join(held, decided).scalar_subquery()
+    installation = (
+        select(installations.c.workspace_id, installations.c.id, installations.c.provider)
+        .add_columns(installations.c.host, installations.c.status)
+        .where(installations.c.workspace_id == bindparam("of_workspace"), installations.c.id == through)
+        .with_for_update(read=True)
+        .cte("installation")
     )
-    .join(
-        installations,
-        and_(
-            installations.c.workspace_id == decisions.c.workspace_id,
-            installations.c.id == decisions.c.installation_id,
-        ),
+    chosen = select(held.c.mapping_id).where(held.c.workspace_id == installation.c.workspace_id).scalar_subquery()
+    mapping = _mapping(select(chosen.label("id")).select_from(installation).scalar_subquery())
+    named = ("state", "direction", "target_kind", "target_id")
+    return (
+        select(held, decisions.c.inbox_id, decisions.c.outcome, decisions.c.installation_id)
+        .add_columns(installation.c.provider, installation.c.host, installation.c.status)
+        .add_columns(*(mapping.c[name].label(f"mapping_{name}") for name in named))
+        .select_from(held)
+        .join(decisions, decided)
+        .join(installation, true())
+        .outerjoin(mapping, true())
     )
-    .where(dispatches.c.workspace_id == bindparam("workspace"), dispatches.c.id == bindparam("dispatch"))
-)
+
+
+def _mapping(of_id: ScalarSelect[Any]) -> CTE:
+    columns = resource_mappings.c
+    return (
+        select(columns.state, columns.direction, columns.target_kind, columns.target_id)
+        .where(columns.workspace_id == bindparam("of_workspace"), columns.id == of_id)
+        .with_for_update(read=True)
+        .cte("mapping")
+    )

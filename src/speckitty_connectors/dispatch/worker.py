@@ -205,13 +205,13 @@ class HandingOver:
     def _in_transaction(self, claim: Claim) -> tuple[EffectHandler, Dispatch] | None:
         """Run a transactional handler and mark the dispatch done with it; return what is to run outside."""
         with self._store.transaction() as connection:
-            if not self._queue.hold(connection, claim):
+            held = repository.hold(connection, self._queue, claim, self._registry)
+            if held is None:
                 return None
-            dispatch = repository.load(connection, claim, self._registry)
-            reason = repository.revocation(connection, dispatch)
-            if reason:
-                repository.revoke(connection, claim, reason=reason, now=self._store.now())
+            if held.revocation:
+                repository.revoke(connection, claim, reason=held.revocation, now=self._store.now())
                 return None
+            dispatch = held.dispatch
             handler = self._handlers.find(dispatch.target.kind)
             if isinstance(handler, AtLeastOnce):
                 return handler.call, dispatch

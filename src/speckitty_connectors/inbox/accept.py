@@ -285,7 +285,7 @@ class Inbox:
             handshake = reception.handshake(members)
             if handshake is not None:
                 return handshake
-            arrival = self._arrival(reception, verified, headers, members, body)
+            arrival = self._arrival(reception, verified, headers, media_type, members, body)
             recorded = record(self._store, arrival)
         if recorded is Recorded.ACCEPTED and self.when_accepted is not None:
             self.when_accepted(arrival.endpoint.workspace, arrival.id)
@@ -316,24 +316,27 @@ class Inbox:
         reception: Reception,
         verified: Verified,
         headers: Mapping[str, str],
+        media_type: str,
         members: DocumentMembers,
         body: bytes,
     ) -> Arrival:
         """Put together what is stored of a verified request."""
+        kind, stated = reception.kind(headers), reception.delivery_id(headers, members)
+        unrouted_reason = reception.unrouted_reason(kind)
+        kept = {name: value for name, value in headers.items() if name in reception.kept}
         digest = digest_of(body, members, reception.sending_times)
-        kind = reception.kind(headers)
         return Arrival(
             endpoint=verified.endpoint,
             provider=reception.manifest.provider,
-            delivery_id=reception.delivery_id(headers, members) or f"{DIGEST_PREFIX}{digest.hex()}",
+            delivery_id=stated or f"{DIGEST_PREFIX}{digest.hex()}",
             kind=kind,
             digest=digest,
             secret_id=verified.secret_id,
             received_at=self._store.now(),
-            headers={name: value for name, value in headers.items() if name in reception.kept},
-            media_type=reception.media_type(headers),
+            headers=kept,
+            media_type=media_type,
             body=body,
-            unrouted_reason=reception.unrouted_reason(kind),
+            unrouted_reason=unrouted_reason,
             replayable=verified.replayable,
             id_per_account=reception.rules.delivery_id_per_account,
         )

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
+    bindparam,
     delete,
     literal,
     select,
@@ -61,8 +62,12 @@ def find(
         ),
         _statements(project_policies, workspace, project_policies.c.provider == provider, *projects),
     )
+    return _loaded(connection.execute(query).mappings(), workspace, provider)
+
+
+def _loaded(rows: Iterable[RowMapping], workspace: str, provider: str) -> LoadedPolicies:
     scoped: dict[PolicyScope, dict[str, Statement]] = defaultdict(dict)
-    for row in connection.execute(query).mappings():
+    for row in rows:
         scope = PolicyScope(
             workspace=workspace,
             provider=provider,
@@ -208,15 +213,35 @@ def effective(
 
     While the provider's plugin can't be used, its own fields are passed over.
     """
-    policies = find(
-        connection,
-        workspace=installation.workspace,
-        provider=provider,
-        installation_ids=[installation.id],
-        project_ids=[project_id],
-    )
+    of_project = {
+        "workspace": installation.workspace,
+        "provider": provider,
+        "installation": installation.id,
+        "project": project_id,
+    }
+    rows = connection.execute(_OF_PROJECT, of_project).mappings()
+    policies = _loaded(rows, installation.workspace, provider)
     try:
         own = registry.provider(provider).manifest.policy
     except PluginUnavailableError:
         own = None
     return policies.effective(own, installation, provider=provider, project_id=project_id)
+
+
+_OF_PROJECT = union_all(
+    *(
+        _select(table).where(table.c.workspace_id == bindparam("workspace"), *conditions)
+        for table, conditions in (
+            (workspace_policies, [workspace_policies.c.provider == bindparam("provider")]),
+            (installation_policies, [installation_policies.c.installation_id == bindparam("installation")]),
+            (
+                project_policies,
+                [
+                    project_policies.c.provider == bindparam("provider"),
+                    project_policies.c.project_id == bindparam("project"),
+                ],
+            ),
+        )
+    )
+)
+"""The policies that hold for a project under an installation; it is asked before each event is handed over."""

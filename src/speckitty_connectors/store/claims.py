@@ -178,7 +178,14 @@ class ClaimQueue:
 
         Call it first in the transaction that finishes the work: nobody can take the row from then on.
         """
-        return connection.execute(_hold(self.table), _key_of(claim)).first() is not None
+        return connection.execute(self.holding(), key_of(claim)).first() is not None
+
+    def holding(self) -> Select[*tuple[Any, ...]]:
+        """Return the query that locks a claim's row, for who joins more to it; its parameters are `key_of` a claim.
+
+        It finds nothing when the claim is no longer ours.
+        """
+        return _hold(self.table)
 
     def hold_all(self, connection: Connection, claims: Sequence[Claim]) -> list[Claim]:
         """Lock the rows of those claims that are still ours, and return these; one statement for all of them."""
@@ -206,7 +213,7 @@ class ClaimQueue:
         columns = self.table.c
         done = update(self.table).where(_is_ours(self.table)).values(state=DONE, last_error="")
         done = done.values({name: bindparam(f"set_{name}", type_=columns[name].type) for name in rows[0]})
-        keys = (_key_of(claim) for claim, _ in finished)
+        keys = (key_of(claim) for claim, _ in finished)
         named = ({f"set_{name}": value for name, value in values.items()} for values in rows)
         connection.execute(done, [{**key, **values} for key, values in zip(keys, named, strict=True)])
 
@@ -222,7 +229,7 @@ class ClaimQueue:
             "longest": _milliseconds(self.retry_seconds),
             "error": error,
         }
-        return connection.execute(_retry(self.table), {**_key_of(claim), **values}).scalar() or ""
+        return connection.execute(_retry(self.table), {**key_of(claim), **values}).scalar() or ""
 
     def postpone(self, connection: Connection, claim: Claim, *, error: str) -> bool:
         """Put the row back for a moment, because the database was busy; that is no attempt."""
@@ -266,7 +273,7 @@ class ClaimQueue:
 
     def _settle(self, connection: Connection, claim: Claim, **values: Any) -> bool:
         settled = update(self.table).where(_is_ours(self.table)).values(**values)
-        return connection.execute(settled, _key_of(claim)).rowcount == 1
+        return connection.execute(settled, key_of(claim)).rowcount == 1
 
 
 @define
@@ -319,7 +326,7 @@ class Named:
 
 
 def _is_ours(table: Table) -> ColumnElement[bool]:
-    """Return the condition that a row is still that of a claim; its parameters are `_key_of` it."""
+    """Return the condition that a row is still that of a claim; its parameters are `key_of` it."""
     return and_(
         table.c.workspace_id == bindparam("of_workspace"),
         table.c.id == bindparam("of_id"),
@@ -329,8 +336,8 @@ def _is_ours(table: Table) -> ColumnElement[bool]:
 
 
 @cache
-def _hold(table: Table) -> Select[int]:
-    return select(literal(1)).select_from(table).where(_is_ours(table)).with_for_update()
+def _hold(table: Table) -> Select[*tuple[Any, ...]]:
+    return select(table).where(_is_ours(table)).with_for_update()
 
 
 @cache
@@ -363,7 +370,8 @@ def _key(claim: Claim) -> tuple[str, str, int]:
     return claim.workspace, claim.id, claim.generation
 
 
-def _key_of(claim: Claim) -> dict[str, Any]:
+def key_of(claim: Claim) -> dict[str, Any]:
+    """Return the parameters by which statements find a claim's row."""
     return {"of_workspace": claim.workspace, "of_id": claim.id, "of_generation": claim.generation}
 
 
