@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from speckitty_connectors.plugin import Change, Event, Ignored, Lifecycle, Outcome
 from speckitty_connectors.standin import stand_ins
@@ -109,8 +111,9 @@ def test_a_wrong_jwt_gets_no_token(client: Any, claims: dict[str, Any]) -> None:
 
 def test_a_jwt_of_another_key_gets_no_token(client: Any) -> None:
     """Only the key of this registration signs for the app."""
-    other = type(client)(stand_in=GitHubStandIn(setup_url=client.setup_url, callback_url=client.callback_url))
-    token = other.app_token(iss=client.credentials["client_id"])
+    other = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
+    claims = jwt.decode(client.app_token(), options={"verify_signature": False})
+    token = jwt.encode(claims, other, algorithm="RS256")
     path = "/api/v3/app/installations/4242/access_tokens"
     assert client.ask("POST", path, authorization=f"Bearer {token}").status == 401
 
