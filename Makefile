@@ -29,7 +29,7 @@ test: $(VENV)/with-dev ## run the tests of core, plugins and documentation; choo
 	@$(PYTEST) -m "not soak" $(ARGS)
 
 soak: $(VENV)/with-dev ## run the long tests: processes are killed, thousands of cases tried, the tests themselves tested
-	@$(PYTEST) -m soak $(ARGS)
+	@$(PYTEST) --dist worksteal -m soak $(ARGS)
 
 check: $(VENV)/with-dev ## hold the rules: format, lint, types, layers, examples
 	$(BIN)/ruff format --check --quiet
