@@ -22,7 +22,7 @@ _NAMES = {
     "credentials.rotation": "KeyRotation KeyUse Progress",
     "credentials.sealing": "KeyServiceUnavailableError Keys UnsealError",
     "credentials.secret": "Secret",
-    "dispatch.handlers": "Dispatch EffectHandler TransactionalHandler",
+    "dispatch.handlers": "Dispatch EffectHandler HostHandler HostTransaction TransactionalHandler",
     "dispatch.parked": "ParkedCount ParkedFilter ParkedWork",
     "dispatch.pool": "WorkerPool",
     "dispatch.worker": "Worker",

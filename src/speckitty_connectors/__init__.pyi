@@ -29,6 +29,8 @@ from .credentials.sealing import UnsealError as UnsealError
 from .credentials.secret import Secret as Secret
 from .dispatch.handlers import Dispatch as Dispatch
 from .dispatch.handlers import EffectHandler as EffectHandler
+from .dispatch.handlers import HostHandler as HostHandler
+from .dispatch.handlers import HostTransaction as HostTransaction
 from .dispatch.handlers import TransactionalHandler as TransactionalHandler
 from .dispatch.parked import ParkedCount as ParkedCount
 from .dispatch.parked import ParkedFilter as ParkedFilter

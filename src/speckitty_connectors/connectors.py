@@ -18,7 +18,14 @@ from .credentials.rotation import KeyRotation
 from .credentials.sealing import Keys
 from .credentials.vault import Vault
 from .dispatch.announcements import Announcements, Hook, read_name
-from .dispatch.handlers import EVERY_OTHER, EffectHandler, Handlers, TransactionalHandler
+from .dispatch.handlers import (
+    EVERY_OTHER,
+    EffectHandler,
+    Handlers,
+    HostHandler,
+    HostTransaction,
+    TransactionalHandler,
+)
 from .dispatch.leases import LeaseKeeper
 from .dispatch.parked import ParkedWork
 from .dispatch.pool import WorkerPool
@@ -66,6 +73,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 AnyTransactionalHandler = TypeVar("AnyTransactionalHandler", bound=TransactionalHandler)
+AnyHostHandler = TypeVar("AnyHostHandler", bound=HostHandler)
 AnyEffectHandler = TypeVar("AnyEffectHandler", bound=EffectHandler)
 
 
@@ -227,6 +235,30 @@ class Connectors:
 
         def register(handler: AnyTransactionalHandler) -> AnyTransactionalHandler:
             self._handlers.in_transaction(handler, target_kind=target_kind)
+            return handler
+
+        return register
+
+    def on_within(
+        self, transaction: HostTransaction, target_kind: str = EVERY_OTHER
+    ) -> Callable[[AnyHostHandler], AnyHostHandler]:
+        """Register a handler that runs in a transaction of your own.
+
+        Its dispatch is marked done in that same transaction: what it writes there happens exactly once, also
+        through an ORM, and what is to follow a commit (Django's ``on_commit``) follows this one.
+
+        Args:
+            transaction: returns a context manager that opens a transaction on the database of the connectors,
+                yields a DB-API cursor of its connection, and commits at its end or rolls back. The handler is
+                given the cursor.
+            target_kind: the kind of targets; every kind without a handler of its own where not given.
+
+        Raises:
+            ConflictError: that kind has a handler.
+        """
+
+        def register(handler: AnyHostHandler) -> AnyHostHandler:
+            self._handlers.in_host_transaction(handler, transaction=transaction, target_kind=target_kind)
             return handler
 
         return register

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Final, ParamSpec
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final, ParamSpec
 
 from attrs import field, frozen
 from sqlalchemy import Connection
@@ -73,6 +73,14 @@ TransactionalHandler = Callable[[Dispatch, Connection], None]
 exactly once. It must not commit or roll back, nor wait for anything outside the database. The first line of the
 error that it raises is stored, so keep secrets out of it."""
 
+HostTransaction = Callable[[], AbstractContextManager[Any]]
+"""Opens a transaction of the host's on the database of the connectors, and yields a DB-API cursor of its
+connection; it commits where its block ends well, and rolls back where that raises."""
+
+HostHandler = Callable[[Dispatch, Any], None]
+"""Handles a dispatch in a transaction that the host has opened, with the cursor that its context manager yielded.
+What it writes there is written exactly once. It must not commit or roll back by itself."""
+
 EffectHandler = Callable[[Dispatch], None]
 """Handles a dispatch outside any transaction, at least once: after a crash it is called again with the same
 `Dispatch.effect_key`."""
@@ -89,10 +97,21 @@ class InTransaction:
 
 
 @frozen(kw_only=True)
+class InHostTransaction:
+    """A handler that runs in a transaction which the host opens, and in which the dispatch is marked done."""
+
+    call: HostHandler
+    transaction: HostTransaction
+
+
+@frozen(kw_only=True)
 class AtLeastOnce:
     """A handler that runs outside any transaction."""
 
     call: EffectHandler
+
+
+Handler = InTransaction | InHostTransaction | AtLeastOnce
 
 
 class Handlers:
@@ -109,7 +128,7 @@ class Handlers:
     """
 
     def __init__(self) -> None:
-        self.registered: dict[str, InTransaction | AtLeastOnce] = {}
+        self.registered: dict[str, Handler] = {}
 
     def in_transaction(self, handler: TransactionalHandler, *, target_kind: str = EVERY_OTHER) -> None:
         """Register a handler whose writes through the supplied connection happen exactly once.
@@ -119,6 +138,16 @@ class Handlers:
         """
         self._add(target_kind, InTransaction(call=handler))
 
+    def in_host_transaction(
+        self, handler: HostHandler, *, transaction: HostTransaction, target_kind: str = EVERY_OTHER
+    ) -> None:
+        """Register a handler whose writes in a transaction that the host opens happen exactly once.
+
+        Raises:
+            ConflictError: that target kind has a handler.
+        """
+        self._add(target_kind, InHostTransaction(call=handler, transaction=transaction))
+
     def at_least_once(self, handler: EffectHandler, *, target_kind: str = EVERY_OTHER) -> None:
         """Register a handler for effects outside the database; `Dispatch.effect_key` tells repeats.
 
@@ -127,7 +156,7 @@ class Handlers:
         """
         self._add(target_kind, AtLeastOnce(call=handler))
 
-    def find(self, target_kind: str) -> InTransaction | AtLeastOnce:
+    def find(self, target_kind: str) -> Handler:
         """Return the handler of a target kind.
 
         Raises:
@@ -142,7 +171,7 @@ class Handlers:
             )
         return handler
 
-    def _add(self, target_kind: str, handler: InTransaction | AtLeastOnce) -> None:
+    def _add(self, target_kind: str, handler: Handler) -> None:
         if target_kind in self.registered:
             raise ConflictError(
                 "two handlers for the same dispatches",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -89,6 +89,15 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError("a moment without a time zone can't be stored; pass an aware datetime")
         return value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """Return what reads a column, also where a host's driver has made moments of SQLite's text already."""
+        read: Any = super().result_processor(dialect, coltype)
+        if dialect.name != "sqlite" or read is None:
+            return cast("Callable[[Any], datetime | None] | None", read)
+        return lambda value: (
+            self.process_result_value(value, dialect) if isinstance(value, datetime) else read(value)
+        )
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy passes it
         """Return the moment in UTC, also from a database that stores none."""
