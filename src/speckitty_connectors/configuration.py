@@ -102,6 +102,10 @@ class WorkerSettings:
         crashes: how many processes in a row may end without a report while they have the same row before it is
             parked. More than a deployment that goes wrong ends, and few enough to stop what kills them.
         poll_seconds: how often an idle worker looks for work that nobody told it of.
+        notifies: whether processes tell each other of work by PostgreSQL's NOTIFY, over a connection more in each
+            that receives and in each that works. False behind a pooler in transaction mode: nothing arrives there.
+        notify_seconds: the shortest time between two notifications of one process; one stands for all that was
+            stored in it. Nobody notices a delay of 50 ms, and PostgreSQL commits notifications one after the other.
 
     >>> WorkerSettings(retry_hours=24).lease_seconds
     30.0
@@ -115,6 +119,8 @@ class WorkerSettings:
     longest_pause_seconds: float = field(default=3600.0, validator=ge(0))
     crashes: int = field(default=5, validator=ge(1))
     poll_seconds: float = field(default=0.5, validator=gt(0))
+    notifies: bool = True
+    notify_seconds: float = field(default=0.05, validator=ge(0))
 
 
 @frozen(kw_only=True)

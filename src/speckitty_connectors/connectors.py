@@ -29,6 +29,7 @@ from .dispatch.handlers import (
 from .dispatch.leases import LeaseKeeper
 from .dispatch.parked import ParkedWork
 from .dispatch.pool import WorkerPool
+from .dispatch.waking import Waking
 from .dispatch.worker import Worker, queue_of
 from .http.session import Transport
 from .identifiers import Clock, InstallationKey, utc_now
@@ -141,7 +142,10 @@ class Connectors:
         self.apps = Apps(self.store, vault, self.registry, allowed_hosts=settings.allowed_hosts)
         sessions = Sessions(self.store, vault, self._transport, self.registry, on_grant_change=update_holders)
         self._announcements = Announcements()
+        self._waking = Waking(self.store, settings.workers)
         self.inbox = Inbox(self.store, self.registry, vault, settings.routed_kinds, settings.signature_tolerances)
+        if self._waking.reaches_others:
+            self.inbox.when_accepted = self._accepted
         parts = (self.store, self.registry, self.apps, vault, sessions, self._transport, self.callback_url)
         self.subscriptions = Subscriptions(self.store, self.registry, self.apps, vault, sessions, self.endpoint_url)
         known = (self.store, self.registry, self.apps, sessions)
@@ -285,8 +289,12 @@ class Connectors:
         fails delays nothing, and what it loses the sweeper finds.
         """
         self._announcements.add(hook)
-        self.inbox.when_accepted = self._announcements.announce
+        self.inbox.when_accepted = self._accepted
         return hook
+
+    def _accepted(self, workspace: str, inbox_id: str) -> None:
+        self._waking.wake()
+        self._announcements.announce(workspace, inbox_id)
 
     def run(self, name: str) -> bool:
         """Route the delivery of a name and hand over what it leads to; return whether there was anything to do.
@@ -314,15 +322,23 @@ class Connectors:
             keeper=self._keeper,
             settings=self.settings.workers,
             after_seconds=after_seconds,
+            when_routed=self._waking.wake,
         )
 
     def pool(self, *, threads: int = 1, after_seconds: float = 0.0) -> WorkerPool:
-        """Return workers to be run in threads, see `worker`; `working` does so in a block."""
+        """Return workers to be run in threads, see `worker`; `working` does so in a block.
+
+        What is accepted wakes them at once: by this process, and on PostgreSQL by any other. A sweeper polls.
+        """
+        self.inbox.when_accepted = self._accepted
         return WorkerPool(
             lambda: self.worker(after_seconds=after_seconds),
             self._keeper,
             threads=threads,
             grace_seconds=self.settings.workers.grace_seconds,
+            waking=None
+            if after_seconds
+            else self._waking,  # who takes what has waited isn't to hear of what is new
         )
 
     @property
@@ -338,17 +354,12 @@ class Connectors:
 
     @contextmanager
     def working(self, *, threads: int = 1, after_seconds: float = 0.0) -> Iterator[None]:
-        """Run workers in threads while the block runs; handlers that still run at its end get their grace.
-
-        What this process accepts wakes them at once.
-        """
+        """Run workers in threads while the block runs; handlers that still run at its end get their grace."""
         pool = self.pool(threads=threads, after_seconds=after_seconds)
         pool.start()
-        self.on_accepted(pool.wake)
         try:
             yield
         finally:
-            self._announcements.remove(pool.wake)
             pool.stop()
 
     def webhook_url(self, app: RegisteredApp) -> str:
@@ -441,6 +452,7 @@ class Connectors:
     def close(self) -> None:
         """Close every connection, to the database and outside."""
         self._transport.close()
+        self._waking.close()
         self._keeper.close()
         self.store.close()
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
-from attrs import evolve
 
 from engines.host import Posts, effects, open_connectors
 from speckitty_connectors import Connectors, KeyRing
-from speckitty_connectors.configuration import WorkerSettings
 from speckitty_connectors.dispatch.announcements import Announcements, read_name
 
 PATIENCE_SECONDS = 60.0
@@ -88,24 +85,6 @@ def test_what_no_name_brings_the_sweeper_finds(host: tuple[Connectors, Posts]) -
     sweeper = connectors.worker(after_seconds=0.001)
     while not posts.handled():
         sweeper.run_once()
-    assert posts.handled() == {subject: 1}
-
-
-def test_what_a_process_accepts_wakes_its_workers(
-    host: tuple[Connectors, Posts], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Workers beside the receiver begin at once, however seldom they poll."""
-    connectors, posts = host
-    monkeypatch.setattr(
-        connectors, "settings", evolve(connectors.settings, workers=WorkerSettings(poll_seconds=PATIENCE_SECONDS))
-    )
-    with connectors.working():
-        time.sleep(0.5)  # it has looked, and found nothing
-        subject = posts.post()
-        end = time.monotonic() + PATIENCE_SECONDS / 2
-        while not posts.handled():
-            assert time.monotonic() < end
-            time.sleep(0.01)
     assert posts.handled() == {subject: 1}
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import uuid
 from collections import Counter
+from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, insert, select
 
@@ -35,11 +36,12 @@ def connectors_from_environment() -> Connectors:
     return open_connectors(os.environ[DATABASE_URL], os.environ[KEY])
 
 
-def open_connectors(url: str, key: str) -> Connectors:
+def open_connectors(url: str, key: str, **settings: Any) -> Connectors:
     """Return a host with the provider ``fake`` alone, whose handler writes one row an event."""
     registry = Registry(entry_points=())
     registry.register(FakeProvider())
-    connectors = Connectors(Settings(database_url=url, keys={"engines": Secret(key)}), registry=registry)
+    keys = {"engines": Secret(key)}
+    connectors = Connectors(Settings(database_url=url, keys=keys, **settings), registry=registry)
 
     @connectors.on("project")
     def handle(dispatch: Dispatch, connection: Connection) -> None:

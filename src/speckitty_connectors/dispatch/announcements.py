@@ -54,10 +54,6 @@ class Announcements:
         """Call a hook for everything that is accepted from now on."""
         self._hooks.append(hook)
 
-    def remove(self, hook: Hook) -> None:
-        """Call a hook no more."""
-        self._hooks.remove(hook)
-
     def announce(self, workspace: str, row_id: str) -> None:
         """Have every hook called soon; nothing is waited for."""
         if not self._hooks:

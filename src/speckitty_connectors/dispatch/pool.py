@@ -6,11 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from weakref import WeakSet
 
 from attrs import frozen
 
 from .leases import LeaseKeeper
+from .waking import Waking
 from .worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -39,10 +41,17 @@ class WorkerPool:
         keeper: keeps the leases of this process.
         threads: how many run at once.
         grace_seconds: how long handlers may go on after `stop`.
+        waking: wakes them while they are idle; where not given, they poll.
     """
 
     def __init__(
-        self, worker: Callable[[], Worker], keeper: LeaseKeeper, *, threads: int, grace_seconds: float
+        self,
+        worker: Callable[[], Worker],
+        keeper: LeaseKeeper,
+        *,
+        threads: int,
+        grace_seconds: float,
+        waking: Waking | None = None,
     ) -> None:
         self.restarts = 0
         self.late = 0
@@ -50,6 +59,8 @@ class WorkerPool:
         self._keeper = keeper
         self._count = threads
         self._grace_seconds = grace_seconds
+        self._waking = waking
+        self._woken = ExitStack()
         self._members: list[WorkerThread] = []
         self._workers: WeakSet[Worker] = WeakSet()
         self._lock = threading.Lock()
@@ -61,8 +72,10 @@ class WorkerPool:
         with self._lock:
             for _ in range(self._count):
                 self._add()
+        if self._waking is not None and self._count:
+            self._woken.enter_context(self._waking.waking(self.wake))
 
-    def wake(self, *_: object) -> None:
+    def wake(self) -> None:
         """Have idle workers look for work at once."""
         for worker in tuple(self._workers):
             worker.wake()
@@ -77,6 +90,7 @@ class WorkerPool:
         end = time.monotonic() + self._grace_seconds
         with self._lock:
             members, self._count = list(self._members), 0
+        self._woken.close()
         for member in members:
             member.stop.set()
         self.wake()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Final
 
 from sqlalchemy import Table
@@ -17,7 +18,7 @@ from ..store.engine import Store
 from . import repository
 from .handing_over import HandingOver
 from .handlers import Handlers
-from .leases import Batch, LeaseKeeper
+from .leases import Batch, LeaseKeeper, do_nothing
 
 BATCH: Final = 10
 """Dispatches that are claimed at a time; what isn't started soon goes back."""
@@ -39,6 +40,7 @@ class Worker:
         keeper: keeps the leases of this process; one of its own where not given.
         settings: what the host configured of workers.
         after_seconds: how long something must have been due before this worker takes it, beside a task engine.
+        when_routed: is called when more was routed than this worker hands over at once, so that others help.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Worker:
         keeper: LeaseKeeper | None = None,
         settings: WorkerSettings | None = None,
         after_seconds: float = 0.0,
+        when_routed: Callable[[], None] = do_nothing,
     ) -> None:
         settings = settings or WorkerSettings()
         self._store = store
@@ -63,6 +66,7 @@ class Worker:
         self._dispatches = Round(self._queue, self._keeper.worker, after_seconds)
         self._handing_over = HandingOver(store, router.registry, handlers, self._queue)
         self._batch = BATCH
+        self._when_routed = when_routed
         self._woken = threading.Event()
         self._stopped = threading.Event()
 
@@ -107,6 +111,8 @@ class Worker:
         with self._keeper.claimed(self._deliveries, limit=limit, start=True) as batch:
             if batch.size:
                 self._router.route(batch.running)
+        if batch.size > 1:
+            self._when_routed()
         return batch.size
 
     def dispatch_due(self, limit: int = BATCH) -> int:

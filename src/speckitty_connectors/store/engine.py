@@ -140,6 +140,18 @@ class Store:
             cursor.close()
             connection.commit()
 
+    def connect_apart(self) -> Any:
+        """Return a connection of PostgreSQL's driver beside those that transactions have; each statement commits.
+
+        The caller closes it. It is for what outlives transactions, such as LISTEN.
+
+        Raises:
+            psycopg.Error: the database can't be reached.
+        """
+        from .postgresql import connect_apart  # noqa: PLC0415 - its driver is an extra
+
+        return connect_apart(self.engine)
+
     def check_writing(self) -> None:
         """Raise at once what a transaction would, where a request needs one only after much else; see `Gate`.
 

@@ -70,13 +70,24 @@ def open_postgresql(
         pool_size=connections,
         max_overflow=0,
         pool_timeout=wait_seconds,
-        connect_args={name: value for name, value in CONNECT_ARGUMENTS.items() if name not in url.query},
+        connect_args=_connect_arguments(url),
         execution_options={"schema_translate_map": {None: schema}} if schema else {},
     )
     event.listen(engine, "do_connect", partial(_open_connection, prepared_statements=prepared_statements))
     event.listen(engine, "checkout", _start)
     event.listen(engine, "begin", _start_again)
     return engine
+
+
+def connect_apart(engine: Engine) -> psycopg.Connection[Any]:
+    """Return a connection that no pool knows of; each statement commits, and none is prepared."""
+    arguments, parameters = engine.dialect.create_connect_args(engine.url)
+    parameters = {**_connect_arguments(engine.url), **parameters}
+    return psycopg.Connection.connect(*arguments, **parameters, autocommit=True, prepare_threshold=None)
+
+
+def _connect_arguments(url: URL) -> dict[str, Any]:
+    return {name: value for name, value in CONNECT_ARGUMENTS.items() if name not in url.query}
 
 
 def _open_connection(
