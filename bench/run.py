@@ -20,6 +20,7 @@ import routing_scale
 import signals_scale
 import starting
 import waiting_turns
+import waking
 from rounds import Report
 
 DEFAULT_CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus" / "github"
@@ -45,6 +46,7 @@ def main() -> None:
     reading_each.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
     accepting.measure(report, corpus=arguments.corpus, rounds=arguments.rounds)
     draining.measure(report, rounds=arguments.rounds)
+    waking.measure(report)
 
 
 if __name__ == "__main__":
