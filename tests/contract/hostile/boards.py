@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TypeVar
 
 import msgspec
 from attrs import evolve
 
-from speckitty_connectors import Account, ApiError, ApiResponse, BaseUrls, ExternalIdentity, Refused, Resource
+from speckitty_connectors import (
+    Account,
+    ApiError,
+    ApiForbiddenError,
+    ApiNotFoundError,
+    ApiResponse,
+    BaseUrls,
+    ExternalIdentity,
+    Refused,
+    Resource,
+)
 from speckitty_connectors.contract.fake import MANIFEST as FAKE
 from speckitty_connectors.contract.fake import FakeProvider
 from speckitty_connectors.plugin import (
@@ -25,6 +36,7 @@ from speckitty_connectors.plugin import (
     Listing,
     OAuthRules,
     PlainToken,
+    RateLimitDialect,
     RefreshRules,
     ResourcePage,
     Subscribed,
@@ -70,6 +82,7 @@ MANIFEST = evolve(
     install_oauth=OAUTH,
     link_oauth=OAUTH,
     app_tokens=AppTokenRules(mint_url="{api}/installations/{installation}/tokens"),
+    rate_limits=RateLimitDialect(conditional_statuses=frozenset({403}), phrases=("too many cards",)),
     app_settings={"slug": "the app's name in its URL"},
 )
 """What the provider declares while every switch is off."""
@@ -89,9 +102,14 @@ class _Hook(msgspec.Struct):
     id: str
 
 
+class _Space(msgspec.Struct):
+    id: str
+
+
 class _Boards(msgspec.Struct):
     boards: list[_Board]
     next: str
+    total: int | None = None
 
 
 class Boards(FakeProvider):
@@ -126,14 +144,22 @@ class Boards(FakeProvider):
 
     @hookimpl
     def list_resources(self, listing: Listing) -> Iterator[ResourcePage]:
-        """Page through the boards; the cursor is the API's own."""
-        cursor = listing.cursor
-        while True:
-            page = self.page(listing, cursor)
-            yield page
-            cursor = page.cursor
-            if not cursor:
-                return
+        """Page through the boards, space by space; the cursor is the API's own, behind the space."""
+        begun, _, _ = listing.cursor.rpartition("|")
+        spaces = [space for space in self.spaces(listing) if space >= begun]
+        for space, following in itertools.zip_longest(spaces, spaces[1:], fillvalue=""):
+            after = f"{following}|" if following else ""
+            cursor = listing.cursor if space == begun else f"{space}|"
+            try:
+                while page := self.page(listing, cursor):
+                    cursor = page.cursor
+                    yield page if cursor else evolve(page, cursor=after)
+                    if not cursor:
+                        break
+            except (ApiForbiddenError, ApiNotFoundError) as error:
+                if not space:
+                    raise
+                yield ResourcePage(resources=(), cursor=after, skipped=(f"space {space}: {error.what}",))
 
     @hookimpl
     def subscribe(self, subscription: Subscription) -> SubscriptionAnswer:
@@ -149,12 +175,21 @@ class Boards(FakeProvider):
             return Unsubscribed()
         return Subscribed(registration=read(session.get(path), _Hook).id)
 
+    def spaces(self, listing: Listing) -> list[str]:
+        """Ask which spaces there are, where the account has any."""
+        if listing.account.kind != "house":
+            return [""]
+        return sorted(space.id for space in read(listing.session.get("/spaces"), list[_Space]))
+
     def page(self, listing: Listing, cursor: str) -> ResourcePage:
         """Ask for one page."""
-        parameters = {"limit": str(listing.page_size), **({"after": cursor} if cursor else {})}
+        space, _, after = cursor.rpartition("|")
+        asked = {"space": space, "after": after}
+        parameters = {"limit": str(listing.page_size), **{name: value for name, value in asked.items() if value}}
         answer = read(listing.session.get("/boards", parameters=parameters), _Boards)
         boards = tuple(Resource(kind="board", id=board.id, key=board.name) for board in answer.boards)
-        return ResourcePage(resources=boards, cursor=answer.next)
+        cursor = f"{space}|{answer.next}" if space and answer.next else answer.next
+        return ResourcePage(resources=boards, cursor=cursor, total=answer.total)
 
     def who(self, response: ApiResponse) -> ExternalIdentity:
         """Return the person of an answer."""
