@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
@@ -29,12 +30,15 @@ from speckitty_connectors.plugin import (
     ChooseAccount,
     Connected,
     Conversation,
+    Delivery,
     Hosts,
+    Ignored,
     InstallAnswer,
     LinkAnswer,
     Linked,
     Listing,
     OAuthRules,
+    Outcome,
     PlainToken,
     RateLimitDialect,
     RefreshRules,
@@ -106,6 +110,11 @@ class _Space(msgspec.Struct):
     id: str
 
 
+class _Whose(msgspec.Struct):
+    by_app: object = None
+    whispered: object = None
+
+
 class _Boards(msgspec.Struct):
     boards: list[_Board]
     next: str
@@ -160,6 +169,15 @@ class Boards(FakeProvider):
                 if not space:
                     raise
                 yield ResourcePage(resources=(), cursor=after, skipped=(f"space {space}: {error.what}",))
+
+    @hookimpl
+    def route_event(self, delivery: Delivery) -> Outcome:
+        """Route what is neither the app's own doing nor between people alone."""
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            said = msgspec.json.decode(delivery.content, type=_Whose)
+            if said.by_app is True or said.whispered is True:
+                return Ignored(reason="it is the app's own doing, or between people")
+        return super().route_event(delivery)
 
     @hookimpl
     def subscribe(self, subscription: Subscription) -> SubscriptionAnswer:
