@@ -125,7 +125,8 @@ def test_a_waiver_counts_for_one_case_only() -> None:
     """A waiver that names a case leaves the others to be judged."""
     waived = ending_quietly(waivers=[waiver("L06", case="listing-one-page.json")])
     verdicts = {finding.case: finding.verdict for finding in of_rule(waived, "L06")}
-    assert verdicts == {"listing-one-page.json": Verdict.WAIVED, "listing-two-pages.json": Verdict.BROKEN}
+    assert verdicts.pop("listing-one-page.json") is Verdict.WAIVED
+    assert set(verdicts.values()) == {Verdict.BROKEN}
 
 
 def test_an_expired_waiver_fails() -> None:
@@ -312,7 +313,7 @@ def test_an_authors_file_is_ten_lines(run: Callable[..., str]) -> None:
     """The file runs every rule, ids are file names, and the failure can be read alone."""
     assert len(TEN_LINES.strip().splitlines()) <= 10
     printed = run()
-    assert re.search(r"\n2 failed, 2\d\d passed, \d+ skipped", printed)
+    assert re.search(r"\n3 failed, 3\d\d passed, \d+ skipped", printed)
     assert re.search(r"L06 · contract\.hostile\S+EndsQuietly · listing-one-page\.json\n", printed)
     assert "  what it did: ended the listing quietly when the API answered 403\n" in printed
     assert "  how to fix:  let the session's errors pass, or name what is left out.\n" in printed
@@ -322,5 +323,5 @@ def test_an_authors_file_is_ten_lines(run: Callable[..., str]) -> None:
 @pytest.mark.soak
 def test_one_rule_and_one_sample_can_be_chosen(run: Callable[..., str]) -> None:
     """Ids are made of rules and file names, so that both can be chosen."""
-    assert "2 passed" in run("-k", "l03")
+    assert "3 passed" in run("-k", "l03")
     assert "1 passed" in run("-k", "e04 and card-moved")

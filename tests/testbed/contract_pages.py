@@ -21,6 +21,7 @@ GROUPS = {
     "S": "Suggestions",
     "W": "Webhooks made through an API",
     "R": "Refresh parameters",
+    "T": "Passing trouble",
     "P": "Policy",
     "H": "Hygiene",
     "D": "Documentation",
@@ -35,6 +36,7 @@ CASES = {
     Over.INSTALLS: "each recorded step of connecting",
     Over.LINKS: "each recorded step of linking",
     Over.LISTINGS: "each recorded listing",
+    Over.EXCHANGES: "each recorded exchange",
     Over.SUBSCRIPTIONS: "each recorded step about a webhook",
     Over.DATABASE: "a database",
 }

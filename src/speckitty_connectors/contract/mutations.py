@@ -50,6 +50,47 @@ def mutated(body: bytes) -> Iterator[bytes]:
         yield json.dumps(_replaced(document, path, _LEFT_OUT)).encode()
 
 
+UNREADABLE_TEXT = (json.dumps("\ufdd0")[1:-1].encode(), rb"\ud83d\u0000")
+UNREADABLE_NUMBER = (json.dumps("\ufdd1").encode(), b"1e999")
+"""What stands for what can't be text, or a number, until the document is written; and that itself."""
+
+
+def with_odd_texts(body: bytes) -> Iterator[bytes]:
+    r"""Yield documents in each of which one text ends as core makes of half a character: with U+FFFD.
+
+    >>> [body.decode() for body in with_odd_texts(b'{"id": 7, "name": "caf"}')]
+    ['{"id": 7, "name": "caf\\ufffd"}']
+    """
+    document = json.loads(body)
+    for path in _paths(document):
+        value = document
+        for name in path:
+            value = value[name]
+        if isinstance(value, str):
+            yield json.dumps(_replaced(document, path, f"{value}\ufffd")).encode()
+
+
+def unreadable(document: Any, *, numbers: bool = True) -> bytes:
+    r"""Return a document in which no text is text: each ends in half a character and NUL, and no number has an end.
+
+    >>> unreadable({"id": 7, "name": "caf"})
+    b'{"id": 1e999, "name": "caf\\ud83d\\u0000"}'
+    """
+    written = json.dumps(_leaves(document, numbers=numbers)).encode()
+    return written.replace(*UNREADABLE_NUMBER).replace(*UNREADABLE_TEXT)
+
+
+def _leaves(value: Any, *, numbers: bool) -> Any:
+    if isinstance(value, list):
+        return [_leaves(each, numbers=numbers) for each in value]
+    if isinstance(value, dict):
+        return {name: _leaves(each, numbers=numbers) for name, each in value.items()}
+    if isinstance(value, str):
+        return f"{value}\ufdd0"
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return "\ufdd1" if numbers and is_number else value
+
+
 def renamed(document: Any, names: set[str]) -> Any:
     """Return a document in which these names, wherever they stand as words of a text, have become others.
 

@@ -12,7 +12,8 @@ from attrs import field, frozen
 from ..errors import ConfigurationError
 
 INDEX = "index.json"
-"""A list of documents with `file` and, where there are any, `headers` and `expect`."""
+"""A list of documents with `file` and, where there are any, `headers`, `expect`, `own`, `private` and
+`again`."""
 
 
 @frozen(kw_only=True)
@@ -24,12 +25,18 @@ class Recording:
         body: the bytes to send.
         headers: the provider's headers for it, without id and signature.
         expect: what the outcome is to hold at least, as a document; empty where nothing is said.
+        own: whether the app itself did what is delivered.
+        private: whether it happened in a private conversation of people.
+        again: file name of an earlier delivery, whose state is back with this one; or empty.
     """
 
     name: str
     body: bytes
     headers: Mapping[str, str] = field(factory=dict)
     expect: Mapping[str, Any] = field(factory=dict)
+    own: bool = False
+    private: bool = False
+    again: str = ""
 
 
 def read_recordings(path: Path) -> Iterator[Recording]:
@@ -68,6 +75,9 @@ def _recording(file: Path, entry: Mapping[str, Any]) -> Recording:
         body=body,
         headers=dict(entry.get("headers") or {}),
         expect=dict(entry.get("expect") or {}),
+        own=entry.get("own") is True,
+        private=entry.get("private") is True,
+        again=str(entry.get("again") or ""),
     )
 
 

@@ -52,6 +52,7 @@ class Over(StrEnum):
     INSTALLS = "installs"
     LINKS = "links"
     LISTINGS = "listings"
+    EXCHANGES = "exchanges"
     SUBSCRIPTIONS = "subscriptions"
     DATABASE = "database"
 

@@ -104,7 +104,13 @@ class PlayedScenario:
             headers=self.manifest.api_headers,
             subject=f"{self.manifest.provider} in {self.scenario.name}",
             failures=self.manifest.failures,
+            on_unauthorized=lambda: True,  # as with every grant: there is a fresh credential, once
         )
+
+    @property
+    def unasked(self) -> set[int]:
+        """The places of the exchanges that weren't asked for."""
+        return set(range(len(self.scenario.exchanges))) - self._served.keys()
 
     @property
     def argument(self) -> Conversation | Listing | Subscription:
@@ -178,8 +184,12 @@ class PlayedScenario:
         index, exchange = found
         answer = self.interfere(index, self._served[index], exchange.answer)
         self._served[index] += 1
-        (self._failed.add if answer.status >= 400 else self._failed.discard)(index)
+        (self._failed.add if self._fails(answer) else self._failed.discard)(index)
         return answer.status, self._filled(answer.headers), self._body(answer)
+
+    def _fails(self, answer: GivenAnswer) -> bool:
+        dialect = self.manifest.failures
+        return answer.status >= 400 or (dialect is not None and dialect.status_of(answer.body) is not None)
 
     def _find(self, request: PreparedRequest) -> tuple[int, Exchange] | None:
         """Return the first exchange that fits and wasn't answered yet; one that failed may be asked again."""
@@ -215,11 +225,34 @@ def playing(
         yield stage
 
 
+def throughout(alter: Callable[[GivenAnswer], GivenAnswer]) -> Interference:
+    """Alter every answer."""
+
+    def interfere(_: int, __: int, answer: GivenAnswer) -> GivenAnswer:
+        return alter(answer)
+
+    return interfere
+
+
 def failing(status: int, *, at: int) -> Interference:
     """Answer one exchange with a status, however often it is asked."""
+    return always(GivenAnswer(status=status, body={"message": "no"}), at=at)
+
+
+def always(other: GivenAnswer, *, at: int) -> Interference:
+    """Answer one exchange otherwise, however often it is asked."""
 
     def interfere(index: int, _: int, answer: GivenAnswer) -> GivenAnswer:
-        return GivenAnswer(status=status, body={"message": "no"}) if index == at else answer
+        return other if index == at else answer
+
+    return interfere
+
+
+def once(first: GivenAnswer, *, at: int) -> Interference:
+    """Answer one exchange otherwise the first time that it is asked."""
+
+    def interfere(index: int, before: int, answer: GivenAnswer) -> GivenAnswer:
+        return first if index == at and not before else answer
 
     return interfere
 

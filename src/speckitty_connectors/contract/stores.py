@@ -11,8 +11,8 @@ import pytest
 from ..errors import ConfigurationError
 from ..store import migrations
 from ..store.engine import Store
-from .groups.concurrency import ConcurrencyRules
-from .groups.databases import DatabaseRules
+from .databases.concurrency import ConcurrencyRules
+from .databases.promises import DatabaseRules
 from .rules import Rule, rule_of
 from .verdicts import broken_by, place_of, refuse_overriding, report
 

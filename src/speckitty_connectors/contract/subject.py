@@ -103,6 +103,9 @@ class Subject:
             return cases or [Nothing(name="none", instead="M01")]
         if over is Over.DELIVERIES:
             return self.samples.deliveries or [Nothing(name="none", instead="E01")]
+        if over is Over.EXCHANGES:
+            played = [one for one in self.samples.scenarios if not self.fault and self.supports(one.hook)]
+            return played or [Nothing(name="none", instead="I01")]
         hook, instead = _HOOKS[over]
         return self.scenarios(hook) or [Nothing(name="none", instead=instead)]
 
@@ -136,11 +139,16 @@ class Subject:
     def ask(self, scenario: Scenario, interfere: Interference = as_recorded) -> tuple[Any, PlayedScenario]:
         """Call a scenario's hook while the API answers from it; return the answer, of a listing its pages."""
         with playing(self.manifest, scenario, interfere) as played:
-            answer = getattr(self.provider, scenario.hook)(played.argument)
-            if scenario.hook is Capability.LIST_RESOURCES:
-                answer = list(islice(answer, MOST_PAGES))
-                require(len(answer) < MOST_PAGES, f"yielded {MOST_PAGES} pages without an end")
-        return answer, played
+            return self.call(played), played
+
+    def call(self, played: PlayedScenario) -> Any:
+        """Call the hook of a scenario that is being played; return the answer, of a listing its pages."""
+        answer = getattr(self.provider, played.scenario.hook)(played.argument)
+        if played.scenario.hook is not Capability.LIST_RESOURCES:
+            return answer
+        pages = list(islice(answer, MOST_PAGES))
+        require(len(pages) < MOST_PAGES, f"yielded {MOST_PAGES} pages without an end")
+        return pages
 
     def supports(self, capability: Capability) -> bool:
         """Say whether the plugin declares a capability."""

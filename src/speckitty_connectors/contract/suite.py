@@ -26,6 +26,7 @@ from .groups.policies import PolicyRules
 from .groups.refreshing import RefreshingRules
 from .groups.subscribing import SubscribingRules
 from .groups.suggestions import SuggestionRules
+from .groups.trouble import TroubleRules
 from .groups.verification import VerificationRules
 from .groups.verification_limits import VerificationLimitRules
 from .recordings import Recording, read_recordings
@@ -57,6 +58,7 @@ class ConnectorContract(
     SuggestionRules,
     SubscribingRules,
     RefreshingRules,
+    TroubleRules,
     PolicyRules,
     HygieneRules,
     DocumentationRules,

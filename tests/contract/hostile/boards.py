@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
 from attrs import evolve
 
-from speckitty_connectors import Account, ApiError, ApiResponse, BaseUrls, ExternalIdentity, Refused, Resource
+from speckitty_connectors import (
+    Account,
+    ApiError,
+    ApiForbiddenError,
+    ApiNotFoundError,
+    ApiResponse,
+    BaseUrls,
+    ExternalIdentity,
+    Refused,
+    Resource,
+)
 from speckitty_connectors.contract.fake import MANIFEST as FAKE
 from speckitty_connectors.contract.fake import FakeProvider
 from speckitty_connectors.plugin import (
@@ -18,13 +30,17 @@ from speckitty_connectors.plugin import (
     ChooseAccount,
     Connected,
     Conversation,
+    Delivery,
     Hosts,
+    Ignored,
     InstallAnswer,
     LinkAnswer,
     Linked,
     Listing,
     OAuthRules,
+    Outcome,
     PlainToken,
+    RateLimitDialect,
     RefreshRules,
     ResourcePage,
     Subscribed,
@@ -70,6 +86,7 @@ MANIFEST = evolve(
     install_oauth=OAUTH,
     link_oauth=OAUTH,
     app_tokens=AppTokenRules(mint_url="{api}/installations/{installation}/tokens"),
+    rate_limits=RateLimitDialect(conditional_statuses=frozenset({403}), phrases=("too many cards",)),
     app_settings={"slug": "the app's name in its URL"},
 )
 """What the provider declares while every switch is off."""
@@ -89,9 +106,19 @@ class _Hook(msgspec.Struct):
     id: str
 
 
+class _Space(msgspec.Struct):
+    id: str
+
+
+class _Whose(msgspec.Struct):
+    by_app: object = None
+    whispered: object = None
+
+
 class _Boards(msgspec.Struct):
     boards: list[_Board]
     next: str
+    total: int | None = None
 
 
 class Boards(FakeProvider):
@@ -126,14 +153,31 @@ class Boards(FakeProvider):
 
     @hookimpl
     def list_resources(self, listing: Listing) -> Iterator[ResourcePage]:
-        """Page through the boards; the cursor is the API's own."""
-        cursor = listing.cursor
-        while True:
-            page = self.page(listing, cursor)
-            yield page
-            cursor = page.cursor
-            if not cursor:
-                return
+        """Page through the boards, space by space; the cursor is the API's own, behind the space."""
+        begun, _, _ = listing.cursor.rpartition("|")
+        spaces = [space for space in self.spaces(listing) if space >= begun]
+        for space, following in itertools.zip_longest(spaces, spaces[1:], fillvalue=""):
+            after = f"{following}|" if following else ""
+            cursor = listing.cursor if space == begun else f"{space}|"
+            try:
+                while page := self.page(listing, cursor):
+                    cursor = page.cursor
+                    yield page if cursor else evolve(page, cursor=after)
+                    if not cursor:
+                        break
+            except (ApiForbiddenError, ApiNotFoundError) as error:
+                if not space:
+                    raise
+                yield ResourcePage(resources=(), cursor=after, skipped=(f"space {space}: {error.what}",))
+
+    @hookimpl
+    def route_event(self, delivery: Delivery) -> Outcome:
+        """Route what is neither the app's own doing nor between people alone."""
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            said = msgspec.json.decode(delivery.content, type=_Whose)
+            if said.by_app is True or said.whispered is True:
+                return Ignored(reason="it is the app's own doing, or between people")
+        return super().route_event(delivery)
 
     @hookimpl
     def subscribe(self, subscription: Subscription) -> SubscriptionAnswer:
@@ -149,12 +193,21 @@ class Boards(FakeProvider):
             return Unsubscribed()
         return Subscribed(registration=read(session.get(path), _Hook).id)
 
+    def spaces(self, listing: Listing) -> list[str]:
+        """Ask which spaces there are, where the account has any."""
+        if listing.account.kind != "house":
+            return [""]
+        return sorted(space.id for space in read(listing.session.get("/spaces"), list[_Space]))
+
     def page(self, listing: Listing, cursor: str) -> ResourcePage:
         """Ask for one page."""
-        parameters = {"limit": str(listing.page_size), **({"after": cursor} if cursor else {})}
+        space, _, after = cursor.rpartition("|")
+        asked = {"space": space, "after": after}
+        parameters = {"limit": str(listing.page_size), **{name: value for name, value in asked.items() if value}}
         answer = read(listing.session.get("/boards", parameters=parameters), _Boards)
         boards = tuple(Resource(kind="board", id=board.id, key=board.name) for board in answer.boards)
-        return ResourcePage(resources=boards, cursor=answer.next)
+        cursor = f"{space}|{answer.next}" if space and answer.next else answer.next
+        return ResourcePage(resources=boards, cursor=cursor, total=answer.total)
 
     def who(self, response: ApiResponse) -> ExternalIdentity:
         """Return the person of an answer."""

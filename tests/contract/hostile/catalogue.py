@@ -17,6 +17,7 @@ from . import (
     proofs,
     refusals,
     subscribing,
+    troubles,
 )
 from .switches import SWITCHES, Hostile, honest_samples
 
@@ -30,6 +31,7 @@ MODULES = (
     linking,
     listings,
     subscribing,
+    troubles,
     processes,
 )
 """Where the switches are; importing them registers them."""

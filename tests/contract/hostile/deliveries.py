@@ -10,6 +10,7 @@ from datetime import timedelta, timezone
 from attrs import asdict, evolve, frozen
 
 from speckitty_connectors import Change, Event, ExternalIdentity, GitFacts, Ignored, Lifecycle, ResourceReference
+from speckitty_connectors.contract.fake import FakeProvider
 from speckitty_connectors.contract.subject import Samples
 from speckitty_connectors.plugin import Delivery, Outcome, hookimpl
 
@@ -111,7 +112,7 @@ class NeedsAHeader(Routing):
         return honest if delivery.headers["x-hostile-event"] else Ignored(reason="no kind")
 
 
-@switch("E08")
+@switch("E08", and_so=("E14",))
 class AnswersWhatCannotBeWritten(Routing):
     """Answers with letters that no database takes."""
 
@@ -147,6 +148,51 @@ class WantsEveryLetter(Routing):
     def misrouted(self, delivery: Delivery, honest: Outcome, /) -> Outcome:
         """Look for what was cut."""
         return Ignored(reason="the document is damaged") if b"ufffd" in delivery.content else honest
+
+
+@switch("E14")
+class WantsNamesInFull(Routing):
+    """Stumbles over a name that was cut."""
+
+    def misread(self, _: Delivery, honest: Event, /) -> Outcome:
+        """Write the name in letters of its own."""
+        if honest.actor is not None and honest.actor.name.endswith("\ufffd"):
+            raise ValueError(honest.actor.name)
+        return honest
+
+
+class _HandsOver(Routing):
+    """Hands over what an honest plugin keeps to itself."""
+
+    member = b""
+
+    def misrouted(self, delivery: Delivery, honest: Outcome, /) -> Outcome:
+        """Look at anything but that member."""
+        is_meant = isinstance(honest, Ignored) and self.member in delivery.content
+        return FakeProvider().route_event(delivery) if is_meant else honest
+
+
+@switch("E15", and_so=("E02",))
+class AnswersItself(_HandsOver):
+    """Hands over what it did itself."""
+
+    member = b'"by_app": true'
+
+
+@switch("E16", and_so=("E02",))
+class TellsSecrets(_HandsOver):
+    """Hands over what people say to each other."""
+
+    member = b'"whispered": true'
+
+
+@switch("E17")
+class TakesAStateForAChange(Routing):
+    """Tells changes apart by where things are, whenever they came there."""
+
+    def misread(self, _: Delivery, honest: Event, /) -> Outcome:
+        """Leave the time out of it."""
+        return evolve(honest, fingerprint=f"{honest.subject} {honest.action}")
 
 
 @switch("E20")

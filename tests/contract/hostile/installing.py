@@ -141,7 +141,7 @@ class ReadsInstallationsCarelessly(Careless):
             raise ApiError("another shape", subject="hostile", remedy="tell its authors") from None
 
 
-@switch("I09")
+@switch("I09", and_so=("T01", "T02"))
 class Counts(Installing):
     """Answers differently each time."""
 

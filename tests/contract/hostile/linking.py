@@ -137,7 +137,7 @@ def _by_itself() -> ExternalIdentity:
         raise ApiError("another shape", subject="hostile", remedy="tell its authors") from None
 
 
-@switch("I26")
+@switch("I26", and_so=("T01", "T02"))
 class LinksByItself(Hostile):
     """Asks who it is around the session."""
 

@@ -119,16 +119,18 @@ class TakesNothingForEmpty(Hostile):
     """Takes an answer that it doesn't understand for an empty one."""
 
     def page(self, listing: Listing, cursor: str) -> ResourcePage:
-        """Read without care."""
+        """Read without care where there are no spaces."""
+        if "|" in cursor:
+            return super().page(listing, cursor)
         parameters = {"limit": str(listing.page_size), **({"after": cursor} if cursor else {})}
         document: Any = listing.session.get("/boards", parameters=parameters).json()
         document = document if isinstance(document, dict) else {}
         boards = document.get("boards", [])
         found = tuple(Resource(kind="board", id=board["id"], key=board["name"]) for board in boards)
-        return ResourcePage(resources=found, cursor=document.get("next", ""))
+        return ResourcePage(resources=found, cursor=document.get("next", ""), total=document.get("total"))
 
 
-@switch("L08")
+@switch("L08", and_so=("T02",))
 class DoesNotWait(Hostile):
     """Meets a session that doesn't understand throttling."""
 
@@ -163,6 +165,39 @@ class CountsMoreThanItGives(Hostile):
     def page(self, listing: Listing, cursor: str) -> ResourcePage:
         """Count one more."""
         return evolve(super().page(listing, cursor), total=99)
+
+
+@switch("L13")
+class ForgetsTheCount(Hostile):
+    """Leaves out what the API counts."""
+
+    def page(self, listing: Listing, cursor: str) -> ResourcePage:
+        """Count nothing."""
+        return evolve(super().page(listing, cursor), total=None)
+
+
+@switch("L14", and_so=("L13",))
+class TakesAShortPageForTheLast(Hostile):
+    """Ends a listing where a page has fewer boards than it asked for, and counts what it has."""
+
+    def page(self, listing: Listing, cursor: str) -> ResourcePage:
+        """Stop at a short page."""
+        page = super().page(listing, cursor)
+        is_short = len(page.resources) < listing.page_size
+        return evolve(page, cursor="", total=None) if is_short else page
+
+
+@switch("L15")
+class EndsWithAPart(Hostile):
+    """Ends a listing where one part of it refuses."""
+
+    @hookimpl
+    def list_resources(self, listing: Listing) -> Iterator[ResourcePage]:
+        """List up to the first refusal."""
+        for page in super().list_resources(listing):
+            yield evolve(page, cursor="") if page.skipped else page
+            if page.skipped:
+                return
 
 
 @switch("L11")

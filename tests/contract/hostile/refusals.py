@@ -12,8 +12,8 @@ from attrs import evolve
 
 from speckitty_connectors.credentials.secret import Secret
 from speckitty_connectors.inbox.repository import Recorded
-from speckitty_connectors.inbox.request import Readable
-from speckitty_connectors.inbox.responses import UnknownProviderError
+from speckitty_connectors.inbox.request import DocumentMembers, Readable, read_members
+from speckitty_connectors.inbox.responses import DocumentRefusedError, UnknownProviderError
 from speckitty_connectors.plugin import BodyHandshake, SignatureScheme
 
 from .boards import MANIFEST
@@ -69,6 +69,21 @@ class ReadsToTheEnd(Hostile):
         return body if isinstance(body, bytes) else body.read(-1)
 
     core = {"inbox.accept:read_body": lambda _: ReadsToTheEnd._read}
+
+
+@switch("V23")
+class WantsEveryLetterReadable(Hostile):
+    """Meets a core that refuses what can't be text."""
+
+    @staticmethod
+    def _strictly(document: bytes) -> DocumentMembers:
+        if rb"\u0000" in document:
+            raise DocumentRefusedError(
+                "the document has letters that aren't", subject="hostile", remedy="send others"
+            )
+        return read_members(document)
+
+    core = {"inbox.accept:read_members": lambda _: WantsEveryLetterReadable._strictly}
 
 
 @switch("V18")

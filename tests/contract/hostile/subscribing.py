@@ -112,7 +112,7 @@ class MakesUpASecret(Hostile):
         return super().subscribe(evolve(subscription, secret="of its own"))
 
 
-@switch("W08")
+@switch("W08", and_so=("T01", "T02"))
 class CountsItsCalls(Subscribing):
     """Answers otherwise each time."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from speckitty_connectors.plugin import Listing, Resource, ResourcePage, hookimpl
+from speckitty_connectors.plugin import ApiError, Listing, Resource, ResourcePage, hookimpl
 
 from .answers import PROJECTS, TEAMS, PageInfo, Project, Projects, Team, Teams, ask
 from .manifest import PROJECT, TEAM
@@ -46,7 +46,20 @@ def _projects(listing: Listing, after: str) -> ResourcePage:
 
 
 def _following(kind: str, page: PageInfo) -> str:
-    return f"{kind}{_MARK}{page.end_cursor}" if page.has_next_page and page.end_cursor else ""
+    """Return our cursor of the next page, or empty after the last one.
+
+    Raises:
+        ApiError: more follows, and nothing says behind what.
+    """
+    if not page.has_next_page:
+        return ""
+    if not page.end_cursor:
+        raise ApiError(
+            f"Linear has more entries of the kind {kind}, and gave no cursor to them",
+            subject="linear.app",
+            remedy="list again; nothing is taken for missing",
+        )
+    return f"{kind}{_MARK}{page.end_cursor}"
 
 
 def _team(team: Team, workspace: str) -> Resource:

@@ -11,7 +11,7 @@ from attrs import evolve
 from ...providers.oauth import OAuthRules
 from ..mutations import renamed
 from ..rules import NotApplicableError, Rule, RuleBrokenError
-from ..scenario_player import Interference, answering, failing
+from ..scenario_player import Interference, PlayedScenario, answering, failing, playing
 from ..scenarios import Exchange, Scenario
 from ..subject import Subject
 
@@ -47,12 +47,17 @@ class Rules(Judged):
 
     def outcome(self, scenario: Scenario, interfere: Interference) -> object:
         """Return what is answered, or raised, when the API answers otherwise."""
-        try:
-            return self.subject.ask(scenario, interfere)[0]
-        except RuleBrokenError:
-            raise
-        except Exception as error:  # noqa: BLE001 - what is raised is the question
-            return error
+        return self.attempt(scenario, interfere)[0]
+
+    def attempt(self, scenario: Scenario, interfere: Interference) -> tuple[object, PlayedScenario]:
+        """Return the same, and what was asked meanwhile."""
+        with playing(self.subject.manifest, scenario, interfere) as played:
+            try:
+                return self.subject.call(played), played
+            except RuleBrokenError:
+                raise
+            except Exception as error:  # noqa: BLE001 - what is raised is the question
+                return error, played
 
     def failures(self, scenario: Scenario, statuses: Collection[int]) -> Iterator[tuple[int, object]]:
         """Yield each status, and the outcome where one request is answered with it; each request in turn."""

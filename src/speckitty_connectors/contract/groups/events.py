@@ -12,7 +12,7 @@ from ...providers.codec import NAMES, outcome_from, to_document
 from ...providers.deliveries import Event, Ignored, Lifecycle, Outcome
 from ...providers.manifest import Capability
 from ..isolation import sealed_off
-from ..mutations import mutated
+from ..mutations import mutated, with_odd_texts
 from ..receiver import NOW
 from ..recordings import Recording
 from ..rules import NotApplicableError, Over, RuleBrokenError, require, rule
@@ -219,6 +219,69 @@ class EventRules(Rules):
         odd = evolve(given, content=readable(UNREADABLE_MEMBERS + given.content.removeprefix(b"{")))
         outcomes = [self.subject.provider.route_event(each) for each in (odd, given)]
         require(outcomes[0] == outcomes[1], "answered differently for the sake of a member that nobody reads")
+
+    @rule("E14", needs=ROUTING, over=Over.DELIVERIES)
+    def test_e14_odd_texts_are_text(self, delivery: Recording) -> None:
+        """A text that was cut in the middle of a character is a text like any other, in whatever field.
+
+        Each text of the delivery ends in U+FFFD in turn, as core makes of what can't be text. There has to be an
+        outcome, which can be written down.
+        Why: people write emojis everywhere, and providers cut them; an event is lost for the sake of a letter.
+        Fix: read texts as they are, compare them whole, and answer Ignored where one means nothing.
+        """
+        given = self.subject.delivery(delivery)
+        if not given.content.startswith(b"{"):
+            raise NotApplicableError("the delivery holds no JSON document")
+        for content in with_odd_texts(given.content):
+            outcome = self.subject.provider.route_event(evolve(given, content=content))
+            _require_outcome(outcome, " to a text that was cut")
+            json.dumps(to_document(outcome), ensure_ascii=False).encode()
+
+    @rule("E15", needs=ROUTING, over=Over.DELIVERIES)
+    def test_e15_our_own_doing_is_ignored(self, delivery: Recording) -> None:
+        """What the app itself did is nobody's event.
+
+        Deliveries that the index calls the app's own doing are routed; they have to be ignored.
+        Why: a host that mirrors what it hears would answer itself for ever.
+        Fix: compare who did it with the app's own id, or its bot's, and answer Ignored.
+        """
+        if not delivery.own:
+            raise NotApplicableError("somebody else did it")
+        outcome = self.subject.route(delivery)
+        require(isinstance(outcome, Ignored), f"made {_kind(outcome)} of what the app itself did")
+
+    @rule("E16", needs=ROUTING, over=Over.DELIVERIES)
+    def test_e16_private_conversations_stay_private(self, delivery: Recording) -> None:
+        """What people say to each other, or to the app alone, is nobody's event.
+
+        Deliveries that the index calls private are routed under their kind; they have to be ignored.
+        Why: nobody mapped a private conversation; in the review, an admin would read it.
+        Fix: tell such conversations by their kind or id, whatever the event, and answer Ignored.
+        """
+        if not delivery.private:
+            raise NotApplicableError("it isn't private")
+        outcome = self.subject.route(delivery)
+        require(isinstance(outcome, Ignored), f"made {_kind(outcome)} of what was said in private")
+
+    @rule("E17", needs=ROUTING)
+    def test_e17_a_state_that_comes_back_is_a_change(self) -> None:
+        """A state that comes back is another change.
+
+        Deliveries that the index calls a state that is back have to be events, and to have another fingerprint than
+        the first one, or none. Where any recorded event has a fingerprint, one such delivery has to be recorded.
+        Why: what is opened, closed and opened again would be opened once, and the last of it never told.
+        Fix: have the time or the id of the change in the fingerprint, and `again` with the first file in the index.
+        """
+        deliveries = self.subject.samples.deliveries
+        found = {each.name: self.subject.route(each) for each in deliveries}
+        told = {name: each.fingerprint for name, each in found.items() if isinstance(each, Event)}
+        back = [each for each in deliveries if each.again]
+        require(back or not any(told.values()), "gives fingerprints, and is shown with no state that comes back")
+        for each in back:
+            known = each.name in told and each.again in told
+            require(known, f"is shown with {each.name} as {each.again} again, and both aren't events")
+            is_another = not told[each.name] or told[each.name] != told[each.again]
+            require(is_another, f"takes {each.name} for the change that {each.again} told")
 
 
 def _require_outcome(outcome: object, when: str = "") -> None:

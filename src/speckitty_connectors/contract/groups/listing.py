@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from attrs import evolve
 
 from ...providers.api import (
@@ -13,8 +15,9 @@ from ...providers.api import (
 )
 from ...providers.manifest import Capability
 from ...providers.resources import Resource, ResourcePage
-from ..rules import Over, require, rule
-from ..scenario_player import Interference, playing
+from ..alterations import inside, led_to, promising, without
+from ..rules import NotApplicableError, Over, require, rule
+from ..scenario_player import Interference, failing, once, playing, throughout
 from ..scenarios import GivenAnswer, Scenario
 from . import calling
 from .base import Rules, with_renamed
@@ -209,6 +212,62 @@ class ListingRules(Rules):
         counted = (pages[-1].total or 0) if pages and not pages[-1].cursor else 0
         require(counted <= given, f"counted {counted} resources, and gave {given}")
 
+    @rule("L13", needs=LIST.hook, over=Over.LISTINGS)
+    def test_l13_a_promise_is_kept(self, listing: Scenario) -> None:
+        """A listing that promises more than it gives isn't whole.
+
+        The counts in answers (members and headers such as ``total_count``, ``X-Total``) are raised, and their flags
+        (such as ``has_more``, ``isLast``) say that more follows, with and without a cursor to it. The listing has
+        to end with an error, or its last page with a `total` that wasn't given.
+        Why: proxies and replicas cut answers; what isn't on a cut listing looks deleted.
+        Fix: take `total` from the provider's count; raise ApiError where more is promised and nothing leads to it.
+        """
+        answers = [exchange.answer for exchange in self.successful(listing).exchanges]
+        if all(promising(answer) == answer for answer in answers):
+            raise NotApplicableError("the answers count nothing, and flag nothing that follows")
+        for leads_on in (True, False):
+            outcome = self.outcome(listing, throughout(partial(promising, leads_on=leads_on)))
+            require(not _seems_whole(outcome), "listed as if everything was there when more was promised")
+
+    @rule("L14", needs=LIST.hook, over=Over.LISTINGS)
+    def test_l14_drift_hides_nothing(self, listing: Scenario) -> None:
+        """An entry that is removed while a listing runs hides no other one.
+
+        The first and the last resource of each page are left out of its answer in turn. Every other resource has to
+        be listed, except those in the one that is gone; or the listing says that it isn't whole.
+        Why: things are deleted while large accounts are listed, and what is behind them is alive.
+        Fix: page by the provider's cursor or links; a page with less than was asked for isn't the last one.
+        """
+        pages = self.subject.ask(self.successful(listing))[0]
+        resources = [resource for page in pages for resource in page.resources]
+        ids = {resource.id for resource in resources}
+        for gone in {edge.id for page in pages for edge in (*page.resources[:1], *page.resources[-1:])}:
+            outcome = self.outcome(listing, throughout(partial(without, gone)))
+            if isinstance(outcome, list) and _seems_whole(outcome):
+                found = {resource.id for page in outcome for resource in page.resources}
+                hidden = sorted(ids - inside(gone, resources) - found)
+                require(not hidden, f"hid {', '.join(hidden)} when {gone} was removed meanwhile")
+
+    @rule("L15", needs=LIST.hook, over=Over.LISTINGS)
+    def test_l15_a_refused_part_ends_nothing(self, listing: Scenario) -> None:
+        """Where one part of an account refuses to be listed, the rest of it is listed.
+
+        Each request is answered with 403 and 404 in turn. Where the part is named in `skipped`, every request that
+        the refused answer wouldn't have led to has to be sent.
+        Why: one forbidden workspace would hide all that come after it, in every listing.
+        Fix: go on with the next part.
+        """
+        parts = 0
+        for index in range(len(self.successful(listing).exchanges)):
+            for status in sorted(PART_REFUSED):
+                outcome, played = self.attempt(listing, failing(status, at=index))
+                if isinstance(outcome, list) and any(page.skipped for page in outcome):
+                    parts += 1
+                    left = {place for place in played.unasked if place > index} - led_to(listing, index)
+                    require(not left, f"left {len(left)} requests out after request {index + 1} was refused")
+        if not parts:
+            raise NotApplicableError("it has no parts that may refuse")
+
     def _resources(self, listing: Scenario) -> list[Resource]:
         return [resource for page in self.subject.ask(listing)[0] for resource in page.resources]
 
@@ -216,10 +275,13 @@ class ListingRules(Rules):
         dialect = self.subject.manifest.rate_limits
         status = min(dialect.statuses | dialect.conditional_statuses, default=400)
         body = {"error": dialect.error_code, "code": dialect.error_code}
+        asks_to_wait = {dialect.retry_after: f"{WAIT_SECONDS:.0f}"}
+        return once(GivenAnswer(status=status, headers=asks_to_wait, body=body), at=at)
 
-        def interfere(index: int, before: int, answer: GivenAnswer) -> GivenAnswer:
-            if index != at or before:
-                return answer
-            return GivenAnswer(status=status, headers={dialect.retry_after: f"{WAIT_SECONDS:.0f}"}, body=body)
 
-        return interfere
+def _seems_whole(outcome: object) -> bool:
+    """Return whether core would take what isn't listed for missing."""
+    if not isinstance(outcome, list):
+        return False
+    given = sum(len(page.resources) for page in outcome)
+    return not (outcome and (outcome[-1].total or 0) > given) and not any(page.skipped for page in outcome)

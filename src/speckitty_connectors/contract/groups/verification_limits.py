@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from attrs import evolve
+
 from ...inbox.request import CHUNK_BYTES
 from ...inbox.signatures import headers_read
-from ..receiver import SECRET, STRANGERS_SECRET
+from ..mutations import unreadable
+from ..receiver import SECRET, STRANGERS_SECRET, time_in_body
 from ..recordings import Recording
 from ..rules import NotApplicableError, Over, require, rule
 from ..subject import SchemeCase
-from .verification import ANSWERED, REFUSED, Proving
+from .verification import ACCEPTED, ANSWERED, REFUSED, Proving
 
 LOGGER = "speckitty_connectors"
 
@@ -99,6 +103,24 @@ class VerificationLimitRules(Proving):
             body = b'{"a":' + opening * DEPTH + b"1" + closing * DEPTH + b"}"
             answer = self.signed(scheme, Recording(name="", body=body))
             self.ends(answer, "a body that nests deep", among=ANSWERED)
+
+    @rule("V23", over=Over.DELIVERIES)
+    def test_v23_what_cannot_be_text_is_accepted(self, delivery: Recording) -> None:
+        """A signed document is accepted, whatever can't be text in its fields.
+
+        Every text ends in half a surrogate pair and NUL; every number is beyond all bounds, unless the scheme wants
+        a time in the body.
+        Why: providers cut texts, sign what is left, and give up where it is refused again and again.
+        Fix: leave the reading of bodies to core, and name only fields in the manifest that may be odd or missing.
+        """
+        case = self.strongest()
+        try:
+            document = json.loads(delivery.body)
+        except ValueError:
+            raise NotApplicableError("the delivery holds no JSON document") from None
+        body = unreadable(document, numbers=time_in_body(case.scheme) is None)
+        answer = self.signed(case, evolve(delivery, body=body))
+        self.ends(answer, "a signed body with what can't be text", among=ACCEPTED)
 
     @rule("V17")
     def test_v17_huge_bodies_are_not_read(self) -> None:

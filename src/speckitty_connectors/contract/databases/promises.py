@@ -17,9 +17,9 @@ from ...identifiers import new_id
 from ...inbox.tables import inbox, inbox_bodies
 from ...store import audit, migrations
 from ...store.engine import Store
+from ..groups.base import Judged
 from ..receiver import NOW
 from ..rules import Over, require, rule
-from .base import Judged
 
 SHORT_WAIT_SECONDS: Final = 0.2
 """How long a rule waits for a lock that nobody frees."""

@@ -22,11 +22,11 @@ from ...store import migrations
 from ...store.claims import Claim, ClaimQueue
 from ...store.engine import Store
 from ..fake import MANIFEST, FakeProvider
+from ..groups.base import Judged
 from ..receiver import NOW, SECRET, Receiver, proven
 from ..recordings import Recording
 from ..rules import Over, RuleBrokenError, require, rule
-from .base import Judged
-from .databases import write_deliveries
+from .promises import write_deliveries
 
 THREADS: Final = 6
 """How many ask at once."""
