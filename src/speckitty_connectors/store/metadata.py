@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -90,11 +90,11 @@ class UtcDateTime(TypeDecorator[datetime]):
             raise ValueError("a moment without a time zone can't be stored; pass an aware datetime")
         return value.astimezone(UTC)
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         """Return what reads a column, also where a host's driver has made moments of SQLite's text already."""
         read: Any = super().result_processor(dialect, coltype)
         if dialect.name != "sqlite" or read is None:
-            return cast("Callable[[Any], datetime | None] | None", read)
+            return read
         return lambda value: (
             self.process_result_value(value, dialect) if isinstance(value, datetime) else read(value)
         )
