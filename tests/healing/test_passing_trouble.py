@@ -104,9 +104,9 @@ class Model:
         self.played.tell(self.told)
 
 
-def opened(stack: ExitStack, key: str, database_url: str) -> Model:
+def opened(stack: ExitStack, key: str, database_url: str, **stand_in: Any) -> Model:
     """Connect, list and map; note what there is."""
-    played = stack.enter_context(open_played(key, database_url))
+    played = stack.enter_context(open_played(key, database_url, **stand_in))
     installation = played.connect()
     played.sync(installation)
     played.map(installation, key=FIRST.get(key, ""))
@@ -158,6 +158,14 @@ def urls(tmp_path: Path) -> Iterator[str]:
 def test_trouble_passes(key: str, urls: Iterator[str]) -> None:
     """A few dozen sequences in every run."""
     try_many(key, urls, NORMAL)
+
+
+def test_a_token_that_cannot_be_renewed_recovers(sqlite_url: str) -> None:
+    """Refused for an hour, twice, with a good day between: no person has to consent again."""
+    with ExitStack() as stack:
+        model = opened(stack, "slack", sqlite_url, rotates=False)
+        for _ in range(2):
+            try_out(model, [[Trouble.UNAUTHORIZED]])
 
 
 @pytest.mark.parametrize("key", PROVIDERS)

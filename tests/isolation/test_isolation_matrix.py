@@ -57,6 +57,7 @@ METHODS_OF_THE_OPERATOR: Final = {
     "link_url": "text made of what it is given",
     "on": "the host's own handlers",
     "on_effect": "the host's own handlers",
+    "on_within": "the host's own handlers",
     "on_accepted": "the host's own",
     "parked.counts": "the operator's: of every workspace, or of the one that the filter names",
     "parked.retry_all": "the operator's: of every workspace, or of the one that the filter names",

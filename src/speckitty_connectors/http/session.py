@@ -151,6 +151,7 @@ class TransportSession:
         on_unauthorized: called when the credential was refused (401), so that a cached one is dropped; returns
             whether there is another one now, with which the request is sent again.
         unauthorized_pauses: how many seconds to wait before each time that it is sent again.
+        on_accepted: called after each good answer, which says that the credential is good.
         budgets: the names of the budgets that this session shares with others of the transport.
         failures: how the provider reports failures other than by status; None if it doesn't.
 
@@ -174,6 +175,7 @@ class TransportSession:
         patience_seconds: float | None = None,
         on_unauthorized: Callable[[], bool] | None = None,
         unauthorized_pauses: Sequence[float] = (0.0,),
+        on_accepted: Callable[[], None] | None = None,
         budgets: Mapping[Budget, str] = NO_BUDGETS,
         failures: FailureDialect | None = None,
     ) -> None:
@@ -186,6 +188,7 @@ class TransportSession:
         self._patience_seconds = transport.patience_seconds if patience_seconds is None else patience_seconds
         self._on_unauthorized = on_unauthorized
         self._unauthorized_pauses = unauthorized_pauses
+        self._on_accepted = on_accepted
         self._budgets = budgets
         self._failures = failures
 
@@ -235,6 +238,8 @@ class TransportSession:
             except _CredentialThrottledError as throttled:
                 raise throttled.error from None
             if isinstance(outcome, ProviderAnswer):
+                if self._on_accepted is not None:
+                    self._on_accepted()
                 return outcome
             failure = outcome
             wait = self._pause_before_another_credential(failure, pauses)

@@ -34,10 +34,17 @@ class ReconnectRequiredError(ApiUnauthorizedError):
 
 @frozen(kw_only=True)
 class AccessToken:
-    """A token to speak with."""
+    """A token to speak with.
+
+    Attributes:
+        secret: the token.
+        version: of the credential that it is of.
+        is_suspect: whether the provider has refused its grant once.
+    """
 
     secret: Secret
     version: int
+    is_suspect: bool = False
 
 
 @frozen(kw_only=True)
@@ -51,7 +58,11 @@ class _Held:
 
     @property
     def token(self) -> AccessToken:
-        return AccessToken(secret=self.credential.values["access_token"], version=self.credential.version)
+        return AccessToken(
+            secret=self.credential.values["access_token"],
+            version=self.credential.version,
+            is_suspect=self.grant is not None and self.grant.condition is GrantCondition.SUSPECT,
+        )
 
 
 class AccessTokens:
@@ -95,6 +106,19 @@ class AccessTokens:
             return self._renewed(held.credential, rejected_version)
         finally:
             lock.release()
+
+    def clear(self, *, workspace: str, credential_id: str) -> None:
+        """Take a suspect grant for good again, whose token the provider has just accepted, if it is all there is.
+
+        Where the grant can be renewed, its next renewal says whether it is good; an access token doesn't.
+
+        Raises:
+            NotFoundError: there is no such credential any more.
+            CredentialUnreadableError: it can't be opened.
+        """
+        held = self._read(workspace, credential_id, 0, None)
+        if held.grant is not None and held.grant.condition is GrantCondition.SUSPECT:
+            self._asking.clear(held.credential, held.grant)
 
     def _renewed(self, opened: OpenCredential, rejected_version: int) -> AccessToken:
         end, has_asked = time.monotonic() + self._times.wait, False

@@ -144,8 +144,8 @@ class Asking:
             NotFoundError: the app that it was granted to isn't registered any more.
             StoreUnavailableError: the database was away for so long that the answer had to be given up.
         """
-        rules, refresh_token = self._rules(credential), credential.values.get("refresh_token")
-        if rules is None or rules.refresh is None or not refresh_token:
+        rules, refresh_token = self._rules(credential), self._refresh_token(credential)
+        if rules is None or rules.refresh is None or refresh_token is None:
             turn = self._begin(credential, grant, self._times.lease)
             if turn is not None:
                 self._give_up(turn, is_final=not is_rejected, pause=self._times.lease)
@@ -156,6 +156,20 @@ class Asking:
         if turn is not None:
             self._renew(turn, flow, refresh_token, rules.refresh.refusals, interval=interval, end=end)
         return turn is not None
+
+    def clear(self, credential: OpenCredential, grant: StoredGrant) -> None:
+        """Take a suspect grant that can't be renewed for good, unless somebody has its turn or newer tokens."""
+        if self._refresh_token(credential) is not None:
+            return
+        with self._store.transaction() as connection:
+            if lock_grant(connection, grant) == 0 and self._is_unchanged(connection, credential):
+                self._settle(connection, grant, GrantCondition.GOOD)
+
+    def _refresh_token(self, credential: OpenCredential) -> Secret | None:
+        """Return what the credential can be renewed with, or None where it can't be."""
+        rules = self._rules(credential)
+        can_renew = rules is not None and rules.refresh is not None
+        return credential.values.get("refresh_token") or None if can_renew else None
 
     def _renew(
         self,

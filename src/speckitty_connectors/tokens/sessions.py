@@ -157,7 +157,12 @@ class Sessions:
         """Return a session whose token is looked up for each request, because any process may renew it."""
         speaking = _Speaking(self._access_tokens, owner, opened)
         return self._session(
-            registered, speaking.token, owner.subject, account_id=account_id, on_unauthorized=speaking.reject
+            registered,
+            speaking.token,
+            owner.subject,
+            account_id=account_id,
+            on_unauthorized=speaking.reject,
+            on_accepted=speaking.accept,
         )
 
     def _session(
@@ -170,6 +175,7 @@ class Sessions:
         patience_seconds: float | None = None,
         on_unauthorized: Callable[[], bool] | None = None,
         unauthorized_pauses: Sequence[float] = (0.0,),
+        on_accepted: Callable[[], None] | None = None,
     ) -> TransportSession:
         manifest = self._registry.provider(registered.app.provider).manifest
         urls = registered.app.urls
@@ -183,6 +189,7 @@ class Sessions:
             patience_seconds=patience_seconds,
             on_unauthorized=on_unauthorized,
             unauthorized_pauses=unauthorized_pauses,
+            on_accepted=on_accepted,
             budgets=_budgets(registered, account_id),
             failures=manifest.failures,
         )
@@ -227,6 +234,7 @@ class _Speaking:
         self._owner = owner
         self._opened: OpenCredential | None = opened
         self._version = self._rejected = 0
+        self._is_suspect = False
 
     def token(self) -> Secret:
         opened, self._opened = self._opened, None
@@ -236,8 +244,14 @@ class _Speaking:
             rejected_version=self._rejected,
             opened=opened,
         )
-        self._version = found.version
+        self._version, self._is_suspect = found.version, found.is_suspect
         return found.secret
+
+    def accept(self) -> None:
+        """Clear a token of its suspicion, because the provider has just accepted it."""
+        if self._is_suspect:
+            self._is_suspect = False
+            self._tokens.clear(workspace=self._owner.workspace, credential_id=self._owner.credential_id)
 
     def reject(self) -> bool:
         """Renew what the provider refused, or find it renewed; return whether there is another token now."""
