@@ -17,7 +17,7 @@ PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile
 NEWEST := build/newest
 PINNED := --constraint constraints.txt --build-constraint constraints.txt
 
-.PHONY: help demo test soak check bench format reference surface constraints clean
+.PHONY: help demo test soak chaos check bench format reference surface constraints clean
 
 help: ## list the tasks
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -26,10 +26,13 @@ demo: $(VENV)/installed ## show a delivery's whole way, offline and signed; choo
 	@$(BIN)/speckitty-connectors demo $(PROVIDER:%=--provider %)
 
 test: $(VENV)/with-dev ## run the tests of core, plugins and documentation; choose some with ARGS="tests/inbox -k refused"
-	@$(PYTEST) -m "not soak" $(ARGS)
+	@$(PYTEST) -m "not soak and not chaos" $(ARGS)
 
 soak: $(VENV)/with-dev ## run the long tests: processes are killed, thousands of cases tried, the tests themselves tested
 	@$(PYTEST) --dist worksteal -m soak $(ARGS)
+
+chaos: $(VENV)/with-dev ## let everything go wrong at once, for SECONDS=600, on a PostgreSQL of its own
+	@SPECKITTY_CHAOS_SECONDS=$(or $(SECONDS),600) $(BIN)/pytest -q -m chaos --log-cli-level=INFO tests/chaos $(ARGS)
 
 check: $(VENV)/with-dev ## hold the rules: format, lint, types, layers, examples
 	$(BIN)/ruff format --check --quiet

@@ -25,6 +25,7 @@ import requests
 from sqlalchemy import func, select
 
 from crash.roles import LEASE_SECONDS, Assignment, effects, host_tables, registry
+from crash.variants import OURS
 from speckitty_connectors import Resource
 from speckitty_connectors.apps.endpoints import add_endpoint, add_secret
 from speckitty_connectors.contract.fake import MANIFEST
@@ -57,8 +58,11 @@ PAUSES = 0.6
 
 PAUSE_SECONDS = 3 * LEASE_SECONDS
 DRAIN_SECONDS = 180.0
-LOST_AFTER_SECONDS = 3.0
 PATIENCE_SECONDS = 300.0
+TWIN = "/twin"
+"""The end of a subject whose delivery has the id of another endpoint's."""
+
+LOST_AFTER_SECONDS = 3.0
 """How long something may look done without an effect before it counts as lost."""
 
 SCHEME = MANIFEST.webhooks.schemes["secret"]
@@ -125,6 +129,7 @@ class Harness:
         self.store = store
         self.assignment = assignment
         self.seed = seed
+        self.burst_pause_seconds = BURST_PAUSE_SECONDS
         self.acked: list[str] = []
         self.violations: list[str] = []
         self._stop = threading.Event()
@@ -166,15 +171,15 @@ class Harness:
                 if self._post(session, url, subject):
                     self.acked.append(subject)
                 if count % BURST == 0:
-                    self._stop.wait(BURST_PAUSE_SECONDS)
+                    self._stop.wait(self.burst_pause_seconds)
 
-    def _post(self, session: requests.Session, url: str, subject: str) -> bool:
+    def _post(self, session: requests.Session, url: str, subject: str, *, delivery_id: str = "") -> bool:
         document = {"event": "card", "account": {"id": "7"}, "board": {"id": subject[:2]}, "subject": subject}
         body = json.dumps(document).encode()
         headers = {
             **sign(SCHEME, SECRET, body, now=utc_now()),
             "X-Fake-Event": "card",
-            "X-Fake-Delivery": subject,
+            "X-Fake-Delivery": delivery_id or subject,
             "Content-Type": "application/json",
         }
         while not self._stop.is_set():
@@ -235,8 +240,9 @@ class Harness:
 
     def _check_everything(self) -> None:
         with self.store.reading() as connection:
-            stored = set(connection.scalars(select(inbox.c.delivery_id)))
-            written = Counter(connection.scalars(select(effects.c.subject)))
+            stored = {name.partition(OURS)[0] for name in connection.scalars(select(inbox.c.delivery_id))}
+            subjects = select(effects.c.subject).where(effects.c.subject.not_like(f"%{TWIN}"))
+            written = Counter(connection.scalars(subjects))
             states = set(connection.scalars(select(dispatches.c.state)))
         self.violations += [f"acknowledged, but not stored: {subject}" for subject in set(self.acked) - stored]
         self.violations += [
@@ -256,6 +262,17 @@ class Harness:
 def harness(database_url: str, *, worker: str, seed: int) -> Iterator[Harness]:
     """Prepare a database with an installation, its mappings and an end point, and clean up afterwards."""
     store = Store(database_url)
+    assignment = prepare(store, worker=worker)
+    try:
+        yield Harness(store, assignment, seed)
+    finally:
+        with store.transaction() as connection:
+            host_tables.drop_all(connection)
+        store.close()
+
+
+def prepare(store: Store, *, worker: str) -> Assignment:
+    """Prepare a database with an installation, its mappings and its end points; return what processes are told."""
     key = KeyRing.new_key()
     vault = Vault(KeyRing.from_configuration({"crash": key}))
     with store.transaction() as connection:
@@ -263,20 +280,23 @@ def harness(database_url: str, *, worker: str, seed: int) -> Iterator[Harness]:
         endpoint = add_endpoint(
             connection, workspace=OPERATOR, provider="fake", host="fake.example", now=utc_now(), app_id="app"
         )
-        add_secret(connection, vault, endpoint, scheme="secret", secret=SECRET, now=utc_now())
     installation = add_installation(store)
     add_resources(store, installation, *(Resource(kind="board", id=board, key=board) for board in TARGETS))
     inbound = Inbound(store=store, registry=registry())
+    other = inbound.endpoint(workspace=installation.workspace, installation_id=installation.id)
+    with store.transaction() as connection:
+        for each in (endpoint, other):
+            add_secret(connection, vault, each, scheme="secret", secret=SECRET, now=utc_now())
     for board, projects in TARGETS.items():
         for project in projects:
             inbound.map(installation, board, project)
-    assignment = Assignment(database_url=database_url, key=key.reveal(), endpoint_id=endpoint.id, worker=worker)
-    try:
-        yield Harness(store, assignment, seed)
-    finally:
-        with store.transaction() as connection:
-            host_tables.drop_all(connection)
-        store.close()
+    return Assignment(
+        database_url=store.url.render_as_string(hide_password=False),
+        key=key.reveal(),
+        endpoint_id=endpoint.id,
+        other_endpoint_id=other.id,
+        worker=worker,
+    )
 
 
 def _resume(child: int) -> None:

@@ -48,7 +48,11 @@ class FreezingProxy:
         with suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
-                far = socket.create_connection(self._upstream)
+                try:
+                    far = socket.create_connection(self._upstream)
+                except ConnectionError:  # the server is down; it may come back
+                    near.close()
+                    continue
                 self._ends += [near, far]
                 for source, sink in ((near, far), (far, near)):
                     self._passing.append(Thread(target=self._pass, args=(source, sink), daemon=True))

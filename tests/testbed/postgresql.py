@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
@@ -45,6 +45,13 @@ CUT_OTHERS = (
 
 END_WITH_PARENT = 'read -r line; kill -INT "$1"; while kill -0 "$1"; do sleep 0.1; done; rm -rf "$2"'
 """Waits until its standard input is closed, which the end of the parent does, however it ends; leaves nothing."""
+
+
+END_FOLDER = (
+    'read -r line; server="$(head -n 1 "$1/data/postmaster.pid")"; kill -INT "$server";'
+    ' while kill -0 "$server"; do sleep 0.1; done; rm -rf "$1"'
+)
+"""The same for whichever server runs in a folder then."""
 
 
 class PostgresqlUnavailableError(Exception):
@@ -112,6 +119,74 @@ def _started_server(connections: int) -> Iterator[str]:
         password = _create_cluster(programs, folder, account)
         with _listening(programs, folder, account, password, connections) as url:
             yield url
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class KillablePostgresql:
+    """A server that is killed in the middle of whatever it does, and started again with what is on its disk.
+
+    Attributes:
+        url: its maintenance database.
+    """
+
+    def __init__(self, programs: Path, folder: Path, account: str | None, password: str) -> None:
+        port = free_port()
+        made = URL.create("postgresql+psycopg", SUPERUSER, password, "127.0.0.1", port, "postgres")
+        self.url = made.render_as_string(hide_password=False)
+        settings = SETTINGS | {"max_connections": str(2 * CONNECTIONS)}
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        self._command: list[str | Path] = [programs / "postgres", "-D", folder / "data", "-p", str(port), *options]
+        self._folder, self._account = folder, account
+        self._watcher = _detached(["sh", "-c", END_FOLDER, "sh", folder], subprocess.PIPE, subprocess.DEVNULL)
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections; what is left of a killed one may take a moment to end."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            with (self._folder / "log").open("wb") as log:
+                command, user, cwd = self._command, self._account, self._folder
+                self._server = _detached(command, subprocess.DEVNULL, log, user=user, cwd=cwd)
+            try:
+                wait_until_ready(self.url, self._server, self._folder / "log")
+            except PostgresqlUnavailableError:
+                if time.monotonic() > deadline:
+                    raise
+                self._server.wait()
+                time.sleep(0.1)
+            else:
+                return
+
+    def kill(self) -> None:
+        """End it at once, without a word to its clients or its disk."""
+        self._server.kill()
+        self._server.wait()
+
+    def close(self) -> None:
+        """End it, and remove what it wrote."""
+        assert self._watcher.stdin is not None
+        self._watcher.stdin.close()
+        self._server.wait(timeout=START_SECONDS)
+        self._watcher.wait(timeout=START_SECONDS)
+
+
+@contextmanager
+def killable_postgresql() -> Iterator[KillablePostgresql]:
+    """Give a server of this block alone, which it may kill.
+
+    Raises:
+        PostgresqlUnavailableError: none could be started.
+    """
+    account = unprivileged_account()
+    folder = Path(tempfile.mkdtemp(prefix="connectors-postgresql-"))
+    try:
+        if account:
+            shutil.chown(folder, account, "nogroup" if account == "nobody" else account)
+        programs = _programs_readable_by(account, _find_programs(), folder)
+        password = _create_cluster(programs, folder, account)
+        with closing(KillablePostgresql(programs, folder, account, password)) as server:
+            yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
