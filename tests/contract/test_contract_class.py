@@ -324,4 +324,4 @@ def test_an_authors_file_is_ten_lines(run: Callable[..., str]) -> None:
 def test_one_rule_and_one_sample_can_be_chosen(run: Callable[..., str]) -> None:
     """Ids are made of rules and file names, so that both can be chosen."""
     assert "3 passed" in run("-k", "l03")
-    assert "1 passed" in run("-k", "e04 and card-moved")
+    assert "1 passed" in run("-k", "e04 and card-moved.json")

@@ -87,7 +87,7 @@ class DescribesAProofThatNobodyMakes(Hostile):
     )
 
 
-@switch("V02")
+@switch("V02", and_so=("V23",))
 class SendsWhatItDoesNotAccept(Hostile):
     """Is shown with a delivery of a type that its manifest doesn't accept."""
 
