@@ -331,14 +331,13 @@ class Connectors:
         What is accepted wakes them at once: by this process, and on PostgreSQL by any other. A sweeper polls.
         """
         self.inbox.when_accepted = self._accepted
+        waking = None if after_seconds else self._waking  # who takes what has waited isn't to hear of what is new
         return WorkerPool(
             lambda: self.worker(after_seconds=after_seconds),
             self._keeper,
             threads=threads,
             grace_seconds=self.settings.workers.grace_seconds,
-            waking=None
-            if after_seconds
-            else self._waking,  # who takes what has waited isn't to hear of what is new
+            waking=waking,
         )
 
     @property

@@ -59,6 +59,8 @@ PAUSES = 0.6
 PAUSE_SECONDS = 3 * LEASE_SECONDS
 DRAIN_SECONDS = 180.0
 PATIENCE_SECONDS = 300.0
+"""How long a busy machine may take until enough was acknowledged."""
+
 TWIN = "/twin"
 """The end of a subject whose delivery has the id of another endpoint's."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import timedelta
 
 import pytest
@@ -34,6 +34,7 @@ from speckitty_connectors.signals.service import Signals
 from speckitty_connectors.store.engine import Store
 from testbed.inbound import Inbound, card, change
 from testbed.layers import MOMENT, add_installation, add_resources, audited
+from testbed.statements import counted
 
 APOLLO = Target(kind="project", id="apollo")
 GEMINI = Target(kind="project", id="gemini")
@@ -102,6 +103,18 @@ def test_what_waited_for_a_mapping_goes_on_when_the_mapping_routes_again(desk: D
     assert desk.told() == [(decision.id, "apollo") for decision in decisions]
     assert desk.queue.list(workspace="w1") == ()
     assert "review.replayed" in audited(desk.store)
+
+
+def test_a_replay_locks_in_the_order_of_what_comes_from_the_provider(postgresql_url: str) -> None:
+    """The installation comes before the item, so that a person and a listing wait for each other only one way."""
+    with closing(Store(postgresql_url)) as store:
+        desk = Desk(store)
+        desk.deliver(card())
+        item = desk.item()
+        with counted(store) as statements:
+            desk.queue.replay(workspace="w1", item_id=item.id, actor="member:mona")
+    locked = [each.partition("FROM ")[2].split()[0] for each in statements if "FOR UPDATE" in each]
+    assert locked[:2] == ["installations", "review_items"]
 
 
 def test_what_a_person_dismissed_stays_so_when_a_mapping_routes_again(desk: Desk) -> None:

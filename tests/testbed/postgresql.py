@@ -108,19 +108,27 @@ def _configured_url(configured: str) -> str:
 
 
 @contextmanager
-def _started_server(connections: int) -> Iterator[str]:
-    """Start a server of our own in a temporary folder; give the URL of its maintenance database."""
+def _cluster() -> Iterator[tuple[Path, Path, str | None, str]]:
+    """Make a database cluster in a temporary folder; give its programs, folder, account and password."""
     account = unprivileged_account()
     folder = Path(tempfile.mkdtemp(prefix="connectors-postgresql-"))
     try:
         if account:
             shutil.chown(folder, account, "nogroup" if account == "nobody" else account)
         programs = _programs_readable_by(account, _find_programs(), folder)
-        password = _create_cluster(programs, folder, account)
-        with _listening(programs, folder, account, password, connections) as url:
-            yield url
+        yield programs, folder, account, _create_cluster(programs, folder, account)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _started_server(connections: int) -> Iterator[str]:
+    """Start a server of our own in a temporary folder; give the URL of its maintenance database."""
+    with (
+        _cluster() as (programs, folder, account, password),
+        _listening(programs, folder, account, password, connections) as url,
+    ):
+        yield url
 
 
 class KillablePostgresql:
@@ -178,17 +186,11 @@ def killable_postgresql() -> Iterator[KillablePostgresql]:
     Raises:
         PostgresqlUnavailableError: none could be started.
     """
-    account = unprivileged_account()
-    folder = Path(tempfile.mkdtemp(prefix="connectors-postgresql-"))
-    try:
-        if account:
-            shutil.chown(folder, account, "nogroup" if account == "nobody" else account)
-        programs = _programs_readable_by(account, _find_programs(), folder)
-        password = _create_cluster(programs, folder, account)
-        with closing(KillablePostgresql(programs, folder, account, password)) as server:
-            yield server
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with (
+        _cluster() as (programs, folder, account, password),
+        closing(KillablePostgresql(programs, folder, account, password)) as server,
+    ):
+        yield server
 
 
 def unprivileged_account() -> str | None:

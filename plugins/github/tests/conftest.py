@@ -140,7 +140,7 @@ class Client:
         return self.ask("GET", f"/login/oauth/authorize?{urlencode(query)}").parameters["code"]
 
     def exchange(self, **form: str) -> dict[str, Any]:
-        """Ask the token end point for JSON, with a new code where none is named; it always answers 200."""
+        """Ask the token endpoint for JSON, with a new code where none is named; it always answers 200."""
         whole = {**self.credentials, "code": self.new_code(), "code_verifier": self.verifier, **form}
         page = self.ask("POST", "/login/oauth/access_token", form=whole, accept="application/json")
         assert page.status == 200

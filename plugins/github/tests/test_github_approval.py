@@ -41,7 +41,7 @@ def request(requester: dict[str, object], account: dict[str, object] = OCTO_ORG)
 
 @pytest.mark.parametrize("account", [None, Account(id="2001")])
 def test_what_waits_still_waits_and_its_account_is_known_now(app: App, session: Any, account: Account) -> None:
-    """It is found by the immutable id of whoever asked, on whatever page."""
+    """It is found by the immutable id of the person who asked, on whatever page."""
     answer = ask(app, session, request(HUGO), request(MONA), account=account)
     assert isinstance(answer, AwaitApproval)
     assert answer.account == Account(

@@ -307,7 +307,7 @@ def test_the_account_is_the_one_whose_id_is_stated(
 
 
 def test_an_unknown_kind_with_a_repository_is_an_event(event: Callable[..., Event]) -> None:
-    """A kind that GitHub adds tomorrow reaches whoever mapped the repository."""
+    """A kind that GitHub adds tomorrow reaches the projects that the repository is mapped to."""
     outcome = event("teleport", {"action": "beamed"})
     assert (outcome.kind, outcome.action, outcome.resources[0].id) == ("teleport", "beamed", "7001")
 

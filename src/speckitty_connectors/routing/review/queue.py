@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from ...errors import ConflictError, NotFoundError
 from ...identifiers import InstallationKey
+from ...installations import repository as installations
 from ...loading.registry import Registry
 from ...mappings.service import Mappings
 from ...mappings.types import Direction, MappingOrigin, ResourceMapping, Selector
@@ -120,7 +121,7 @@ class ReviewQueue:
             ConfigurationError: the host has no targets of this kind.
         """
         with self._store.transaction() as connection:
-            item = review_records.get(connection, workspace=workspace, item_id=item_id, lock=True)
+            item = _locked(connection, workspace, item_id)
             self._note_resource(connection, item)
             mapping = self._mappings.create(
                 within=connection,
@@ -163,7 +164,7 @@ class ReviewQueue:
             ConflictError: the installation takes no events at this moment.
         """
         with self._store.transaction() as connection:
-            item = review_records.get(connection, workspace=workspace, item_id=item_id, lock=True)
+            item = _locked(connection, workspace, item_id)
             return self._replay(connection, item, actor, verb="replayed")
 
     def dismiss(self, *, workspace: str, item_id: str, actor: str, reason: str) -> ReviewItem:
@@ -262,3 +263,15 @@ class ReviewQueue:
             reason=reason,
             **fields,
         )
+
+
+def _locked(connection: Connection, workspace: str, item_id: str) -> ReviewItem:
+    """Lock an item behind its installation, in the order in which what happens at the provider locks the two.
+
+    Raises:
+        NotFoundError: there is no such item in this workspace, or its installation is gone.
+    """
+    item = review_records.get(connection, workspace=workspace, item_id=item_id)
+    if item.installation_id:
+        installations.get(connection, InstallationKey.of(item), lock=True)
+    return review_records.get(connection, workspace=workspace, item_id=item_id, lock=True)
